@@ -1,0 +1,23 @@
+#include "pip/server.h"
+
+namespace osp::pip {
+
+Result<uint64_t> File::append(std::span<const std::byte>) { return fail(EBADF); }
+Result<std::vector<DirectoryEntry>> File::read_directory(uint64_t, size_t) { return fail(ENOTDIR); }
+Result<void> File::change(const AttributeChange&) { return fail(EROFS); }
+Result<PageRange> File::map(uint64_t, uint64_t, bool) { return fail(ENODEV); }
+
+Walked<std::string> Server::get_attribute(std::string_view, std::string_view) {
+  return std::unexpected(WalkError(EOPNOTSUPP));
+}
+Walked<void> Server::set_attribute(std::string_view, std::string_view, std::string_view, int) {
+  return std::unexpected(WalkError(EOPNOTSUPP));
+}
+Walked<void> Server::remove_attribute(std::string_view, std::string_view) {
+  return std::unexpected(WalkError(EOPNOTSUPP));
+}
+Walked<std::vector<std::string>> Server::list_attributes(std::string_view) {
+  return std::unexpected(WalkError(EOPNOTSUPP));
+}
+
+}  // namespace osp::pip
