@@ -22,14 +22,14 @@ namespace osp::pip {
 
 // What stat(2) tells of a file. Times are nanoseconds since the epoch; sizes are bytes.
 struct Attributes {
-  uint64_t id = 0;       // the file's identity on this server (an inode number); stable, never reused while open
-  uint32_t mode = 0;     // type and permission bits, as st_mode (inode(7))
+  uint64_t id = 0;    // the file's identity on this server (an inode number); stable, never reused while open
+  uint32_t mode = 0;  // type and permission bits, as st_mode (inode(7))
   uint32_t uid = 0;
   uint32_t gid = 0;
   uint64_t links = 1;
-  uint64_t device = 0;   // st_rdev of a device file
+  uint64_t device = 0;  // st_rdev of a device file
   uint64_t size = 0;
-  uint64_t blocks = 0;   // of 512 bytes
+  uint64_t blocks = 0;  // of 512 bytes
   int64_t atime_ns = 0;
   int64_t mtime_ns = 0;
   int64_t ctime_ns = 0;
@@ -37,9 +37,9 @@ struct Attributes {
 };
 
 struct DirectoryEntry {
-  std::string name;      // any bytes but '/' and NUL; "." and ".." are not listed
+  std::string name;  // any bytes but '/' and NUL; "." and ".." are not listed
   Attributes attributes;
-  std::string target;    // of a symbolic link, where the server sends it; else empty
+  std::string target;  // of a symbolic link, where the server sends it; else empty
 };
 
 struct FileSystemStat {  // statfs(2); blocks of `block_size` bytes
@@ -58,12 +58,12 @@ struct AttributeChange {
 
 struct OpenMode {
   bool read = false, write = false;
-  bool truncate = false;   // O_TRUNC
-  bool append = false;     // every write goes to the end, atomically
-  bool create = false;     // O_CREAT: make a regular file with `permissions` where there is none
-  bool exclusive = false;  // O_EXCL: with create; EEXIST where there is one (a symbolic link too)
-  bool directory = false;  // O_DIRECTORY: ENOTDIR for anything else
-  bool path_only = false;  // O_PATH: no permission needed, no contents
+  bool truncate = false;     // O_TRUNC
+  bool append = false;       // every write goes to the end, atomically
+  bool create = false;       // O_CREAT: make a regular file with `permissions` where there is none
+  bool exclusive = false;    // O_EXCL: with create; EEXIST where there is one (a symbolic link too)
+  bool directory = false;    // O_DIRECTORY: ENOTDIR for anything else
+  bool path_only = false;    // O_PATH: no permission needed, no contents
   uint32_t permissions = 0;  // already without the umask
 };
 
@@ -129,7 +129,7 @@ struct Opened {
 
 // What a directory entry is made as: regular, directory, symlink (with target), device, fifo, socket.
 struct NewFile {
-  uint32_t mode = 0;      // type and permissions (S_IFDIR | 0755), already without the umask
+  uint32_t mode = 0;  // type and permissions (S_IFDIR | 0755), already without the umask
   uint64_t device = 0;
   std::string target;
 };
