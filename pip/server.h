@@ -73,7 +73,7 @@ struct OpenMode {
 struct [[nodiscard]] WalkError {
   int code = 0;
   size_t consumed = 0;
-  std::string target;
+  std::string target{};
   int which = 0;
 
   WalkError() = default;
@@ -131,7 +131,7 @@ struct Opened {
 struct NewFile {
   uint32_t mode = 0;  // type and permissions (S_IFDIR | 0755), already without the umask
   uint64_t device = 0;
-  std::string target;
+  std::string target{};
 };
 
 class Server {
