@@ -25,10 +25,14 @@ struct Pair {
   Place from, to;
 };
 
+// Whether an operation on two paths may replace what has the new name.
+enum class NewName : unsigned char { may_exist, must_be_free };
+
 // rename(2) and link(2): no link at the end of either path is followed, unless the operation reports it
 // and from.follow. `to` is a name to be made: in a union it goes to the member that has it, else to the
 // member of `from`, else to the one with the create flag. EXDEV: not on one server.
-Result<Pair> run_pair(const Table& table, const Request& from, const Request& to, PairOperation operation);
+Result<Pair> run_pair(const Table& table, const Request& from, const Request& to, NewName new_name,
+                      PairOperation operation);
 
 enum class Missing : unsigned char { refused, allowed };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "namespace/resolver.h"
@@ -53,7 +54,7 @@ const Member* holder(const Side& side, const Member* end) {
 }
 
 // Where a new name in a union goes: to the member whose file it would replace, lest that hide it.
-Result<bool> choose_new(Side& side, const Side& from) {
+Result<bool> choose_new(Side& side, const Side& from, NewName new_name) {
   side.mount = &side.walker.mount();
   side.choose(side.mount->members[0]);
   const std::string_view rest = side.walker.rest(*side.mount);
@@ -64,11 +65,16 @@ Result<bool> choose_new(Side& side, const Side& from) {
     return known;
   }
   const bool same = side.mount == from.mount && !from.walker.rest(*from.mount).contains('/');
-  if (const Member* found = holder(side, same ? from.member : nullptr)) return side.choose(*found), true;
-  if (same) return side.choose(*from.member), true;
-  for (const Member& member : side.mount->members)
-    if (member.create) return side.choose(member), true;
-  return fail(EPERM);
+  const bool free = new_name == NewName::must_be_free;
+  if (const Member* found = holder(side, same && !free ? from.member : nullptr)) {
+    if (free) return fail(EEXIST);
+    side.choose(*found);
+    return true;
+  }
+  const auto creates = std::ranges::find_if(side.mount->members, &Member::create);
+  if (!same && creates == side.mount->members.end()) return fail(EPERM);
+  side.choose(same ? *from.member : *creates);
+  return true;
 }
 
 // Both ends lie on different servers; a link in the directories that lead there may still change that.
@@ -81,7 +87,8 @@ Result<void> settle(Side& side, bool& again) {
 
 }  // namespace
 
-Result<Pair> run_pair(const Table& table, const Request& from, const Request& to, PairOperation operation) {
+Result<Pair> run_pair(const Table& table, const Request& from, const Request& to, NewName new_name,
+                      PairOperation operation) {
   Side a{.walker = Walker(*table, from)}, b{.walker = Walker(*table, to)};
   OSP_TRY(a.walker.start());
   OSP_TRY(b.walker.start());
@@ -90,7 +97,7 @@ Result<Pair> run_pair(const Table& table, const Request& from, const Request& to
     OSP_TRY(b.walker.advance());
     OSP_ASSIGN(const bool known_from, choose_existing(a));
     if (!known_from) continue;
-    OSP_ASSIGN(const bool known_to, choose_new(b, a));
+    OSP_ASSIGN(const bool known_to, choose_new(b, a, new_name));
     if (!known_to) continue;
     if (a.member->server != b.member->server) {
       bool again = false;

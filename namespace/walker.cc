@@ -36,8 +36,15 @@ pip::Walked<void> try_member(const Member& member, std::string_view rest, Step s
   return operation(step);
 }
 
-Step on(const Member& member, const Step& step) {
-  return {*member.server, {}, step.follow, step.directory, step.may_create, member.read_only, step.last};
+Step on(const Member& member, Step step) {
+  return {.server = *member.server,
+          .path = {},
+          .name = step.name,
+          .follow = step.follow,
+          .directory = step.directory,
+          .may_create = step.may_create,
+          .read_only = member.read_only,
+          .last = step.last};
 }
 
 // No member has the name: it is made in the first that allows it.
@@ -147,7 +154,13 @@ Result<void> Walker::settle_parent() {
 }
 
 Step Walker::step(const Member& member) const {
-  return {*member.server, {}, request_.follow || directory_, directory_, true, member.read_only, last_};
+  return {.server = *member.server,
+          .path = {},
+          .name = full_,
+          .follow = request_.follow || directory_,
+          .directory = directory_,
+          .read_only = member.read_only,
+          .last = last_};
 }
 
 Result<void> Walker::check_device(std::string_view path) const {

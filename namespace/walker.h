@@ -26,10 +26,11 @@ enum class LastName : unsigned char { normal, dot, dot_dot, root };
 struct Step {
   pip::Server& server;
   std::string_view path;
-  bool follow = true;      // report a link at the end (WalkError::link) instead of acting on it
-  bool directory = false;  // the path ended in "/", "/." or "/..": nothing but a directory will do
-  bool may_create = true;  // false: act on what exists only; ENOENT lets the search of the union go on
-  bool read_only = false;  // EROFS for changes
+  std::string_view name = {};  // the normal path in the name space
+  bool follow = true;          // report a link at the end (WalkError::link) instead of acting on it
+  bool directory = false;      // the path ended in "/", "/." or "/..": nothing but a directory will do
+  bool may_create = true;      // false: act on what exists only; ENOENT lets the search of the union go on
+  bool read_only = false;      // EROFS for changes
   LastName last = LastName::normal;
 };
 
