@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/result.h"
+
 namespace osp::migrate {
 
 // Why an image was refused, for a person to read: which section, what is wrong there, and where in the file.
