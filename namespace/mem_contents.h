@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+
+namespace osp::ns {
+
+// Bytes that a memory file system may use, counted over all its files.
+class MemBudget {
+ public:
+  explicit MemBudget(uint64_t limit) : limit_(limit) {}
+  // false: not that many are left.
+  [[nodiscard]] bool take(uint64_t size) {
+    if (size > limit_ - used_) return false;
+    used_ += size;
+    return true;
+  }
+  void give_back(uint64_t size) { used_ -= size; }
+  [[nodiscard]] uint64_t used() const { return used_; }
+  [[nodiscard]] uint64_t limit() const { return limit_; }
+
+ private:
+  uint64_t limit_;
+  uint64_t used_ = 0;
+};
+
+// The contents of a file in memory: chunks of 64 KiB by their index, each as long as it has been written.
+// What is missing reads as zeros, so holes cost nothing. Not thread-safe.
+class MemContents {
+ public:
+  static constexpr uint64_t chunk_size = 64 * 1024;
+  static constexpr uint64_t size_max = INT64_MAX;
+
+  // The budget is borrowed, and outlives the contents.
+  explicit MemContents(MemBudget& budget) : budget_(budget) {}
+  ~MemContents() { release_from(0); }
+  MemContents(const MemContents&) = delete;
+  MemContents& operator=(const MemContents&) = delete;
+
+  [[nodiscard]] uint64_t size() const { return size_; }
+  [[nodiscard]] uint64_t allocated() const { return allocated_; }  // bytes
+
+  // As pread(2), pwrite(2). write: EFBIG; ENOSPC if not even one byte fits.
+  [[nodiscard]] size_t read(uint64_t offset, std::span<std::byte> into) const;
+  Result<size_t> write(uint64_t offset, std::span<const std::byte> from);
+  // truncate(2). EFBIG.
+  Result<void> resize(uint64_t size);
+
+ private:
+  // The piece of chunk `index` up to `end` bytes, made if needed; null: no space.
+  std::vector<std::byte>* grow(uint64_t index, size_t end);
+  void release_from(uint64_t first_index);
+
+  MemBudget& budget_;
+  std::map<uint64_t, std::vector<std::byte>> chunks_;
+  uint64_t size_ = 0;
+  uint64_t allocated_ = 0;
+};
+
+}  // namespace osp::ns

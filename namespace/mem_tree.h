@@ -1,0 +1,95 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "namespace/mem_contents.h"
+#include "pip/server.h"
+
+// The files of a memory file system. Not thread-safe: the caller serialises.
+namespace osp::ns {
+
+struct MemOptions {
+  std::string name = "#m";              // what Server::name() says
+  uint32_t uid = 0, gid = 0;            // who it serves: owner of new files, and whose permissions hold
+  uint32_t mode = 0755;                 // permissions of the root
+  uint64_t size_limit = UINT64_MAX;     // bytes of contents and files together; ENOSPC behind it
+  std::function<int64_t()> clock = {};  // nanoseconds since the epoch; without it, the host's
+};
+
+// A file, directory, link or special file. It lives as long as a name or an open file has it.
+struct MemNode {
+  MemNode(MemBudget& budget, uint64_t id, uint32_t mode) : contents(budget) {
+    attributes.id = id;
+    attributes.mode = mode;
+  }
+  [[nodiscard]] bool is(uint32_t type) const { return (attributes.mode & S_IFMT) == type; }
+
+  pip::Attributes attributes;                                             // size and blocks are made by describe()
+  MemContents contents;                                                   // of a regular file
+  std::map<std::string, std::shared_ptr<MemNode>, std::less<>> children;  // of a directory
+  std::string target;                                                     // of a symbolic link
+  std::map<std::string, std::string, std::less<>> extended;               // attributes user.*
+};
+using MemNodePtr = std::shared_ptr<MemNode>;
+
+// A name: the directory it is in, and the node it has, if any.
+struct MemName {
+  MemNodePtr directory;  // null for the root
+  std::string_view name;
+  MemNodePtr node;  // null: there is none
+};
+
+class MemTree {
+ public:
+  static constexpr uint64_t node_cost = 512;  // what a file costs of the size limit, besides its contents
+
+  explicit MemTree(MemOptions options);
+  ~MemTree();
+  MemTree(const MemTree&) = delete;
+  MemTree& operator=(const MemTree&) = delete;
+
+  // Walks to the last component of `path`, which may be missing, and may be a link.
+  // ENOENT ENOTDIR EACCES ENAMETOOLONG; a link on the way as WalkError::link.
+  pip::Walked<MemName> walk(std::string_view path) const;
+  // The same, and it must exist.
+  pip::Walked<MemNodePtr> find(std::string_view path) const;
+
+  // A node without a name. ENOSPC.
+  Result<MemNodePtr> create(const MemNode& directory, const pip::NewFile& file);
+  // Gives `node` the name, which must be free; the directory must be writable. EACCES, EMLINK.
+  Result<void> add(const MemName& name, MemNodePtr node);
+  // Takes the name away. EACCES.
+  Result<void> drop(const MemName& name);
+
+  [[nodiscard]] pip::Attributes describe(const MemNode& node) const;
+  // Whether the served user has all of `wanted` (4 read, 2 write, 1 search or execute).
+  [[nodiscard]] bool permits(const MemNode& node, unsigned wanted) const;
+  // Whether the served user may change what only an owner may.
+  [[nodiscard]] bool owns(const MemNode& node) const;
+
+  void touch_contents(MemNode& node) const;  // mtime, ctime, version
+  void touch_status(MemNode& node) const;    // ctime
+  void touch_access(MemNode& node) const;    // atime, as relatime does
+  [[nodiscard]] int64_t now() const { return options_.clock(); }
+
+  [[nodiscard]] const MemOptions& options() const { return options_; }
+  [[nodiscard]] const MemBudget& budget() const { return *budget_; }
+  [[nodiscard]] uint64_t file_count() const { return *count_; }
+
+ private:
+  MemNodePtr new_node(uint32_t mode);
+
+  MemOptions options_;
+  std::shared_ptr<MemBudget> budget_;  // shared with nodes, which open files may keep longer than the tree
+  std::shared_ptr<uint64_t> count_;
+  uint64_t next_id_ = 1;
+  MemNodePtr root_;
+};
+
+}  // namespace osp::ns
