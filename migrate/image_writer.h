@@ -19,7 +19,7 @@ struct WriterOptions {
   uint32_t frame_size = 256u << 10;  // bytes of pages a frame holds at most: a multiple of the page, up to 1 MiB
   bool mappable = false;             // raw frames at page boundaries of the file, so that a restore can map them
   int64_t created_ns = 0;            // real time
-  std::optional<Digest> parent;      // the image that this one is an increment to
+  std::optional<Digest> parent{};    // the image that this one is an increment to
 };
 
 // Writes one image, front to back: create(), write_manifest(), add_pages()…, finish(). Its memory does not grow

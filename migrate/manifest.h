@@ -36,9 +36,9 @@ enum class AreaKind : uint16_t {
 
 // What the program may have seen of the processor and so needs again.
 struct Cpu {
-  uint64_t xcr0 = 0;            // XCR0: state components enabled
-  uint32_t xsave_size = 0;      // bytes of a standard-form XSAVE area for xcr0
-  std::vector<uint32_t> words;  // CPUID feature words in the order of cpu.h
+  uint64_t xcr0 = 0;              // XCR0: state components enabled
+  uint32_t xsave_size = 0;        // bytes of a standard-form XSAVE area for xcr0
+  std::vector<uint32_t> words{};  // CPUID feature words in the order of cpu.h
 
   friend bool operator==(const Cpu&, const Cpu&) = default;
 };
@@ -62,7 +62,7 @@ struct Area {
   uint32_t file = none;    // index of a FileRef
   uint64_t offset = 0;     // in the file or object
   uint32_t object = none;  // index of a MemoryObject
-  std::string name;        // PR_SET_VMA_ANON_NAME
+  std::string name{};      // PR_SET_VMA_ANON_NAME
   uint32_t advice = 0;     // area_advice_* bits
 
   friend bool operator==(const Area&, const Area&) = default;
@@ -129,7 +129,7 @@ struct Credentials {
   uint32_t egid = 0;
   uint32_t sgid = 0;
   uint32_t fsgid = 0;
-  std::vector<uint32_t> groups;
+  std::vector<uint32_t> groups{};
   bool no_new_privileges = false;
 
   friend bool operator==(const Credentials&, const Credentials&) = default;
@@ -137,10 +137,10 @@ struct Credentials {
 
 // What execve(2) gave the process and /proc tells of it.
 struct Program {
-  std::string exe;
-  std::vector<std::string> argv;
-  std::vector<std::string> envp;
-  Bytes auxv;  // pairs of u64
+  std::string exe{};
+  std::vector<std::string> argv{};
+  std::vector<std::string> envp{};
+  Bytes auxv{};  // pairs of u64
   uint64_t argument_start = 0;
   uint64_t argument_end = 0;
   uint64_t environment_start = 0;
@@ -148,8 +148,8 @@ struct Program {
   uint64_t brk_start = 0;
   uint64_t brk_end = 0;
   uint64_t vdso_address = 0;
-  Bytes vdso_hash;
-  std::string comm;
+  Bytes vdso_hash{};
+  std::string comm{};
   uint32_t personality = 0;
 
   friend bool operator==(const Program&, const Program&) = default;
@@ -161,21 +161,21 @@ struct Process {
   int32_t pgid = 0;
   int32_t sid = 0;
   uint32_t space = 0;  // the page space of its private memory; unique, not 0
-  Program program;
-  std::string cwd;
-  std::string root;
+  Program program{};
+  std::string cwd{};
+  std::string root{};
   uint32_t umask = 0;
-  std::string name_space;  // as ns commands
-  Credentials credentials;
-  std::vector<Limit> limits;
-  std::vector<Disposition> dispositions;
-  std::vector<PendingSignal> pending;  // to the process as a whole
-  std::vector<IntervalTimer> interval_timers;
-  std::vector<PosixTimer> posix_timers;
-  std::vector<Thread> threads;
-  std::vector<Area> areas;   // sorted by start
-  std::vector<FdEntry> fds;  // sorted by fd
-  int32_t death_signal = 0;  // PR_SET_PDEATHSIG
+  std::string name_space{};  // as ns commands
+  Credentials credentials{};
+  std::vector<Limit> limits{};
+  std::vector<Disposition> dispositions{};
+  std::vector<PendingSignal> pending{};  // to the process as a whole
+  std::vector<IntervalTimer> interval_timers{};
+  std::vector<PosixTimer> posix_timers{};
+  std::vector<Thread> threads{};
+  std::vector<Area> areas{};   // sorted by start
+  std::vector<FdEntry> fds{};  // sorted by fd
+  int32_t death_signal = 0;    // PR_SET_PDEATHSIG
   int32_t dumpable = 1;
   bool child_subreaper = false;
   int32_t exit_signal = 17;  // to the parent; 17: SIGCHLD
@@ -185,18 +185,18 @@ struct Process {
 
 struct Manifest {
   uint32_t interface_version = 0;  // what the image expects of the core: migrate::interface_version
-  std::string core_version;
+  std::string core_version{};
   int64_t created_ns = 0;  // real time
-  std::string host;        // for people: kernel and machine
+  std::string host{};      // for people: kernel and machine
   uint32_t page_size = 4096;
-  Cpu cpu;
-  Clock clock;
-  std::vector<Process> processes;
-  std::vector<FileRef> files;
-  std::vector<MemoryObject> objects;
-  std::vector<Pipe> pipes;
-  std::vector<Description> descriptions;
-  std::vector<Session> sessions;
+  Cpu cpu{};
+  Clock clock{};
+  std::vector<Process> processes{};
+  std::vector<FileRef> files{};
+  std::vector<MemoryObject> objects{};
+  std::vector<Pipe> pipes{};
+  std::vector<Description> descriptions{};
+  std::vector<Session> sessions{};
 
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };

@@ -54,11 +54,11 @@ struct Identity {
 
 // A file that areas or descriptions refer to by index.
 struct FileRef {
-  std::string server;  // "#U", "pip://host/tree": pip::Server::name()
-  std::string path;    // on that server, whole
-  std::string name;    // as the program sees it, in its name space
-  uint32_t mode = 0;   // st_mode
-  Identity identity;
+  std::string server{};  // "#U", "pip://host/tree": pip::Server::name()
+  std::string path{};    // on that server, whole
+  std::string name{};    // as the program sees it, in its name space
+  uint32_t mode = 0;     // st_mode
+  Identity identity{};
   uint32_t contents = none;  // index of the MemoryObject that holds it, if it has no name any more
 
   friend bool operator==(const FileRef&, const FileRef&) = default;
@@ -68,7 +68,7 @@ struct FileRef {
 struct MemoryObject {
   uint32_t space = 0;  // the page space of its pages; unique, not 0
   ObjectKind kind = ObjectKind::shared_anonymous;
-  std::string name;
+  std::string name{};
   uint64_t size = 0;   // bytes; the last page may be partly used
   uint32_t seals = 0;  // F_GET_SEALS
   uint32_t mode = 0;   // permission bits
@@ -79,8 +79,8 @@ struct MemoryObject {
 // What is in a pipe.
 struct Pipe {
   uint32_t capacity = 65536;  // F_GETPIPE_SZ
-  Bytes contents;
-  std::vector<uint32_t> packets;  // sizes of the packets (O_DIRECT) in contents; empty: a stream
+  Bytes contents{};
+  std::vector<uint32_t> packets{};  // sizes of the packets (O_DIRECT) in contents; empty: a stream
 
   friend bool operator==(const Pipe&, const Pipe&) = default;
 };
@@ -115,7 +115,7 @@ struct EpollEntry {
 struct SocketOption {
   int32_t level = 0;
   int32_t name = 0;
-  Bytes value;
+  Bytes value{};
 
   friend bool operator==(const SocketOption&, const SocketOption&) = default;
 };
@@ -124,20 +124,20 @@ struct Socket {
   int32_t family = 0;
   int32_t type = 0;
   int32_t protocol = 0;
-  Bytes local;           // sockaddr bytes; empty: not bound
-  Bytes peer;            // sockaddr bytes; empty: not connected
+  Bytes local{};         // sockaddr bytes; empty: not bound
+  Bytes peer{};          // sockaddr bytes; empty: not connected
   int32_t backlog = -1;  // -1: not listening
-  std::vector<SocketOption> options;
-  uint32_t pair = none;           // the other end, if it is a description of this image
-  Bytes received;                 // not yet read
-  std::vector<uint32_t> packets;  // sizes of the datagrams in received; empty: a stream
-  uint32_t shutdown = 0;          // 1: no more reads, 2: no more writes
+  std::vector<SocketOption> options{};
+  uint32_t pair = none;             // the other end, if it is a description of this image
+  Bytes received{};                 // not yet read
+  std::vector<uint32_t> packets{};  // sizes of the datagrams in received; empty: a stream
+  uint32_t shutdown = 0;            // 1: no more reads, 2: no more writes
 
   friend bool operator==(const Socket&, const Socket&) = default;
 };
 
 struct Terminal {
-  Bytes termios;  // struct termios2
+  Bytes termios{};  // struct termios2
   uint16_t rows = 0;
   uint16_t columns = 0;
   int32_t foreground = 0;  // virtual process group
@@ -149,7 +149,7 @@ struct Terminal {
 // An inotify watch.
 struct Watch {
   int32_t descriptor = 0;
-  std::string path;
+  std::string path{};
   uint32_t mask = 0;
 
   friend bool operator==(const Watch&, const Watch&) = default;
@@ -175,17 +175,17 @@ struct Description {
   uint64_t offset = 0;
   int32_t owner = 0;   // F_GETOWN
   int32_t signal = 0;  // F_GETSIG
-  std::vector<Lock> locks;
+  std::vector<Lock> locks{};
   uint32_t pipe = none;     // index of a Pipe
   uint32_t object = none;   // index of a MemoryObject (memfd)
   uint32_t session = none;  // index of a πp Session
-  EventFd event_fd;
-  TimerFd timer_fd;
+  EventFd event_fd{};
+  TimerFd timer_fd{};
   uint64_t signal_mask = 0;  // signalfd
-  std::vector<EpollEntry> epoll;
-  Socket socket;
-  Terminal terminal;
-  std::vector<Watch> watches;
+  std::vector<EpollEntry> epoll{};
+  Socket socket{};
+  Terminal terminal{};
+  std::vector<Watch> watches{};
   int32_t pid = 0;  // pidfd: virtual pid
 
   friend bool operator==(const Description&, const Description&) = default;
@@ -193,9 +193,9 @@ struct Description {
 
 // A πp session, which resumes by its token.
 struct Session {
-  std::string url;
-  Bytes token;  // secret
-  Bytes client_id;
+  std::string url{};
+  Bytes token{};  // secret
+  Bytes client_id{};
 
   friend bool operator==(const Session&, const Session&) = default;
 };

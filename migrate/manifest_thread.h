@@ -42,14 +42,14 @@ struct Registers {
 struct Vector {
   VectorFormat format = VectorFormat::absent;
   uint64_t xcr0 = 0;
-  Bytes data;
+  Bytes data{};
 
   friend bool operator==(const Vector&, const Vector&) = default;
 };
 
 struct PendingSignal {
   int32_t signal = 0;
-  Bytes info;  // siginfo_t, 128 bytes
+  Bytes info{};  // siginfo_t, 128 bytes
 
   friend bool operator==(const PendingSignal&, const PendingSignal&) = default;
 };
@@ -86,27 +86,27 @@ struct Scheduling {
   int32_t priority = 0;
   int32_t nice = 0;
   uint32_t flags = 0;
-  Bytes affinity;  // cpu_set_t bytes; empty: all
+  Bytes affinity{};  // cpu_set_t bytes; empty: all
 
   friend bool operator==(const Scheduling&, const Scheduling&) = default;
 };
 
 struct Thread {
-  int32_t tid = 0;   // virtual
-  std::string name;  // comm, at most 15 bytes
-  Registers registers;
-  Vector vector;
+  int32_t tid = 0;     // virtual
+  std::string name{};  // comm, at most 15 bytes
+  Registers registers{};
+  Vector vector{};
   uint64_t signal_mask = 0;
   bool has_saved_mask = false;  // inside sigsuspend, ppoll…: saved_mask comes back after
   uint64_t saved_mask = 0;
-  std::vector<PendingSignal> pending;
-  AlternateStack alternate_stack;
+  std::vector<PendingSignal> pending{};
+  AlternateStack alternate_stack{};
   uint64_t robust_list = 0;
   uint64_t robust_list_size = 0;
   uint64_t clear_child_tid = 0;
-  Rseq rseq;
-  Restart restart;
-  Scheduling scheduling;
+  Rseq rseq{};
+  Restart restart{};
+  Scheduling scheduling{};
   int64_t cpu_time_ns = 0;  // used so far
 
   friend bool operator==(const Thread&, const Thread&) = default;

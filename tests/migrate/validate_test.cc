@@ -1,0 +1,109 @@
+#include "migrate/validate.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "image_fixture.h"
+
+namespace osp::migrate {
+namespace {
+
+using Change = std::function<void(Manifest&)>;
+
+// What validate() says of the small manifest after `change`; empty: nothing.
+std::string verdict(const Change& change) {
+  Manifest manifest = test::small_manifest();
+  change(manifest);
+  const auto result = validate(manifest);
+  if (result) return "";
+  EXPECT_EQ(result.error().section, "manifest");
+  return result.error().reason;
+}
+
+TEST(Validate, AGoodManifestPasses) {
+  EXPECT_EQ(verdict([](Manifest&) {}), "");
+}
+
+struct Fault {
+  const char* reason;  // a part of what is said
+  Change change;
+};
+
+TEST(Validate, EachFaultIsNamed) {
+  using M = Manifest;
+  const std::vector<Fault> faults = {
+      {"image interface 2", [](M& m) { m.interface_version = 2; }},
+      {"image interface 0", [](M& m) { m.interface_version = 0; }},
+      {"pages of 16384", [](M& m) { m.page_size = 16384; }},
+      {"no process", [](M& m) { m.processes.clear(); }},
+      {"NUL", [](M& m) { m.processes[0].program.argv[1] = std::string("a\0b", 3); }},
+      {"page space 0", [](M& m) { m.processes[0].space = 0; }},
+      {"page space 1", [](M& m) { m.objects[0].space = 1; }},
+      {"pid 0", [](M& m) { m.processes[0].pid = 0; }},
+      {"page space 1", [](M& m) { m.processes.push_back(m.processes[0]); }},
+      {"tid 7", [](M& m) { m.processes[0].threads[1].tid = 7; }},
+      {"no thread", [](M& m) { m.processes[0].threads.clear(); }},
+      {"not whole pages", [](M& m) { m.processes[0].areas[0].start += 8; }},
+      {"not whole pages", [](M& m) { m.processes[0].areas[0].length = 0; }},
+      {"outside the user's", [](M& m) { m.processes[0].areas[3].start = 0x7fff'ffff'f000; }},
+      {"outside the user's", [](M& m) { m.processes[0].areas[0].start = 0; }},
+      {"outside the user's", [](M& m) { m.processes[0].areas[3].length = ~uint64_t{4095}; }},
+      {"core's window", [](M& m) { m.processes[0].areas[0].start = core_window_start; }},
+      {"core's window", [](M& m) { m.processes[0].areas[0].start = core_window_start - 4096; }},
+      {"core's window", [](M& m) { m.processes[0].areas[0].start = core_window_end - 4096; }},
+      {"overlaps", [](M& m) { m.processes[0].areas[1].length += 4096; }},
+      {"overlaps", [](M& m) { std::swap(m.processes[0].areas[0], m.processes[0].areas[1]); }},
+      {"maps no file", [](M& m) { m.processes[0].areas[1].file = none; }},
+      {"not in the image", [](M& m) { m.processes[0].areas[1].file = 2; }},
+      {"maps no object", [](M& m) { m.processes[0].areas[0].kind = AreaKind::shared_object; }},
+      {"unknown kind", [](M& m) { m.processes[0].areas[0].kind = static_cast<AreaKind>(77); }},
+      {"unknown protection", [](M& m) { m.processes[0].areas[0].protection = 8; }},
+      {"impossible offset", [](M& m) { m.processes[0].areas[1].offset = 5; }},
+      {"rip, fs or gs", [](M& m) { m.processes[0].threads[0].registers.rip = uint64_t{1} << 47; }},
+      {"rip, fs or gs", [](M& m) { m.processes[0].threads[0].registers.fs_base = ~uint64_t{0}; }},
+      {"vector state", [](M& m) { m.processes[0].threads[0].vector.data.pop_back(); }},
+      {"vector state", [](M& m) { m.processes[0].threads[0].vector.format = static_cast<VectorFormat>(9); }},
+      {"siginfo", [](M& m) { m.processes[0].threads[0].pending[0].info.clear(); }},
+      {"pending signal", [](M& m) { m.processes[0].threads[0].pending[0].signal = 65; }},
+      {"fd 0", [](M& m) { m.processes[0].fds[1].fd = 0; }},
+      {"fd -1", [](M& m) { m.processes[0].fds[0].fd = -1; }},
+      {"leads nowhere", [](M& m) { m.processes[0].fds[0].description = 2; }},
+      {"signal 9", [](M& m) { m.processes[0].dispositions[0].signal = 9; }},
+      {"two dispositions", [](M& m) { m.processes[0].dispositions.push_back(m.processes[0].dispositions[0]); }},
+      {"limit as 16",
+       [](M& m) {
+         m.processes[0].limits = {{16, 1, 1}};
+       }},
+      {"brk", [](M& m) { m.processes[0].program.brk_start = 1; }},
+      {"auxv", [](M& m) { m.processes[0].program.auxv.resize(3); }},
+      {"interval timer",
+       [](M& m) {
+         m.processes[0].interval_timers = {{3, 0, 0}};
+       }},
+      {"timer 4",
+       [](M& m) {
+         m.processes[0].posix_timers = {{.id = 4}, {.id = 4}};
+       }},
+      {"unknown kind", [](M& m) { m.descriptions[0].kind = static_cast<DescriptionKind>(99); }},
+      {"way to come back", [](M& m) { m.descriptions[0].comeback = static_cast<Comeback>(6); }},
+      {"not in the image", [](M& m) { m.descriptions[0].file = none; }},
+      {"not in the image", [](M& m) { m.descriptions[1].pipe = 1; }},
+      {"no session", [](M& m) { m.descriptions[0].comeback = Comeback::reconnect; }},
+      {"negative", [](M& m) { m.descriptions[0].offset = uint64_t{1} << 63; }},
+      {"epoll waits", [](M& m) { m.descriptions[0].epoll = {{.fd = 3}}; }},
+      {"other end", [](M& m) { m.descriptions[0].socket.pair = 7; }},
+      {"packets", [](M& m) { m.pipes[0].packets = {99}; }},
+      {"its contents", [](M& m) { m.files[1].contents = 1; }},
+      {"too large", [](M& m) { m.objects[0].size = ~uint64_t{0}; }},
+      {"no url", [](M& m) { m.sessions.resize(1); }},
+  };
+  for (size_t i = 0; i < faults.size(); ++i) {
+    const std::string said = verdict(faults[i].change);
+    EXPECT_NE(said.find(faults[i].reason), std::string::npos)
+        << "fault " << i << ", '" << faults[i].reason << "': \"" << said << '"';
+  }
+}
+
+}  // namespace
+}  // namespace osp::migrate
