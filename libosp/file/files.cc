@@ -1,0 +1,121 @@
+#include "libosp/file/files.h"
+
+#include <fcntl.h>
+
+#include <cstring>
+
+#include "base/raw_syscall.h"
+#include "libosp/file/signal_file.h"
+#include "libosp/task/process.h"
+
+namespace osp::file {
+namespace {
+
+constexpr int first_core_fd = 1000;
+
+}  // namespace
+
+long Description::pread(task::Thread&, void*, size_t, int64_t) { return -ESPIPE; }
+long Description::pwrite(task::Thread&, const void*, size_t, int64_t) { return -ESPIPE; }
+long Description::seek(int64_t, int) { return -ESPIPE; }
+long Description::list(task::Thread&, void*, size_t) { return -ENOTDIR; }
+long Description::truncate(uint64_t) { return -EINVAL; }
+Result<void> Description::change(const pip::AttributeChange&) { return fail(EPERM); }
+Result<pip::PageRange> Description::map(uint64_t, uint64_t, bool) { return fail(ENODEV); }
+
+std::vector<int> open_fds() {
+  std::vector<int> fds;
+  const long directory = raw::syscall(SYS_open, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  alignas(8) char buffer[4096];
+  long size = 0;
+  while ((size = raw::syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
+    for (long at = 0; at < size;) {
+      uint16_t length = 0;
+      std::memcpy(&length, buffer + at + 16, sizeof length);
+      const char* name = buffer + at + 19;
+      if (*name != '.') {
+        int fd = 0;
+        for (; *name != '\0'; ++name) fd = fd * 10 + (*name - '0');
+        if (fd != directory) fds.push_back(fd);
+      }
+      at += length;
+    }
+  }
+  raw::close(static_cast<int>(directory));
+  return fds;
+}
+
+long keep_fd(int fd) {
+  if (fd < 0) return fd;
+  const long kept = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_core_fd);
+  raw::close(fd);
+  return kept;
+}
+
+std::shared_ptr<Description> Files::share(int fd) const {
+  return static_cast<size_t>(fd) < table_.size() ? table_[static_cast<size_t>(fd)] : nullptr;
+}
+
+// A regular file: always ready to poll(2), refused by epoll(7), as the files that it stands for.
+long Files::placeholder(int lowest, bool close_on_exec) const {
+  const long made = raw::syscall(SYS_memfd_create, "osp", close_on_exec ? 1 : 0);
+  if (made < lowest && made >= 0) {
+    const long moved = raw::syscall(SYS_fcntl, made, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, lowest);
+    raw::close(static_cast<int>(made));
+    return moved;
+  }
+  return made;
+}
+
+void Files::set(int fd, std::shared_ptr<Description> file) {
+  if (static_cast<size_t>(fd) >= table_.size()) table_.resize(static_cast<size_t>(fd) + 1);
+  table_[static_cast<size_t>(fd)] = std::move(file);
+}
+
+long Files::install(std::shared_ptr<Description> file, bool close_on_exec, int lowest) {
+  const long fd = placeholder(lowest, close_on_exec);
+  if (fd >= 0) set(static_cast<int>(fd), std::move(file));
+  return fd;
+}
+
+long Files::install_at(int fd, std::shared_ptr<Description> file, bool close_on_exec) {
+  const long holder = placeholder(0, true);
+  if (holder < 0) return holder;
+  const long result = raw::syscall(SYS_dup3, holder, fd, close_on_exec ? O_CLOEXEC : 0);
+  raw::close(static_cast<int>(holder));
+  if (result < 0) return result;
+  forget(fd);
+  set(fd, std::move(file));
+  return fd;
+}
+
+long Files::forget(int fd) {
+  std::shared_ptr<Description> file = share(fd);
+  if (file == nullptr) return 0;
+  table_[static_cast<size_t>(fd)] = nullptr;
+  return file.use_count() == 1 ? file->close() : 0;
+}
+
+void Files::close_on_exec() {
+  for (const int fd : open_fds())
+    if (fd < first_core_fd && (raw::syscall(SYS_fcntl, fd, F_GETFD) & FD_CLOEXEC) != 0) {
+      raw::close(fd);
+      forget(fd);
+    }
+}
+
+void Files::close_all() {
+  for (size_t fd = 0; fd < table_.size(); ++fd) forget(static_cast<int>(fd));
+}
+
+void Files::signal_arrived(int signo) {
+  for (const auto& file : table_)
+    if (auto* signals = dynamic_cast<SignalFile*>(file.get())) signals->arrived(signo);
+}
+
+void Files::signal_taken() {
+  for (const auto& file : table_)
+    if (auto* signals = dynamic_cast<SignalFile*>(file.get())) signals->taken();
+}
+
+}  // namespace osp::file

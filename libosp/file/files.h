@@ -1,0 +1,84 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "libosp/task/thread.h"
+#include "pip/server.h"
+
+namespace osp::file {
+
+// An open file description that the core serves itself (a πp file, /proc/self/maps, a signalfd); those of
+// the host's are the host's alone. The program's fd of the same number is taken in the host by a
+// placeholder, so numbers agree. All calls may block the calling thread; buffers are the program's memory,
+// so a bad one is -EFAULT. Results are the system call's.
+class Description {
+ public:
+  virtual ~Description() = default;
+  virtual long read(task::Thread& thread, void* to, size_t size) = 0;
+  virtual long write(task::Thread& thread, const void* from, size_t size) = 0;
+  virtual long pread(task::Thread& thread, void* to, size_t size, int64_t offset);
+  virtual long pwrite(task::Thread& thread, const void* from, size_t size, int64_t offset);
+  virtual long seek(int64_t offset, int whence);
+  virtual long list(task::Thread& thread, void* to, size_t size);  // getdents64(2)
+  virtual Result<pip::Attributes> stat() = 0;
+  virtual long truncate(uint64_t size);
+  virtual long sync() { return 0; }
+  virtual Result<void> change(const pip::AttributeChange& change);
+  virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
+  virtual long close() { return 0; }  // of the last fd; the error of close(2)
+  // Where it was opened, absolute in the name space; empty for what has no name.
+  [[nodiscard]] const std::string& path() const { return path_; }
+  void set_path(std::string path) { path_ = std::move(path); }
+
+  int flags = 0;  // O_ACCMODE, O_APPEND, O_NONBLOCK… as fcntl(F_GETFL)
+
+ private:
+  std::string path_;
+};
+
+// The fds of the process that the core serves. Not thread-safe (one worker).
+class Files {
+ public:
+  // Null: the host's (or not open at all).
+  [[nodiscard]] Description* find(int fd) const {
+    return static_cast<size_t>(fd) < table_.size() ? table_[static_cast<size_t>(fd)].get() : nullptr;
+  }
+  [[nodiscard]] std::shared_ptr<Description> share(int fd) const;
+  // Takes the lowest free number (from `lowest` on) in the host by a placeholder. The fd, or minus an errno.
+  long install(std::shared_ptr<Description> file, bool close_on_exec, int lowest = 0);
+  // dup2(2)-like: `fd` becomes this file, whatever it was.
+  long install_at(int fd, std::shared_ptr<Description> file, bool close_on_exec);
+  // The host's fd of this number is the file's placeholder already.
+  void adopt(int fd, std::shared_ptr<Description> file) { set(fd, std::move(file)); }
+  // Forgets the number (its host placeholder is the caller's to close); the result of the last close.
+  long forget(int fd);
+  void close_on_exec();  // the host's fds too
+  void after_fork() {}
+  void close_all();
+  [[nodiscard]] const std::vector<std::shared_ptr<Description>>& table() const { return table_; }
+
+  // signalfds that are readable by it are woken; and may no longer be, when one was taken.
+  void signal_arrived(int signo);
+  void signal_taken();
+
+ private:
+  void set(int fd, std::shared_ptr<Description> file);
+  long placeholder(int lowest, bool close_on_exec) const;
+
+  std::vector<std::shared_ptr<Description>> table_;
+};
+
+// Every open fd of the host process, the core's own too.
+std::vector<int> open_fds();
+
+// The core's own fds live above what programs see: moves `fd` there; the new one, or minus an errno.
+long keep_fd(int fd);
+
+}  // namespace osp::file

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "libosp/load/source.h"
+#include "libosp/memory/address_space.h"
+#include "libosp/task/thread.h"
+#include "pip/server.h"
+
+namespace osp::file {
+
+// A program's or interpreter's file, found in the name space and allowed to be executed.
+class ProgramFile final : public load::Source {
+ public:
+  ProgramFile() = default;
+  ProgramFile(ProgramFile&& other) noexcept;
+  ProgramFile& operator=(ProgramFile&& other) noexcept;
+  ~ProgramFile() override;
+  static ProgramFile of_host(int fd, std::string path, uint64_t device, uint64_t inode, uint64_t size);
+  static ProgramFile of_server(std::unique_ptr<pip::File> file, std::string path, const pip::Attributes& attributes);
+
+  Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) override;
+  [[nodiscard]] uint64_t size() const override { return size_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  // Maps a part privately at `address` (MAP_FIXED).
+  Result<void> map(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection, uint64_t offset);
+
+ private:
+  int fd_ = -1;  // the host's file; else served_
+  std::unique_ptr<pip::File> served_;
+  std::string path_;
+  uint64_t size_ = 0;
+  std::shared_ptr<memory::Backing> backing_;
+};
+
+// Opens for execve(2): ENOENT, EACCES (not a regular file, or no x bit), ENOTDIR…; flags are execveat(2)'s.
+Result<ProgramFile> open_program(task::Thread& thread, int directory_fd, const std::string& path, int flags);
+
+}  // namespace osp::file

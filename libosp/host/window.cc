@@ -1,0 +1,84 @@
+#include "libosp/host/window.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include "base/raw_syscall.h"
+
+// First fit over a short list of freed ranges, else from the top. No TLS, no heap: it runs before
+// glibc has set up either.
+namespace osp::window {
+namespace {
+
+constexpr size_t page = 4096;
+constexpr size_t max_free = 512;
+
+struct Range {
+  uintptr_t start = 0;
+  size_t size = 0;
+};
+
+Range free_ranges[max_free];
+size_t free_count = 0;
+uintptr_t top = heap;
+
+size_t round_up(size_t size) { return (size + page - 1) & ~(page - 1); }
+
+void drop(size_t index) { free_ranges[index] = free_ranges[--free_count]; }
+
+uintptr_t take(size_t size) {
+  for (size_t i = 0; i < free_count; ++i) {
+    Range& range = free_ranges[i];
+    if (range.size < size) continue;
+    const uintptr_t start = range.start;
+    range.start += size, range.size -= size;
+    if (range.size == 0) drop(i);
+    return start;
+  }
+  if (size > end - top) return 0;
+  const uintptr_t start = top;
+  top += size;
+  return start;
+}
+
+void give_back(uintptr_t start, size_t size) {
+  for (size_t i = 0; i < free_count;) {
+    const Range range = free_ranges[i];
+    if (range.start + range.size == start) {
+      start = range.start, size += range.size;
+    } else if (start + size == range.start) {
+      size += range.size;
+    } else {
+      ++i;
+      continue;
+    }
+    drop(i);
+  }
+  if (start + size == top) {
+    top = start;
+  } else if (free_count < max_free) {
+    free_ranges[free_count++] = {start, size};
+  }  // a full list forgets the addresses, not the memory
+}
+
+}  // namespace
+
+long map(size_t size, int protection, int flags, int fd, int64_t offset) {
+  size = round_up(size);
+  if (size == 0) return -EINVAL;
+  const uintptr_t start = take(size);
+  if (start == 0) return -ENOMEM;
+  const long result = raw::syscall(SYS_mmap, start, size, protection, flags | MAP_FIXED_NOREPLACE, fd, offset);
+  if (result < 0) give_back(start, size);
+  return result;
+}
+
+long unmap(uintptr_t address, size_t size) {
+  size = round_up(size);
+  const long result = raw::syscall(SYS_munmap, address, size);
+  if (result == 0 && address >= heap && address < end) give_back(address, size);
+  return result;
+}
+
+}  // namespace osp::window

@@ -1,0 +1,76 @@
+#include "libosp/linux/call.h"
+
+#include <fcntl.h>
+
+#include "libosp/file/files.h"
+
+namespace osp::linux {
+namespace {
+
+constexpr size_t max_string = 131072, max_strings_size = 6 * 1024 * 1024;
+
+}  // namespace
+
+long forward(Call& c) { return raw::syscall(c.nr, c.a, c.b, c.c, c.d, c.e, c.f); }
+
+long block_in_host(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f, long restart) {
+  const auto s = [](uint64_t value) { return static_cast<long>(value); };
+  const long result = osp_blocking_syscall(nr, s(a), s(b), s(c), s(d), s(e), s(f));
+  return result == -EINTR ? restart : result;
+}
+
+long forward_blocking(Call& c) { return block_in_host(c.nr, c.a, c.b, c.c, c.d, c.e, c.f); }
+
+long forward_fd(Call& c) {
+  return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c);
+}
+
+long forward_fd_blocking(Call& c) {
+  return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward_blocking(c);
+}
+
+bool must_not_wait(int fd) {
+  const long flags = raw::syscall(SYS_fcntl, fd, F_GETFL);
+  return flags < 0 || (flags & O_NONBLOCK) != 0;
+}
+
+long wait_ready(Call& c, int fd, short events) {
+  if (c.process.single_threaded()) return 0;
+  pollfd wait = {fd, events, 0};
+  const timespec none = {};
+  for (bool first = true;; first = false) {
+    if (raw::syscall(SYS_ppoll, &wait, 1, &none, 0, 8) != 0) return 0;
+    if (first && must_not_wait(fd)) return 0;
+    if (c.process.scheduler.wait(c.thread, {&wait, 1}, 0) == task::Wake::signal) return task::restart_sys;
+  }
+}
+
+Result<std::string> get_string(uint64_t address, size_t limit) {
+  std::string text(std::min<size_t>(limit, 4096), '\0');
+  long size = osp_user_string(text.data(), Call::pointer<char>(address), text.size());
+  if (size == -ENAMETOOLONG && limit > text.size()) {
+    text.resize(limit);
+    size = osp_user_string(text.data(), Call::pointer<char>(address), text.size());
+  }
+  if (size < 0) return fail(static_cast<int>(-size));
+  text.resize(static_cast<size_t>(size));
+  return text;
+}
+
+Result<std::vector<std::string>> get_strings(uint64_t address) {
+  std::vector<std::string> all;
+  size_t total = 0;
+  for (uint64_t at = address; address != 0; at += sizeof(uint64_t)) {
+    uint64_t item = 0;
+    if (!get(at, item)) return fail(EFAULT);
+    if (item == 0) break;
+    auto text = get_string(item, max_string);
+    if (!text) return fail(text.error().code == ENAMETOOLONG ? E2BIG : text.error().code);
+    total += text->size() + 9;
+    if (total > max_strings_size) return fail(E2BIG);
+    all.push_back(std::move(*text));
+  }
+  return all;
+}
+
+}  // namespace osp::linux

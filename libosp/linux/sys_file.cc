@@ -1,0 +1,226 @@
+// What is done with an open fd: read(2), write(2), lseek(2), fstat(2), dup(2), fcntl(2), close(2)…
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+
+#include "libosp/file/files.h"
+#include "libosp/linux/calls.h"
+#include "libosp/linux/stat.h"
+
+namespace osp::linux {
+namespace {
+
+constexpr uint64_t max_iov = 1024;
+
+file::Description* served(const Call& c) { return c.process.files->find(static_cast<int>(c.a)); }
+
+// With one thread the host may block us; with several the fd is waited for first.
+long host_io(Call& c, short events) {
+  if (const long wait = wait_ready(c, static_cast<int>(c.a), events); wait != 0) return wait;
+  return forward_blocking(c);
+}
+
+using Transfer = long (*)(task::Thread&, file::Description&, void*, size_t, int64_t);
+
+// readv and writev on a file of ours, buffer by buffer, until a short one.
+long vector_io(Call& c, file::Description& file, Transfer transfer, int64_t offset) {
+  if (c.c > max_iov) return -EINVAL;
+  std::vector<iovec> buffers(c.c);
+  if (c.c != 0 && osp_user_copy(buffers.data(), Call::pointer<void>(c.b), c.c * sizeof(iovec)) != 0) return -EFAULT;
+  long total = 0;
+  for (const iovec& buffer : buffers) {
+    if (buffer.iov_len == 0) continue;
+    const long done = transfer(c.thread, file, buffer.iov_base, buffer.iov_len, offset < 0 ? -1 : offset + total);
+    if (done < 0) return total > 0 ? total : done;
+    total += done;
+    if (static_cast<size_t>(done) < buffer.iov_len) break;
+  }
+  return total;
+}
+
+long transfer_in(task::Thread& t, file::Description& f, void* to, size_t size, int64_t offset) {
+  return offset < 0 ? f.read(t, to, size) : f.pread(t, to, size, offset);
+}
+long transfer_out(task::Thread& t, file::Description& f, void* from, size_t size, int64_t offset) {
+  return offset < 0 ? f.write(t, from, size) : f.pwrite(t, from, size, offset);
+}
+
+bool readable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_WRONLY && (f.flags & O_PATH) == 0; }
+bool writable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_RDONLY && (f.flags & O_PATH) == 0; }
+
+}  // namespace
+
+long sys_read(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return host_io(c, POLLIN);
+  return readable(*file) ? file->read(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
+}
+
+long sys_write(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return host_io(c, POLLOUT);
+  return writable(*file) ? file->write(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
+}
+
+long sys_pread64(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return forward_blocking(c);
+  if (static_cast<int64_t>(c.d) < 0) return -EINVAL;
+  return readable(*file) ? file->pread(c.thread, Call::pointer<void>(c.b), c.c, static_cast<int64_t>(c.d)) : -EBADF;
+}
+
+long sys_pwrite64(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return forward_blocking(c);
+  if (static_cast<int64_t>(c.d) < 0) return -EINVAL;
+  return writable(*file) ? file->pwrite(c.thread, Call::pointer<void>(c.b), c.c, static_cast<int64_t>(c.d)) : -EBADF;
+}
+
+long sys_readv(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return host_io(c, POLLIN);
+  return readable(*file) ? vector_io(c, *file, transfer_in, -1) : -EBADF;
+}
+
+long sys_writev(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return host_io(c, POLLOUT);
+  return writable(*file) ? vector_io(c, *file, transfer_out, -1) : -EBADF;
+}
+
+long sys_preadv(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return forward_blocking(c);
+  return readable(*file) ? vector_io(c, *file, transfer_in, static_cast<int64_t>(c.d)) : -EBADF;
+}
+
+long sys_pwritev(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return forward_blocking(c);
+  return writable(*file) ? vector_io(c, *file, transfer_out, static_cast<int64_t>(c.d)) : -EBADF;
+}
+
+long sys_lseek(Call& c) {
+  file::Description* file = served(c);
+  return file == nullptr ? forward(c) : file->seek(static_cast<int64_t>(c.b), static_cast<int>(c.c));
+}
+
+long sys_getdents64(Call& c) {
+  file::Description* file = served(c);
+  return file == nullptr ? forward(c) : file->list(c.thread, Call::pointer<void>(c.b), c.c);
+}
+
+long sys_fstat(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return forward(c);
+  const auto attributes = file->stat();
+  return attributes ? put_stat(c.b, *attributes) : -attributes.error().code;
+}
+
+long sys_fsync(Call& c) {
+  file::Description* file = served(c);
+  return file == nullptr ? forward_blocking(c) : file->sync();
+}
+
+long sys_ftruncate(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return forward(c);
+  if (static_cast<int64_t>(c.b) < 0) return -EINVAL;
+  return writable(*file) ? file->truncate(c.b) : -EINVAL;
+}
+
+long sys_fchmod(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return forward(c);
+  pip::AttributeChange change;
+  change.has_mode = true, change.mode = static_cast<uint32_t>(c.b) & 07777;
+  return to_long(file->change(change));
+}
+
+long sys_fchown(Call& c) {
+  file::Description* file = served(c);
+  if (file == nullptr) return forward(c);
+  pip::AttributeChange change;
+  change.has_uid = static_cast<int>(c.b) != -1, change.uid = static_cast<uint32_t>(c.b);
+  change.has_gid = static_cast<int>(c.c) != -1, change.gid = static_cast<uint32_t>(c.c);
+  return to_long(file->change(change));
+}
+
+long sys_close(Call& c) {
+  const auto fd = static_cast<int>(c.a);
+  if (file::is_core_fd(fd)) return -EBADF;
+  const long late = c.process.files->forget(fd);
+  const long result = forward(c);
+  return result < 0 ? result : late;
+}
+
+long sys_close_range(Call& c) {
+  constexpr uint64_t cloexec = 4;
+  if (c.a > c.b) return -EINVAL;
+  if ((c.c & ~uint64_t{6}) != 0) return -EINVAL;
+  for (const int fd : file::open_fds()) {
+    if (static_cast<uint64_t>(fd) < c.a || static_cast<uint64_t>(fd) > c.b || file::is_core_fd(fd)) continue;
+    if ((c.c & cloexec) != 0) {
+      raw::syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+      continue;
+    }
+    c.process.files->forget(fd);
+    raw::close(fd);
+  }
+  return 0;
+}
+
+long sys_dup(Call& c) {
+  const long fd = forward(c);
+  if (auto file = c.process.files->share(static_cast<int>(c.a)); fd >= 0 && file != nullptr)
+    c.process.files->adopt(static_cast<int>(fd), std::move(file));
+  return fd;
+}
+
+long sys_dup3(Call& c) {
+  const auto from = static_cast<int>(c.a), to = static_cast<int>(c.b);
+  if (c.nr == SYS_dup2 && from == to) return raw::syscall(SYS_fcntl, from, F_GETFD) < 0 ? -EBADF : to;
+  if (file::is_core_fd(from)) return -EBADF;
+  file::make_room(to);
+  auto file = c.process.files->share(from);
+  const long fd = forward(c);
+  if (fd < 0) return fd;
+  c.process.files->forget(to);
+  if (file != nullptr) c.process.files->adopt(to, std::move(file));
+  return fd;
+}
+
+long sys_fcntl(Call& c) {
+  const auto fd = static_cast<int>(c.a);
+  auto file = c.process.files->share(fd);
+  if (c.b == F_SETLKW || c.b == F_OFD_SETLKW) return file != nullptr ? 0 : wait_in_helper(c);
+  if (file == nullptr) return forward(c);
+  switch (c.b) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC: {
+      const long made = forward(c);
+      if (made >= 0) c.process.files->adopt(static_cast<int>(made), std::move(file));
+      return made;
+    }
+    case F_GETFD:
+    case F_SETFD:
+      return forward(c);
+    case F_GETFL:
+      return file->flags | 0100000;  // O_LARGEFILE, as the kernel shows it
+    case F_SETFL: {
+      constexpr int changeable = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
+      file->flags = (file->flags & ~changeable) | (static_cast<int>(c.c) & changeable);
+      return forward(c);
+    }
+    default:
+      return forward(c);  // locks and owners: on the placeholder, which the processes share as they do the file
+  }
+}
+
+long sys_ioctl(Call& c) {
+  if (served(c) != nullptr && c.b != FIOCLEX && c.b != FIONCLEX) return -ENOTTY;
+  return forward_blocking(c);
+}
+
+}  // namespace osp::linux

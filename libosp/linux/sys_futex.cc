@@ -1,0 +1,175 @@
+// futex(2). Words in private memory are the core's (task/futex.h); words in shared memory are waited for in
+// the host, which other processes share.
+#include <linux/futex.h>
+#include <sys/mman.h>
+
+#include "libosp/linux/calls.h"
+#include "libosp/linux/clock.h"
+
+namespace osp::linux {
+namespace {
+
+constexpr uint64_t shared_poll_ns = 1'000'000;
+
+bool is_shared(const Call& c) {
+  if ((c.b & FUTEX_PRIVATE_FLAG) != 0) return false;
+  const memory::Area* area = c.process.memory.find(c.a);
+  return area != nullptr && (area->flags & MAP_SHARED) != 0;
+}
+
+// 0: no timeout; restarted waits keep the first deadline.
+Result<uint64_t> deadline_of(Call& c, bool absolute) {
+  if (c.d == 0) return uint64_t{0};
+  if (c.thread.restarting && c.thread.restart_deadline != 0) return c.thread.restart_deadline;
+  timespec when = {};
+  if (!get(c.d, when)) return fail(EFAULT);
+  if (when.tv_sec < 0 || when.tv_nsec < 0 || when.tv_nsec >= 1'000'000'000) return fail(EINVAL);
+  const int clock = (c.b & FUTEX_CLOCK_REALTIME) != 0 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+  c.thread.restart_deadline = host_deadline(c, clock, when, absolute);
+  return c.thread.restart_deadline;
+}
+
+// Other processes wake in the host, other threads of ours in the core: with several threads, look again
+// every millisecond at whether the word changed.
+long wait_shared(Call& c, uint32_t bitset, uint64_t deadline) {
+  auto* word = Call::pointer<uint32_t>(c.a);
+  const auto expected = static_cast<uint32_t>(c.c);
+  if (c.process.single_threaded()) {
+    const timespec until = to_timespec(static_cast<int64_t>(deadline));
+    return block_in_host(SYS_futex, c.a, FUTEX_WAIT_BITSET, expected, deadline != 0 ? raw::arg(&until) : 0, 0, bitset);
+  }
+  for (;;) {
+    const uint64_t soon = task::host_now_ns() + shared_poll_ns;
+    const bool last = deadline != 0 && deadline <= soon;
+    const long result = c.process.futexes.wait(c.thread, word, expected, bitset, last ? deadline : soon);
+    if (result != -ETIMEDOUT || last) return result;
+    uint32_t value = 0;
+    if (!get(c.a, value)) return -EFAULT;
+    if (value != expected) return 0;
+  }
+}
+
+long wait(Call& c, uint32_t bitset, bool absolute) {
+  if (bitset == 0) return -EINVAL;
+  if (c.a % sizeof(uint32_t) != 0) return -EINVAL;
+  const auto deadline = deadline_of(c, absolute);
+  if (!deadline) return -deadline.error().code;
+  const long result = is_shared(c) ? wait_shared(c, bitset, *deadline)
+                                   : c.process.futexes.wait(c.thread, Call::pointer<uint32_t>(c.a),
+                                                            static_cast<uint32_t>(c.c), bitset, *deadline);
+  return result == task::restart_sys && c.d != 0 ? static_cast<long>(task::restart_block) : result;
+}
+
+long wake(Call& c, uint32_t bitset) {
+  if (bitset == 0 || c.a % sizeof(uint32_t) != 0) return -EINVAL;
+  const long count = static_cast<int>(c.c);
+  long woken = c.process.futexes.wake(Call::pointer<uint32_t>(c.a), bitset, count);
+  if (woken < count && is_shared(c)) {
+    const long others = raw::syscall(SYS_futex, c.a, FUTEX_WAKE_BITSET, count - woken, 0, 0, bitset);
+    if (others > 0) woken += others;
+  }
+  return woken;
+}
+
+long requeue(Call& c, bool compare) {
+  uint32_t value = 0;
+  if (!get(c.a, value)) return -EFAULT;
+  if (compare && value != static_cast<uint32_t>(c.f)) return -EAGAIN;
+  return c.process.futexes.requeue(Call::pointer<uint32_t>(c.a), static_cast<int>(c.c), Call::pointer<uint32_t>(c.e),
+                                   static_cast<int>(c.d));
+}
+
+// FUTEX_WAKE_OP: an atomic operation on the second word, then wake both if its old value compares.
+long wake_op(Call& c) {
+  auto* second = Call::pointer<uint32_t>(c.e);
+  uint32_t old = 0;
+  if (!get(c.e, old)) return -EFAULT;
+  const auto encoded = static_cast<uint32_t>(c.f);
+  uint32_t argument = (encoded >> 12) & 0xfff;
+  const uint32_t operation = (encoded >> 28) & 7, comparison = (encoded >> 24) & 15, against = encoded & 0xfff;
+  if ((encoded >> 31) != 0) argument = 1U << (argument & 31);
+  uint32_t value = old;
+  switch (operation) {
+    case FUTEX_OP_SET: value = argument; break;
+    case FUTEX_OP_ADD: value += argument; break;
+    case FUTEX_OP_OR: value |= argument; break;
+    case FUTEX_OP_ANDN: value &= ~argument; break;
+    case FUTEX_OP_XOR: value ^= argument; break;
+    default: return -ENOSYS;
+  }
+  if (!put(c.e, value)) return -EFAULT;
+  const auto signed_old = static_cast<int32_t>(old), signed_against = static_cast<int32_t>(against);
+  bool both = false;
+  switch (comparison) {
+    case FUTEX_OP_CMP_EQ: both = signed_old == signed_against; break;
+    case FUTEX_OP_CMP_NE: both = signed_old != signed_against; break;
+    case FUTEX_OP_CMP_LT: both = signed_old < signed_against; break;
+    case FUTEX_OP_CMP_LE: both = signed_old <= signed_against; break;
+    case FUTEX_OP_CMP_GT: both = signed_old > signed_against; break;
+    case FUTEX_OP_CMP_GE: both = signed_old >= signed_against; break;
+    default: return -ENOSYS;
+  }
+  const long woken = wake(c, FUTEX_BITSET_MATCH_ANY);
+  return woken + (both ? c.process.futexes.wake(second, ~0U, static_cast<int>(c.d)) : 0);
+}
+
+// The PI operations with one worker: the word is the owner's tid, contention parks on the word.
+long lock_pi(Call& c, bool try_only) {
+  constexpr uint32_t tid_mask = 0x3fffffff, waiters = 0x80000000;
+  const auto deadline = deadline_of(c, true);
+  if (!deadline) return -deadline.error().code;
+  for (;;) {
+    uint32_t value = 0;
+    if (!get(c.a, value)) return -EFAULT;
+    const auto tid = static_cast<uint32_t>(c.thread.tid);
+    if ((value & tid_mask) == 0) return put(c.a, tid | (value & ~tid_mask)) ? 0 : -EFAULT;
+    if ((value & tid_mask) == tid) return -EDEADLK;
+    if (try_only) return -EAGAIN;
+    if (!put(c.a, value | waiters)) return -EFAULT;
+    const long result = c.process.futexes.wait(c.thread, Call::pointer<uint32_t>(c.a), value | waiters, ~0U, *deadline);
+    if (result < 0 && result != -EAGAIN) return result;
+  }
+}
+
+long unlock_pi(Call& c) {
+  constexpr uint32_t tid_mask = 0x3fffffff;
+  uint32_t value = 0;
+  if (!get(c.a, value)) return -EFAULT;
+  if ((value & tid_mask) != static_cast<uint32_t>(c.thread.tid)) return -EPERM;
+  if (!put(c.a, uint32_t{0})) return -EFAULT;
+  c.process.futexes.wake(Call::pointer<uint32_t>(c.a), ~0U, 1);
+  return 0;
+}
+
+}  // namespace
+
+long sys_futex(Call& c) {
+  switch (c.b & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT: return wait(c, FUTEX_BITSET_MATCH_ANY, false);
+    case FUTEX_WAIT_BITSET: return wait(c, static_cast<uint32_t>(c.f), true);
+    case FUTEX_WAKE: return wake(c, FUTEX_BITSET_MATCH_ANY);
+    case FUTEX_WAKE_BITSET: return wake(c, static_cast<uint32_t>(c.f));
+    case FUTEX_REQUEUE: return requeue(c, false);
+    case FUTEX_CMP_REQUEUE: return requeue(c, true);
+    case FUTEX_WAKE_OP: return wake_op(c);
+    case FUTEX_LOCK_PI: case 13: return lock_pi(c, false);
+    case FUTEX_TRYLOCK_PI: return lock_pi(c, true);
+    case FUTEX_UNLOCK_PI: return unlock_pi(c);
+    default: return -ENOSYS;
+  }
+}
+
+long sys_set_robust_list(Call& c) {
+  if (c.b != 24) return -EINVAL;
+  c.thread.robust_list = c.a;
+  c.thread.robust_list_size = c.b;
+  return 0;
+}
+
+long sys_get_robust_list(Call& c) {
+  task::Thread* thread = c.a == 0 ? &c.thread : c.process.find_thread(static_cast<int>(c.a));
+  if (thread == nullptr) return -ESRCH;
+  return put(c.b, thread->robust_list) && put(c.c, uint64_t{24}) ? 0 : -EFAULT;
+}
+
+}  // namespace osp::linux

@@ -1,0 +1,73 @@
+// mmap(2) and its family.
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "libosp/file/files.h"
+#include "libosp/linux/calls.h"
+
+namespace osp::linux {
+namespace {
+
+using memory::Backing;
+
+Result<std::shared_ptr<Backing>> backing_of_host_fd(int fd) {
+  auto backing = std::make_shared<Backing>();
+  struct stat st = {};
+  OSP_TRY(from_raw<void>(raw::syscall(SYS_fstat, fd, &st)));
+  backing->device = st.st_dev, backing->inode = st.st_ino;
+  char link[64], target[4096];
+  *fmt::format_to(link, "/proc/self/fd/{}", fd) = '\0';
+  const long size = raw::syscall(SYS_readlink, link, target, sizeof target);
+  if (size > 0) backing->path.assign(target, static_cast<size_t>(size));
+  return backing;
+}
+
+long map_served(Call& c, file::Description& file) {
+  const bool shared_write = (c.d & MAP_SHARED) != 0 && (c.c & PROT_WRITE) != 0;
+  const auto pages = file.map(c.f, c.b, shared_write);
+  if (!pages) return -pages.error().code;
+  auto backing = std::make_shared<Backing>();
+  backing->path = file.path();
+  if (const auto attributes = file.stat()) backing->inode = attributes->id;
+  return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), pages->fd,
+                                      pages->fd_offset, std::move(backing)));
+}
+
+// Memory shared with children and nobody else: a memfd of the core's, so that a checkpoint can find it.
+long map_shared_anonymous(Call& c) {
+  const long fd = file::keep_fd(static_cast<int>(raw::syscall(SYS_memfd_create, "osp-shared", 1)));
+  if (fd < 0) return fd;
+  auto backing = std::make_shared<Backing>();
+  backing->path = "/dev/zero (deleted)";
+  backing->kept_fd = static_cast<int>(fd);
+  if (const long sized = raw::syscall(SYS_ftruncate, fd, memory::page_up(c.b)); sized < 0) return sized;
+  const int flags = static_cast<int>(c.d) & ~MAP_ANONYMOUS;
+  return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, static_cast<int>(fd), 0, backing));
+}
+
+}  // namespace
+
+long sys_mmap(Call& c) {
+  const int flags = static_cast<int>(c.d), fd = static_cast<int>(c.e);
+  if (c.b == 0) return -EINVAL;
+  if ((flags & MAP_ANONYMOUS) != 0) {
+    if ((flags & MAP_TYPE) == MAP_SHARED) return map_shared_anonymous(c);
+    return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, -1, 0, nullptr));
+  }
+  if (c.f % memory::page_size != 0) return -EINVAL;
+  if (file::Description* file = c.process.files->find(fd)) return map_served(c, *file);
+  auto backing = backing_of_host_fd(fd);
+  if (!backing) return -backing.error().code;
+  return to_long(
+      c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing)));
+}
+
+long sys_munmap(Call& c) { return to_long(c.process.memory.unmap(c.a, c.b)); }
+long sys_mprotect(Call& c) { return to_long(c.process.memory.protect(c.a, c.b, static_cast<int>(c.c))); }
+long sys_mremap(Call& c) {
+  return to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e));
+}
+long sys_madvise(Call& c) { return to_long(c.process.memory.advise(c.a, c.b, static_cast<int>(c.c))); }
+long sys_brk(Call& c) { return static_cast<long>(c.process.memory.set_break(c.a)); }
+
+}  // namespace osp::linux

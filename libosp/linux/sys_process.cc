@@ -1,0 +1,198 @@
+// Processes and threads: clone(2), wait4(2), exit(2), and who one is.
+#include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <cstring>
+
+#include "libosp/linux/calls.h"
+#include "libosp/signal/deliver.h"
+#include "libosp/task/exec.h"
+#include "libosp/task/fork.h"
+#include "libosp/trap/raw_handler.h"
+
+namespace osp::linux {
+namespace {
+
+constexpr uint64_t thread_flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+constexpr uint64_t namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                                CLONE_NEWNET | CLONE_NEWCGROUP;
+
+struct CloneArguments {
+  uint64_t flags, stack, parent_tid, child_tid, tls;
+};
+
+long clone_thread(Call& c, const CloneArguments& args) {
+  task::NewThread wanted;
+  wanted.stack = args.stack;
+  wanted.set_tls = (args.flags & CLONE_SETTLS) != 0;
+  wanted.tls = args.tls;
+  if ((args.flags & CLONE_PARENT_SETTID) != 0) wanted.parent_tid = args.parent_tid;
+  if ((args.flags & CLONE_CHILD_SETTID) != 0) wanted.child_tid = args.child_tid;
+  if ((args.flags & CLONE_CHILD_CLEARTID) != 0) wanted.clear_child_tid = args.child_tid;
+  return task::make_thread(c.thread, wanted);
+}
+
+long clone_process(Call& c, const CloneArguments& args) {
+  const bool vfork = (args.flags & CLONE_VFORK) != 0;
+  if ((args.flags & CLONE_VM) != 0 && !vfork) return -ENOSYS;  // docs/caveats.md
+  if ((args.flags & (CLONE_SIGHAND | CLONE_FILES | namespaces | CLONE_PARENT | CLONE_PIDFD)) != 0) return -EINVAL;
+  const long child = task::fork_process(c.thread, vfork);
+  if (child > 0 && (args.flags & CLONE_PARENT_SETTID) != 0) put(args.parent_tid, static_cast<int>(child));
+  if (child != 0) return child;
+  if (args.stack != 0) c.thread.regs.rsp = args.stack;
+  if ((args.flags & CLONE_SETTLS) != 0) c.thread.regs.fs_base = args.tls;
+  if ((args.flags & CLONE_CHILD_SETTID) != 0) put(args.child_tid, c.thread.tid);
+  c.thread.clear_child_tid = (args.flags & CLONE_CHILD_CLEARTID) != 0 ? args.child_tid : 0;
+  if ((args.flags & CLONE_PARENT_SETTID) != 0 && vfork) put(args.parent_tid, c.thread.tid);
+  c.thread.robust_list = 0;
+  return 0;
+}
+
+void end_thread(Call& c, int status) {
+  c.process.exit_status = W_EXITCODE(status & 0xff, 0);
+  if (c.process.single_threaded()) c.process.end(c.process.exit_status);
+  c.thread.exiting = true;
+}
+
+}  // namespace
+
+long sys_clone(Call& c) {
+  const CloneArguments args = {c.a, c.b, c.c, c.d, c.e};
+  const uint64_t shared = args.flags & (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND);
+  if (shared == (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)) {
+    return (args.flags & thread_flags) == thread_flags ? clone_thread(c, args) : -EINVAL;
+  }
+  if ((args.flags & CLONE_THREAD) != 0) return -EINVAL;
+  return clone_process(c, args);
+}
+
+long sys_fork(Call& c) { return task::fork_process(c.thread, false); }
+long sys_vfork(Call& c) { return task::fork_process(c.thread, true); }
+
+long sys_exit(Call& c) {
+  end_thread(c, static_cast<int>(c.a));
+  return 0;
+}
+
+long sys_exit_group(Call& c) {
+  task::release_vfork_parent();
+  c.process.end(W_EXITCODE(static_cast<int>(c.a) & 0xff, 0));
+}
+
+// With several threads the host must not be blocked: looked at again at each SIGCHLD.
+long sys_wait4(Call& c) {
+  if (c.process.single_threaded() || (c.c & WNOHANG) != 0)
+    return block_in_host(SYS_wait4, c.a, c.b, c.c, c.d);
+  for (;;) {
+    const long result = raw::syscall(SYS_wait4, c.a, c.b, c.c | WNOHANG, c.d);
+    if (result != 0) return result;
+    if (c.process.await_child(c.thread) == task::Wake::signal) return task::restart_sys;
+  }
+}
+
+long sys_waitid(Call& c) {
+  if (c.process.single_threaded() || (c.d & WNOHANG) != 0)
+    return block_in_host(SYS_waitid, c.a, c.b, c.c, c.d, c.e);
+  for (;;) {
+    siginfo_t info = {};
+    const long result = raw::syscall(SYS_waitid, c.a, c.b, &info, c.d | WNOHANG, c.e);
+    if (result < 0) return result;
+    if (info.si_pid != 0) return c.c == 0 || put(c.c, info) ? 0 : -EFAULT;
+    if (c.process.await_child(c.thread) == task::Wake::signal) return task::restart_sys;
+  }
+}
+
+long sys_getpid(Call& c) { return c.process.pid; }
+long sys_gettid(Call& c) { return c.thread.tid; }
+
+long sys_set_tid_address(Call& c) {
+  c.thread.clear_child_tid = c.a;
+  return c.thread.tid;
+}
+
+// Calls whose first argument is a pid: our own number, as the program knows it, is the host's there.
+long sys_first_pid(Call& c) {
+  const bool ours = static_cast<int>(c.a) == c.process.pid || c.process.find_thread(static_cast<int>(c.a)) != nullptr;
+  return raw::syscall(c.nr, ours ? 0 : c.a, c.b, c.c, c.d, c.e, c.f);
+}
+
+long sys_arch_prctl(Call& c) {
+  constexpr uint64_t set_gs = 0x1001, set_fs = 0x1002, get_fs = 0x1003, get_gs = 0x1004;
+  switch (c.a) {
+    case set_fs:
+      c.thread.regs.fs_base = c.b;
+      return 0;
+    case get_fs:
+      return put(c.b, c.thread.regs.fs_base) ? 0 : -EFAULT;
+    case get_gs:
+      return put(c.b, uint64_t{0}) ? 0 : -EFAULT;
+    case set_gs:
+      return c.b == 0 ? 0 : -EPERM;  // gs is the core's: docs/caveats.md
+    default:
+      return -EINVAL;
+  }
+}
+
+long sys_prctl(Call& c) {
+  switch (c.a) {
+    case PR_SET_NAME: {
+      auto name = get_string(c.b, 4096);
+      if (!name && name.error().code == EFAULT) return -EFAULT;
+      c.thread.name = {};
+      const std::string text = name ? *name : std::string();
+      std::memcpy(c.thread.name.data(), text.data(), std::min<size_t>(text.size(), 15));
+      if (c.thread.tid == c.process.pid) raw::syscall(SYS_prctl, PR_SET_NAME, c.thread.name.data());
+      return 0;
+    }
+    case PR_GET_NAME:
+      return put(c.b, c.thread.name) ? 0 : -EFAULT;
+    case PR_SET_PDEATHSIG: case PR_GET_PDEATHSIG: case PR_SET_DUMPABLE: case PR_GET_DUMPABLE:
+    case PR_SET_KEEPCAPS: case PR_GET_KEEPCAPS: case PR_CAPBSET_READ: case PR_CAPBSET_DROP:
+    case PR_SET_SECUREBITS: case PR_GET_SECUREBITS: case PR_SET_TIMERSLACK: case PR_GET_TIMERSLACK:
+    case PR_SET_CHILD_SUBREAPER: case PR_GET_CHILD_SUBREAPER: case PR_SET_NO_NEW_PRIVS: case PR_GET_NO_NEW_PRIVS:
+    case PR_CAP_AMBIENT: case PR_SET_THP_DISABLE: case PR_GET_THP_DISABLE: case PR_GET_SECCOMP:
+    case PR_GET_TSC: case PR_MCE_KILL_GET: case PR_GET_SPECULATION_CTRL:
+      return forward(c);
+    case PR_SET_VMA:
+      return 0;  // names of anonymous memory: advice
+    default:
+      return -EINVAL;
+  }
+}
+
+long sys_execve(Call& c) {
+  auto path = get_string(c.a);
+  if (!path) return -path.error().code;
+  auto argv = get_strings(c.b);
+  if (!argv) return -argv.error().code;
+  auto envp = get_strings(c.c);
+  if (!envp) return -envp.error().code;
+  return task::execute(c.thread, AT_FDCWD, *path, std::move(*argv), std::move(*envp), 0);
+}
+
+long sys_execveat(Call& c) {
+  auto path = get_string(c.b);
+  if (!path) return -path.error().code;
+  auto argv = get_strings(c.c);
+  if (!argv) return -argv.error().code;
+  auto envp = get_strings(c.d);
+  if (!envp) return -envp.error().code;
+  return task::execute(c.thread, static_cast<int>(c.a), *path, std::move(*argv), std::move(*envp), static_cast<int>(c.e));
+}
+
+// glibc registers rseq at start when it can; door 1 answers that it cannot, door 2 has one already.
+long sys_rseq(Call&) { return -ENOSYS; }
+
+long sys_sched_yield(Call& c) {
+  if (!c.process.single_threaded()) c.process.scheduler.yield(c.thread);
+  return c.process.single_threaded() ? forward(c) : 0;
+}
+
+long sys_membarrier(Call& c) {
+  // Registered and expedited forms order our threads on one worker by themselves.
+  return forward(c);
+}
+
+}  // namespace osp::linux

@@ -1,0 +1,240 @@
+#include "libosp/memory/address_space.h"
+
+#include <algorithm>
+
+#include "base/raw_syscall.h"
+#include "libosp/host/window.h"
+
+namespace osp::memory {
+namespace {
+
+constexpr uintptr_t lowest = 0x10000;
+constexpr uintptr_t highest = 0x7fff'ffff'f000;
+constexpr size_t huge = 2 * 1024 * 1024;
+constexpr int kept_flags = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE;
+
+bool mergeable(const Area& a, const Area& b) {
+  return a.end == b.start && a.protection == b.protection && a.flags == b.flags && a.backing == b.backing &&
+         (a.backing == nullptr || a.offset + (a.end - a.start) == b.offset) && a.use == b.use &&
+         a.dont_fork == b.dont_fork && a.dont_dump == b.dont_dump && a.wipe_on_fork == b.wipe_on_fork;
+}
+
+}  // namespace
+
+Backing::~Backing() {
+  if (kept_fd >= 0) raw::close(kept_fd);
+}
+
+void AddressSpace::set_layout(uintptr_t top, uintptr_t brk_start) {
+  top_ = top;
+  break_start_ = break_end_ = brk_start;
+}
+
+bool AddressSpace::is_free(uintptr_t start, size_t size) const {
+  if (start < lowest || start + size > highest || start + size < start || window::overlaps(start, size)) return false;
+  auto next = areas_.upper_bound(start);
+  if (next != areas_.end() && next->first < start + size) return false;
+  return next == areas_.begin() || std::prev(next)->second.end <= start;
+}
+
+uintptr_t AddressSpace::choose(size_t size, uintptr_t alignment) const {
+  uintptr_t end = top_;
+  const auto place = [&] { return (end - size) & ~(alignment - 1); };
+  auto next = areas_.lower_bound(end);
+  while (end > size + lowest) {
+    const uintptr_t start = place();
+    if (window::overlaps(start, size)) {
+      end = window::image;
+      next = areas_.lower_bound(end);
+      continue;
+    }
+    if (next == areas_.begin()) return start;
+    const Area& below = std::prev(next)->second;
+    if (below.end <= start) return start;
+    end = below.start;
+    --next;
+  }
+  return 0;
+}
+
+uintptr_t AddressSpace::free_near(uintptr_t near, size_t size, uintptr_t reach) const {
+  const uintptr_t low = near > reach ? near - reach : lowest;
+  for (auto it = areas_.upper_bound(near); it != areas_.begin();) {
+    const Area& area = (--it)->second;
+    if (area.start < low + size) break;
+    if (is_free(area.start - size, size)) return area.start - size;
+  }
+  for (auto it = areas_.upper_bound(near); it != areas_.end() && it->second.end + size < near + reach; ++it)
+    if (is_free(it->second.end, size)) return it->second.end;
+  return 0;
+}
+
+void AddressSpace::insert(Area area) {
+  auto next = areas_.upper_bound(area.start);
+  if (next != areas_.begin()) {
+    Area& before = std::prev(next)->second;
+    if (mergeable(before, area)) {
+      before.end = area.end;
+      if (next != areas_.end() && mergeable(before, next->second)) {
+        before.end = next->second.end;
+        areas_.erase(next);
+      }
+      return;
+    }
+  }
+  if (next != areas_.end() && mergeable(area, next->second)) {
+    area.end = next->second.end;
+    areas_.erase(next);
+  }
+  areas_.emplace(area.start, std::move(area));
+}
+
+void AddressSpace::split(uintptr_t at) {
+  auto next = areas_.upper_bound(at);
+  if (next == areas_.begin()) return;
+  Area& area = std::prev(next)->second;
+  if (area.start >= at || area.end <= at) return;
+  Area rest = area;
+  rest.start = at;
+  if (rest.backing != nullptr) rest.offset += at - area.start;
+  area.end = at;
+  areas_.emplace(at, std::move(rest));
+}
+
+void AddressSpace::erase(uintptr_t start, uintptr_t end) {
+  split(start);
+  split(end);
+  areas_.erase(areas_.lower_bound(start), areas_.lower_bound(end));
+}
+
+template <class F>
+void AddressSpace::for_range(uintptr_t start, uintptr_t end, F&& change) {
+  split(start);
+  split(end);
+  std::vector<Area> changed;
+  const auto first = areas_.lower_bound(start), last = areas_.lower_bound(end);
+  for (auto it = first; it != last; ++it) changed.push_back(it->second);
+  areas_.erase(first, last);
+  for (Area& area : changed) {
+    change(area);
+    insert(std::move(area));
+  }
+}
+
+Result<uintptr_t> AddressSpace::map(uintptr_t hint, size_t size, int protection, int flags, int fd, uint64_t offset,
+                                    std::shared_ptr<Backing> backing, Use use) {
+  size = page_up(size);
+  if (size == 0) return fail(EINVAL);
+  const bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+  uintptr_t start = page_down(hint);
+  if (fixed) {
+    if (start != hint || window::overlaps(start, size)) return fail(EINVAL);
+    if (start + size > highest || start + size < start) return fail(ENOMEM);
+    if ((flags & MAP_FIXED_NOREPLACE) != 0 && !is_free(start, size)) return fail(EEXIST);
+  } else if (start == 0 || !is_free(start, size)) {
+    const bool large = (flags & MAP_ANONYMOUS) != 0 && size >= huge && size % huge == 0;
+    start = choose(size, large ? huge : page_size);
+    if (start == 0) return fail(ENOMEM);
+  }
+  const int host_flags = (flags & ~(MAP_FIXED_NOREPLACE | MAP_32BIT)) | MAP_FIXED;
+  const long mapped = raw::syscall(SYS_mmap, start, size, protection, host_flags, fd, offset);
+  if (mapped < 0) return fail(static_cast<int>(-mapped));
+  erase(start, start + size);
+  Area area;
+  area.start = start, area.end = start + size, area.protection = protection, area.flags = flags & kept_flags;
+  area.backing = std::move(backing), area.offset = offset, area.use = use;
+  insert(std::move(area));
+  return start;
+}
+
+Result<void> AddressSpace::unmap(uintptr_t start, size_t size) {
+  size = page_up(size);
+  if (start != page_down(start) || size == 0 || window::overlaps(start, size)) return fail(EINVAL);
+  OSP_TRY(from_raw<void>(raw::syscall(SYS_munmap, start, size)));
+  erase(start, start + size);
+  return {};
+}
+
+Result<void> AddressSpace::protect(uintptr_t start, size_t size, int protection) {
+  if (start != page_down(start) || window::overlaps(start, page_up(size))) return fail(EINVAL);
+  const long result = raw::syscall(SYS_mprotect, start, size, protection);
+  if (result < 0) return fail(static_cast<int>(-result));
+  if (size == 0) return {};
+  for_range(start, start + page_up(size),
+            [&](Area& area) { area.protection = protection & (PROT_READ | PROT_WRITE | PROT_EXEC); });
+  return {};
+}
+
+Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new_size, int flags, uintptr_t fixed) {
+  const size_t from = page_up(old_size), to = page_up(new_size);
+  if (old != page_down(old) || to == 0 || window::overlaps(old, from)) return fail(EINVAL);
+  const Area* found = find(old);
+  if (found == nullptr) return fail(EFAULT);
+  Area area = *found;
+  if (area.backing != nullptr) area.offset += old - area.start;
+  uintptr_t target = old;
+  if ((flags & MREMAP_FIXED) != 0) {
+    if (window::overlaps(fixed, to)) return fail(EINVAL);
+    target = fixed;
+  } else if (to > from && !is_free(old + from, to - from)) {
+    if ((flags & MREMAP_MAYMOVE) == 0) return fail(ENOMEM);
+    target = choose(to, page_size);
+    if (target == 0) return fail(ENOMEM);
+  } else if ((flags & MREMAP_DONTUNMAP) != 0) {
+    target = choose(to, page_size);
+  }
+  const int host_flags = target != old ? flags | MREMAP_MAYMOVE | MREMAP_FIXED : flags & ~MREMAP_MAYMOVE;
+  const long result = raw::syscall(SYS_mremap, old, old_size, new_size, host_flags, target);
+  if (result < 0) return fail(static_cast<int>(-result));
+  if ((flags & MREMAP_DONTUNMAP) == 0) erase(old, old + from);
+  erase(target, target + to);
+  area.start = target, area.end = target + to;
+  insert(std::move(area));
+  return target;
+}
+
+Result<void> AddressSpace::advise(uintptr_t start, size_t size, int advice) {
+  if (window::overlaps(start, page_up(size))) return fail(EINVAL);
+  OSP_TRY(from_raw<void>(raw::syscall(SYS_madvise, start, size, advice)));
+  for_range(start, start + page_up(size), [&](Area& area) {
+    if (advice == MADV_DONTFORK || advice == MADV_DOFORK) area.dont_fork = advice == MADV_DONTFORK;
+    if (advice == MADV_DONTDUMP || advice == MADV_DODUMP) area.dont_dump = advice == MADV_DONTDUMP;
+    if (advice == MADV_WIPEONFORK || advice == MADV_KEEPONFORK) area.wipe_on_fork = advice == MADV_WIPEONFORK;
+  });
+  return {};
+}
+
+uintptr_t AddressSpace::set_break(uintptr_t wanted) {
+  if (wanted < break_start_) return break_end_;
+  const uintptr_t old_end = page_up(break_end_), new_end = page_up(wanted);
+  if (new_end > old_end) {
+    if (!is_free(old_end, new_end - old_end)) return break_end_;
+    const auto grown = map(old_end, new_end - old_end, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0, nullptr, Use::heap);
+    if (!grown) return break_end_;
+  } else if (new_end < old_end) {
+    if (!unmap(new_end, old_end - new_end)) return break_end_;
+  }
+  break_end_ = wanted;
+  return break_end_;
+}
+
+void AddressSpace::adopt(const Area& area) { insert(area); }
+
+void AddressSpace::clear() {
+  for (const auto& [start, area] : areas_) raw::syscall(SYS_munmap, start, area.end - start);
+  areas_.clear();
+}
+
+void AddressSpace::forget_unforked() {
+  std::erase_if(areas_, [](const auto& entry) { return entry.second.dont_fork; });
+}
+
+const Area* AddressSpace::find(uintptr_t address) const {
+  auto next = areas_.upper_bound(address);
+  if (next == areas_.begin()) return nullptr;
+  const Area& area = std::prev(next)->second;
+  return address < area.end ? &area : nullptr;
+}
+
+}  // namespace osp::memory

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+// The program's memory map, as the core keeps it: everything that the program mapped, at addresses that
+// the core picks. The host's mmap is told the address each time, so this and the host agree.
+namespace osp::memory {
+
+inline constexpr uintptr_t page_size = 4096;
+constexpr uintptr_t page_down(uintptr_t address) { return address & ~(page_size - 1); }
+constexpr uintptr_t page_up(uintptr_t address) { return page_down(address + page_size - 1); }
+
+// What a mapping shows: a file by its path and identity, or nothing.
+struct Backing {
+  std::string path;       // in the name space; empty for anonymous memory
+  uint64_t device = 0, inode = 0;
+  int kept_fd = -1;       // a core's fd on the contents, for mappings that a restore cannot open again
+  ~Backing();
+};
+
+enum class Use : uint8_t { plain, heap, stack, vdso, trampolines };
+
+struct Area {
+  uintptr_t start = 0, end = 0;
+  int protection = 0;     // PROT_*
+  int flags = 0;          // MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE
+  std::shared_ptr<Backing> backing;  // null: anonymous
+  uint64_t offset = 0;    // of `start` in the backing file
+  Use use = Use::plain;
+  bool dont_fork = false, dont_dump = false, wipe_on_fork = false;
+};
+
+class AddressSpace {
+ public:
+  // Addresses for mappings without a fixed place go down from `top`; the stack lies above it.
+  void set_layout(uintptr_t top, uintptr_t brk_start);
+
+  // mmap(2) on the host with an address of ours (or the program's, for MAP_FIXED and honoured hints), and
+  // recorded. ENOMEM EINVAL EEXIST EACCES EBADF as the host says; EINVAL for the core's window.
+  Result<uintptr_t> map(uintptr_t hint, size_t size, int protection, int flags, int fd, uint64_t offset,
+                        std::shared_ptr<Backing> backing, Use use = Use::plain);
+  Result<void> unmap(uintptr_t start, size_t size);
+  Result<void> protect(uintptr_t start, size_t size, int protection);
+  Result<uintptr_t> remap(uintptr_t old, size_t old_size, size_t new_size, int flags, uintptr_t fixed);
+  Result<void> advise(uintptr_t start, size_t size, int advice);
+  // brk(2): the new break, or the old one where it cannot be moved.
+  uintptr_t set_break(uintptr_t wanted);
+
+  // Records memory that is mapped already (door 2, a restore); does not touch the host.
+  void adopt(const Area& area);
+  // Unmaps everything of the program.
+  void clear();
+  // After a fork in the child: areas with MADV_DONTFORK are gone.
+  void forget_unforked();
+
+  [[nodiscard]] const Area* find(uintptr_t address) const;
+  [[nodiscard]] const std::map<uintptr_t, Area>& areas() const { return areas_; }
+  [[nodiscard]] uintptr_t break_start() const { return break_start_; }
+  [[nodiscard]] uintptr_t break_end() const { return break_end_; }
+  [[nodiscard]] uintptr_t top() const { return top_; }
+  void set_break_range(uintptr_t start, uintptr_t end) { break_start_ = start, break_end_ = end; }
+
+  // A free range of `size` bytes whose every byte is within `reach` of `near`, for trampolines; 0: none.
+  [[nodiscard]] uintptr_t free_near(uintptr_t near, size_t size, uintptr_t reach) const;
+
+ private:
+  [[nodiscard]] bool is_free(uintptr_t start, size_t size) const;
+  [[nodiscard]] uintptr_t choose(size_t size, uintptr_t alignment) const;
+  void insert(Area area);
+  // Makes `at` a border between areas.
+  void split(uintptr_t at);
+  void erase(uintptr_t start, uintptr_t end);
+  template <class F>
+  void for_range(uintptr_t start, uintptr_t end, F&& change);
+
+  std::map<uintptr_t, Area> areas_;  // by start, not overlapping
+  uintptr_t top_ = 0;
+  uintptr_t break_start_ = 0, break_end_ = 0;
+};
+
+}  // namespace osp::memory

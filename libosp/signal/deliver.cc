@@ -1,0 +1,145 @@
+#include "libosp/signal/deliver.h"
+
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "libosp/file/files.h"
+#include "libosp/signal/frame.h"
+#include "libosp/trap/raw_handler.h"
+
+namespace osp::signal {
+namespace {
+
+using task::Process;
+using task::Thread;
+
+std::optional<siginfo_t> take(Thread& thread) {
+  const Mask allowed = ~thread.signals.mask;
+  if (auto own = thread.signals.pending.take(allowed)) return own;
+  auto shared = thread.process.signals.pending.take(allowed);
+  if (shared) thread.process.files->signal_taken();
+  return shared;
+}
+
+// The default action "stop" is the host's: our parent sees it as the shell expects.
+void stop(Process& process, int signo) {
+  trap::install_disposition(signo, false);
+  raw::syscall(SYS_kill, raw::getpid(), signo);
+  mirror(process, signo);
+}
+
+void default_action(Process& process, const siginfo_t& info) {
+  switch (default_of(info.si_signo)) {
+    case Default::ignore:
+    case Default::go_on:
+      return;
+    case Default::stop:
+      return stop(process, info.si_signo);
+    case Default::terminate:
+      process.end(W_EXITCODE(0, info.si_signo));
+  }
+}
+
+// The interrupted call begins again when the program goes on: rip is behind a syscall instruction.
+void rewind(Thread& thread) {
+  thread.regs.rax = thread.regs.orig_rax;
+  thread.regs.rip -= 2;
+  thread.rewound_rip = thread.regs.rip;
+}
+
+void settle_call(Thread& thread, const Action& action) {
+  const long code = std::exchange(thread.interrupted, 0);
+  if (code == 0) return;
+  if (code == task::restart_sys && (action.flags & SA_RESTART) != 0) return rewind(thread);
+  thread.regs.rax = static_cast<uint64_t>(-EINTR);
+}
+
+void call_handler(Thread& thread, const siginfo_t& info) {
+  Action& stored = thread.process.signals.actions[static_cast<size_t>(info.si_signo)];
+  const Action action = stored;
+  if ((action.flags & SA_RESETHAND) != 0) stored.handler = 0;
+  settle_call(thread, action);
+  const Mask back = thread.signals.saved_mask.value_or(thread.signals.mask);
+  const trap::Worker& worker = trap::worker();
+  const bool fault = info.si_code > 0 && (bit(info.si_signo) & (bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE) | bit(SIGILL) | bit(SIGTRAP))) != 0;
+  const auto pushed = push_frame(thread, action, info, back, fault ? worker.fault_error : 0, fault ? worker.fault_trap : 0);
+  if (!pushed) thread.process.end(W_EXITCODE(0, SIGSEGV));
+  thread.signals.saved_mask.reset();
+  thread.signals.mask |= action.mask & ~unblockable;
+  if ((action.flags & SA_NODEFER) == 0) thread.signals.mask |= bit(info.si_signo);
+}
+
+}  // namespace
+
+void deliver(Thread& thread) {
+  while (const auto info = take(thread)) {
+    const uint64_t handler = thread.process.signals.actions[static_cast<size_t>(info->si_signo)].handler;
+    if (handler == 0) default_action(thread.process, *info);
+    if (handler > 1) call_handler(thread, *info);
+  }
+  if (thread.interrupted != 0) {
+    thread.interrupted = 0;
+    rewind(thread);
+  }
+  if (thread.signals.saved_mask) {
+    set_mask(thread, *thread.signals.saved_mask);
+    thread.signals.saved_mask.reset();
+    if (thread.process.signal_waits(thread)) deliver(thread);
+  }
+}
+
+void force(Thread& thread, const siginfo_t& info) {
+  Action& action = thread.process.signals.actions[static_cast<size_t>(info.si_signo)];
+  const bool blocked = (thread.signals.mask & bit(info.si_signo)) != 0;
+  if (blocked || action.handler <= 1) {
+    log::info("signal", "{} at {:#x}, address {}", sigdescr_np(info.si_signo), thread.regs.rip, info.si_addr);
+    thread.process.end(W_EXITCODE(0, info.si_signo));
+  }
+  call_handler(thread, info);
+}
+
+long return_from_handler(Thread& thread) {
+  if (pop_frame(thread)) {
+    thread.regs.kind = trap::Kind::none;
+    return task::call_was_replaced;
+  }
+  force(thread, make_info(SIGSEGV, SI_KERNEL));
+  return task::call_was_replaced;
+}
+
+void mirror(const Process& process, int signo) {
+  const Action& action = process.signals.actions[static_cast<size_t>(signo)];
+  if (action.handler == 1) {
+    trap::install_disposition(signo, true);
+  } else {
+    const uint64_t child_flags = signo == SIGCHLD ? action.flags & (SA_NOCLDSTOP | SA_NOCLDWAIT) : 0;
+    trap::install_handler(signo, child_flags);
+  }
+}
+
+void set_temporary_mask(Thread& thread, Mask mask) {
+  if (!thread.signals.saved_mask) thread.signals.saved_mask = thread.signals.mask;
+  thread.signals.mask = mask & ~unblockable;
+}
+
+// The terminal driver asks whether the caller blocks SIGTTIN and SIGTTOU, so the host must know too.
+void set_mask(Thread& thread, Mask mask) {
+  constexpr Mask terminal = bit(SIGTTIN) | bit(SIGTTOU);
+  mask &= ~unblockable;
+  const Mask changed = (thread.signals.mask ^ mask) & terminal;
+  thread.signals.mask = mask;
+  if (changed == 0) return;
+  const Mask host = mask & terminal;
+  raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &host, 0, 8);
+}
+
+siginfo_t make_info(int signo, int code) {
+  siginfo_t info = {};
+  info.si_signo = signo;
+  info.si_code = code;
+  return info;
+}
+
+}  // namespace osp::signal

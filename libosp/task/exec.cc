@@ -1,0 +1,266 @@
+#include "libosp/task/exec.h"
+
+#include <elf.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cstring>
+
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "libosp/file/files.h"
+#include "libosp/file/opener.h"
+#include "libosp/load/elf.h"
+#include "libosp/load/plan.h"
+#include "libosp/load/script.h"
+#include "libosp/load/stack.h"
+#include "libosp/patch/site_patcher.h"
+#include "libosp/signal/deliver.h"
+#include "libosp/task/fork.h"
+#include "libosp/task/vector_state.h"
+#include "libosp/trap/raw_handler.h"
+#include "libosp/trap/vector.h"
+#include "libosp/vdso/vdso.h"
+
+namespace osp::task {
+namespace {
+
+using load::Action;
+using memory::Use;
+
+constexpr uintptr_t stack_top = 0x7efe'0000'0000, movable_base = 0x5555'5555'0000;
+constexpr uint64_t default_stack = 8u << 20, most_stack = 1u << 30;
+
+std::string refusal;
+
+// What is to be run, opened and checked; nothing of the old program has been touched.
+struct Candidate {
+  file::ProgramFile file;
+  load::Program program;
+  file::ProgramFile interpreter_file;
+  load::Program interpreter;
+  std::vector<std::string> argv;
+  std::string path;         // as AT_EXECFN has it
+};
+
+long refuse(const load::Refusal& why) {
+  refusal = why.reason;
+  return -why.error.code;
+}
+
+long read_head(file::ProgramFile& file, std::vector<std::byte>& head) {
+  head.resize(load::script_head_size);
+  const auto size = file.read_at(0, head);
+  if (!size) return -size.error().code;
+  head.resize(*size);
+  return 0;
+}
+
+// Follows scripts to the ELF file that runs in the end.
+long open_program(Thread& thread, int directory_fd, std::string path, int flags, Candidate& found) {
+  for (int depth = 0; depth <= load::max_script_depth; ++depth) {
+    auto opened = file::open_program(thread, directory_fd, path, flags);
+    if (!opened) return -opened.error().code;
+    found.file = std::move(*opened);
+    if (depth == 0) found.path = path;
+    std::vector<std::byte> head;
+    if (const long error = read_head(found.file, head); error != 0) return error;
+    if (!load::is_script(head)) {
+      auto program = load::parse(found.file);
+      if (!program) return refuse(program.error());
+      found.program = std::move(*program);
+      return 0;
+    }
+    const auto script = load::parse_script(head);
+    if (!script) return refuse(script.error());
+    found.argv = load::script_argv(*script, path, found.argv);
+    path = script->interpreter;
+    directory_fd = AT_FDCWD, flags = 0;
+  }
+  return -ELOOP;
+}
+
+long open_interpreter(Thread& thread, Candidate& found) {
+  if (found.program.interpreter.empty()) return 0;
+  auto opened = file::open_program(thread, AT_FDCWD, found.program.interpreter, 0);
+  if (!opened) {
+    refusal = fmt::format("its interpreter {} cannot be opened", found.program.interpreter);
+    return -opened.error().code;
+  }
+  found.interpreter_file = std::move(*opened);
+  auto program = load::parse(found.interpreter_file);
+  if (!program) {
+    refusal = fmt::format("its interpreter {}: {}", found.program.interpreter, program.error().reason);
+    return -ELIBBAD;
+  }
+  found.interpreter = std::move(*program);
+  return 0;
+}
+
+uint64_t random_pages(int bits) {
+  uint64_t value = 0;
+  raw::syscall(SYS_getrandom, &value, sizeof value, 0);
+  return (value & ((uint64_t{1} << bits) - 1)) * memory::page_size;
+}
+
+uint64_t stack_limit() {
+  rlimit limit = {};
+  raw::syscall(SYS_prlimit64, 0, RLIMIT_STACK, 0, &limit);
+  return limit.rlim_cur > most_stack ? (limit.rlim_cur == RLIM_INFINITY ? default_stack : most_stack) : limit.rlim_cur;
+}
+
+Result<void> map_image(Process& p, const load::ImagePlan& plan, file::ProgramFile& file) {
+  for (const Action& action : plan.actions) {
+    if (action.kind == Action::Kind::zero) {
+      const bool writable = (action.protection & PROT_WRITE) != 0;
+      if (!writable) raw::syscall(SYS_mprotect, memory::page_down(action.address), memory::page_size, PROT_READ | PROT_WRITE);
+      std::memset(reinterpret_cast<void*>(action.address), 0, action.size);
+      if (!writable) raw::syscall(SYS_mprotect, memory::page_down(action.address), memory::page_size, action.protection);
+    } else if (action.kind == Action::Kind::map_anonymous) {
+      auto mapped = p.memory.map(action.address, action.size, action.protection,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0, nullptr);
+      if (!mapped) return std::unexpected(mapped.error());
+    } else {
+      OSP_TRY(file.map(p.memory, action.address, action.size, action.protection, action.file_offset));
+    }
+  }
+  return {};
+}
+
+Result<uintptr_t> map_vdso(Process& p) {
+  const auto image = vdso::image();
+  OSP_ASSIGN(const uintptr_t at, p.memory.map(0, vdso::mapped_size(), PROT_READ | PROT_WRITE,
+                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, nullptr, Use::vdso));
+  std::memcpy(reinterpret_cast<void*>(at), image.data(), image.size());
+  OSP_TRY(p.memory.protect(at, vdso::mapped_size(), PROT_READ | PROT_EXEC));
+  return at;
+}
+
+load::StackInput stack_input(const Process& p, const Candidate& found, const load::LoadPlan& plan,
+                             const std::vector<std::string>& envp, uint64_t top) {
+  load::StackInput input;
+  input.argv = found.argv, input.envp = envp, input.execfn = found.path;
+  input.top = top, input.stack_limit = stack_limit();
+  raw::syscall(SYS_getrandom, input.random.data(), input.random.size(), 0);
+  input.vdso = p.program.vdso;
+  input.phdr_address = plan.program.phdr_address, input.phdr_count = plan.program.phdr_count;
+  input.interpreter_base = plan.interpreter_base, input.entry = plan.program.entry;
+  input.uid = static_cast<uint64_t>(raw::call(SYS_getuid)), input.euid = static_cast<uint64_t>(raw::call(SYS_geteuid));
+  input.gid = static_cast<uint64_t>(raw::call(SYS_getgid)), input.egid = static_cast<uint64_t>(raw::call(SYS_getegid));
+  input.hwcap = getauxval(AT_HWCAP), input.hwcap2 = getauxval(AT_HWCAP2);
+  input.minsigstksz = trap::vector::area_size() + 1024;
+  return input;
+}
+
+void reset_signals(Thread& thread) {
+  Process& p = thread.process;
+  for (int signo = 1; signo <= signal::last_signal; ++signo) {
+    signal::Action& action = p.signals.actions[static_cast<size_t>(signo)];
+    const bool ignored = action.handler == 1;
+    const bool child = signo == SIGCHLD && action.flags != 0;
+    action = {};
+    if (ignored) action.handler = 1;
+    if (child) signal::mirror(p, signo);
+  }
+  thread.signals.alternate = {nullptr, SS_DISABLE, 0};
+}
+
+void reset_registers(Thread& thread, uint64_t entry, uint64_t sp) {
+  drop_vector_state(thread);
+  std::byte* area = trap::vector::make_area();
+  trap::vector::release(std::exchange(thread.regs.vector, area));
+  thread.regs = {};
+  thread.regs.vector = area;
+  thread.regs.rip = entry, thread.regs.rsp = sp;
+  thread.clear_child_tid = 0, thread.robust_list = 0;
+  thread.interrupted = 0, thread.rewound_rip = 0;
+}
+
+void name_process(Thread& thread, const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1, 15);
+  thread.name = {};
+  std::memcpy(thread.name.data(), name.data(), name.size());
+  raw::syscall(SYS_prctl, PR_SET_NAME, thread.name.data());
+}
+
+// ps(1) on the host shows the program's arguments, where the kernel lets us say so.
+void tell_host(const load::StackImage& stack) {
+  prctl_mm_map map = {};
+  const long size = raw::syscall(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP_SIZE, &map, 0, 0);
+  static_cast<void>(size);
+  static_cast<void>(stack);
+}
+
+void end_of_no_return(const char* what, const Error& error) {
+  log::error("exec", "{}: {}", what, describe(error));
+}
+
+// From here on the old program is gone, so failure is the end, as in the kernel.
+Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& plan, std::vector<std::string>& envp) {
+  Process& p = thread.process;
+  const uint64_t top = stack_top - random_pages(22);
+  const uint64_t stack_size = memory::page_up(stack_limit());
+  p.memory.clear();
+  p.memory.set_layout(top - stack_size - random_pages(16), plan.program.brk_start + random_pages(12));
+  const int stack_protection = PROT_READ | PROT_WRITE | (plan.executable_stack ? PROT_EXEC : 0);
+  auto stack = p.memory.map(top - stack_size, stack_size, stack_protection,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0, nullptr, Use::stack);
+  if (!stack) return std::unexpected(stack.error());
+  OSP_TRY(map_image(p, plan.program, found.file));
+  if (plan.interpreter.size != 0) OSP_TRY(map_image(p, plan.interpreter, found.interpreter_file));
+  OSP_ASSIGN(p.program.vdso, map_vdso(p));
+  OSP_ASSIGN(const load::StackImage image, load::build_stack(stack_input(p, found, plan, envp, top)));
+  std::memcpy(reinterpret_cast<void*>(image.stack_pointer), image.bytes.data(), image.bytes.size());
+  const auto* auxv = reinterpret_cast<const uint64_t*>(image.auxv_start);
+  p.program.auxv.assign(auxv, auxv + (image.auxv_end - image.auxv_start) / 8);
+  p.program.arguments_start = image.argv_start, p.program.arguments_end = image.argv_end;
+  p.program.environment_end = image.envp_end;
+  reset_registers(thread, plan.entry, image.stack_pointer);
+  tell_host(image);
+  return {};
+}
+
+}  // namespace
+
+const std::string& last_refusal() { return refusal; }
+
+long execute(Thread& thread, int directory_fd, const std::string& path, std::vector<std::string> argv,
+             std::vector<std::string> envp, int flags) {
+  Process& p = thread.process;
+  refusal.clear();
+  Candidate found;
+  found.argv = std::move(argv);
+  if (const long error = open_program(thread, directory_fd, path, flags, found); error != 0) return error;
+  if (const long error = open_interpreter(thread, found); error != 0) return error;
+  const bool interpreted = !found.program.interpreter.empty();
+  load::Bases bases;
+  bases.program = movable_base + random_pages(28);
+  bases.program -= bases.program % load::base_alignment(found.program);
+  if (interpreted) bases.interpreter = (0x7e00'0000'0000 + random_pages(22)) & ~uint64_t{0x1fffff};
+  const auto plan = load::plan_load(found.program, interpreted ? &found.interpreter : nullptr, bases);
+  if (!plan) return refuse(plan.error());
+  load::StackInput check = stack_input(p, found, *plan, envp, stack_top);
+  if (const auto fits = load::build_stack(check); !fits) return -fits.error().code;
+
+  p.stop_others(thread);
+  release_vfork_parent();
+  if (const auto done = replace(thread, found, *plan, envp); !done) {
+    end_of_no_return(found.path.c_str(), done.error());
+    p.end(SIGSEGV);
+  }
+  thread.tid = p.pid;
+  p.program.path = found.file.path();
+  p.program.arguments = std::move(found.argv);
+  p.program.environment = std::move(envp);
+  p.files->close_on_exec();
+  p.patcher->forget_all();
+  p.futexes.clear();
+  reset_signals(thread);
+  name_process(thread, found.path);
+  return call_was_replaced;
+}
+
+}  // namespace osp::task

@@ -1,0 +1,153 @@
+#include "libosp/task/fork.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "libosp/file/files.h"
+#include "libosp/host/window.h"
+#include "libosp/task/vector_state.h"
+#include "libosp/task/vfork_pages.h"
+#include "libosp/trap/raw_handler.h"
+#include "libosp/trap/vector.h"
+
+namespace osp::task {
+namespace {
+
+constexpr size_t signal_stack_size = 64 * 1024;
+
+// Of a vfork, in the child: the pipe whose closing lets the parent go on, and the one by which the parent
+// says that it has taken the pages.
+int tell_parent = -1, hear_parent = -1;
+
+long host_fork() { return raw::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
+
+// The child starts with one worker, one thread, and nothing pending.
+void become_child(Thread& thread) {
+  Process& p = thread.process;
+  p.host_pid = raw::getpid();
+  p.pid = p.host_pid;
+  prepare_worker();
+  trap::Worker& worker = trap::worker();
+  worker.ring.tail = worker.ring.head;
+  worker.pending = 0;
+  worker.tick = 0;
+  p.signals.pending.clear();
+  thread.signals.pending.clear();
+  p.scheduler.forget_others(thread);
+  p.futexes.clear();
+  std::erase_if(p.threads, [&thread](auto& t) {
+    if (t.get() == &thread) return false;
+    static_cast<void>(t.release());  // its fiber's stack still refers to it; both are never touched again
+    return true;
+  });
+  thread.tid = p.pid;
+  p.memory.forget_unforked();
+  p.after_fork();
+}
+
+struct Pipe {
+  int read = -1, write = -1;
+  static Pipe make() {
+    int ends[2] = {-1, -1};
+    if (raw::syscall(SYS_pipe2, ends, O_CLOEXEC) < 0) return {};
+    return {static_cast<int>(file::keep_fd(ends[0])), static_cast<int>(file::keep_fd(ends[1]))};
+  }
+  void close() const {
+    raw::close(read);
+    raw::close(write);
+  }
+};
+
+// In the parent: until the child lets go, or is gone. Not interruptible, as on Linux.
+void await_vfork(int child, const Pipe& from_child, const Pipe& to_child) {
+  char message = 0;
+  long got = 0;
+  do {
+    got = raw::read(from_child.read, &message, 1);
+  } while (got == -EINTR);
+  if (got == 1) take_written_pages(child, from_child.read);
+  raw::write(to_child.write, "", 1);
+}
+
+long vfork_process(Thread& thread) {
+  const Pipe from_child = Pipe::make(), to_child = Pipe::make();
+  if (from_child.read < 0 || to_child.read < 0) return -EMFILE;
+  const long child = host_fork();
+  if (child == 0) {
+    raw::close(from_child.read);
+    raw::close(to_child.write);
+    tell_parent = from_child.write;
+    hear_parent = to_child.read;
+    become_child(thread);
+    return 0;
+  }
+  raw::close(from_child.write);
+  raw::close(to_child.read);
+  if (child > 0) await_vfork(static_cast<int>(child), from_child, to_child);
+  raw::close(from_child.read);
+  raw::close(to_child.write);
+  return child;
+}
+
+}  // namespace
+
+long fork_process(Thread& thread, bool vfork) {
+  save_vector_state(thread);
+  if (vfork) return vfork_process(thread);
+  const long child = host_fork();
+  if (child == 0) {
+    if (tell_parent >= 0) raw::close(std::exchange(tell_parent, -1)), raw::close(std::exchange(hear_parent, -1));
+    become_child(thread);
+  }
+  return child;
+}
+
+void release_vfork_parent() {
+  if (tell_parent < 0) return;
+  send_written_pages(process().memory, tell_parent);
+  char answer = 0;
+  while (raw::read(hear_parent, &answer, 1) == -EINTR) {
+  }
+  raw::close(std::exchange(tell_parent, -1));
+  raw::close(std::exchange(hear_parent, -1));
+}
+
+long make_thread(Thread& parent, const NewThread& wanted) {
+  Process& p = parent.process;
+  auto made = std::make_unique<Thread>(p, p.new_tid());
+  Thread& thread = *made;
+  save_vector_state(parent);
+  std::byte* area = thread.regs.vector;
+  std::copy_n(parent.regs.vector, trap::vector::area_size(), area);
+  thread.regs = parent.regs;
+  thread.regs.vector = area;
+  thread.regs.rax = 0;
+  if (wanted.stack != 0) thread.regs.rsp = wanted.stack;
+  if (wanted.set_tls) thread.regs.fs_base = wanted.tls;
+  thread.signals.mask = parent.signals.mask;
+  thread.name = parent.name;
+  thread.clear_child_tid = wanted.clear_child_tid;
+  const int tid = thread.tid;
+  if (wanted.parent_tid != 0) osp_user_copy(reinterpret_cast<void*>(wanted.parent_tid), &tid, sizeof tid);
+  if (wanted.child_tid != 0) osp_user_copy(reinterpret_cast<void*>(wanted.child_tid), &tid, sizeof tid);
+  p.threads.push_back(std::move(made));
+  p.scheduler.start(thread, [&thread] { run_thread(thread); });
+  return tid;
+}
+
+void prepare_worker() {
+  static const long stack = window::map(signal_stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  trap::install_stack(reinterpret_cast<void*>(stack), signal_stack_size);
+  if (const long result = trap::dispatch_system_calls(true); result < 0) {
+    log::error("core", "this kernel has no Syscall User Dispatch ({}): Linux 5.11 or later is needed", describe(Error(static_cast<int>(-result))));
+    raw::syscall(SYS_exit_group, 125);
+  }
+}
+
+}  // namespace osp::task

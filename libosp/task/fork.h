@@ -1,0 +1,31 @@
+#pragma once
+
+#include "libosp/task/process.h"
+
+namespace osp::task {
+
+// fork(2) on the host. Returns the child's pid, 0 in the child (whose only thread is a copy of `thread`),
+// or minus an errno. With `vfork`, blocks until the child has called execve or ended, and then takes over
+// what the child wrote to memory, as if it had been shared (vfork(2)).
+long fork_process(Thread& thread, bool vfork);
+
+// The child of a vfork tells its parent that it is about to replace its memory or to end: the parent takes
+// over the pages and goes on. No-op in other processes.
+void release_vfork_parent();
+
+// clone(2) with CLONE_VM | CLONE_THREAD: a new thread that begins with the registers of `parent`, and
+// returns its tid.
+struct NewThread {
+  uint64_t stack = 0;       // 0: the parent's
+  uint64_t tls = 0;
+  bool set_tls = false;
+  uint64_t parent_tid = 0;  // addresses to write the tid to, or 0
+  uint64_t child_tid = 0;
+  uint64_t clear_child_tid = 0;
+};
+long make_thread(Thread& parent, const NewThread& wanted);
+
+// Makes this host thread the worker: alternate stack, system-call dispatch, handlers. At start and in forked children.
+void prepare_worker();
+
+}  // namespace osp::task

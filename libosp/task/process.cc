@@ -1,0 +1,134 @@
+#include "libosp/task/process.h"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "base/raw_syscall.h"
+#include "libosp/file/files.h"
+#include "libosp/patch/site_patcher.h"
+#include "libosp/trap/raw_handler.h"
+#include "libosp/trap/vector.h"
+
+namespace osp::task {
+namespace {
+
+constexpr int first_tid = 0x40'0000;  // above every pid of the host (PID_MAX_LIMIT)
+
+Process* instance = nullptr;
+
+}  // namespace
+
+Process& process() { return *instance; }
+void set_process(Process* p) { instance = p; }
+
+Thread::Thread(Process& owner, int id) : process(owner), tid(id) { regs.vector = trap::vector::make_area(); }
+Thread::~Thread() { trap::vector::release(regs.vector); }
+
+Process::Process() = default;
+Process::~Process() = default;
+
+Thread* Process::find_thread(int tid) {
+  const auto found = std::find_if(threads.begin(), threads.end(), [tid](const auto& t) { return t->tid == tid; });
+  return found == threads.end() ? nullptr : found->get();
+}
+
+// Unique in the machine while fewer than 64 threads are made a process: robust and PI futexes in memory
+// shared by processes hold tids (30 bits).
+int Process::new_tid() {
+  do {
+    next_tid_ = next_tid_ + 1;
+  } while (find_thread(first_tid + (host_pid << 6) % (1 << 29) + next_tid_) != nullptr);
+  return first_tid + (host_pid << 6) % (1 << 29) + next_tid_;
+}
+
+void Process::collect_signals() {
+  trap::Worker& worker = trap::worker();
+  if (worker.pending == 0) return;
+  worker.pending = 0;
+  trap::SignalRing& ring = worker.ring;
+  while (ring.tail != ring.head) {
+    const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
+    ring.tail = ring.tail + 1;
+    send(info);
+  }
+}
+
+bool Process::signal_waits(Thread& thread) {
+  collect_signals();
+  signal::Mask ready = (thread.signals.pending.set() | signals.pending.set()) & ~thread.signals.mask;
+  for (int signo = 1; ready != 0 && signo <= signal::last_signal; ++signo) {
+    if ((ready & signal::bit(signo)) == 0) continue;
+    if (!signals.ignored(signo)) return true;
+    ready &= ~signal::bit(signo);
+  }
+  return false;
+}
+
+Wake Process::await_child(Thread& thread) {
+  child_waiters_.push_back(&thread);
+  const Wake why = scheduler.park(thread, 0, true);
+  std::erase(child_waiters_, &thread);
+  return why;
+}
+
+void Process::after_fork() {
+  child_waiters_.clear();
+  files->after_fork();
+}
+
+void Process::send(const siginfo_t& info) {
+  if (info.si_signo == SIGCHLD)
+    for (Thread* waiter : child_waiters_) scheduler.wake(*waiter, Wake::woken);
+  const signal::Mask bit = signal::bit(info.si_signo);
+  const auto blocks = [bit](const auto& t) { return (t->signals.mask & bit) != 0; };
+  const bool blocked_by_all = std::all_of(threads.begin(), threads.end(), blocks);
+  if (!blocked_by_all && signals.ignored(info.si_signo)) return;
+  signals.pending.add(info);
+  files->signal_arrived(info.si_signo);
+  for (const auto& thread : threads) {
+    if ((thread->signals.waiting_for & bit) == 0 && blocks(thread)) continue;
+    if (thread->state != RunState::parked || !thread->interruptible) continue;
+    scheduler.wake(*thread, Wake::signal);
+    break;
+  }
+}
+
+void Process::send(Thread& thread, const siginfo_t& info) {
+  const signal::Mask bit = signal::bit(info.si_signo);
+  const bool blocked = (thread.signals.mask & bit) != 0;
+  if (!blocked && signals.ignored(info.si_signo)) return;
+  thread.signals.pending.add(info);
+  files->signal_arrived(info.si_signo);
+  if (thread.interruptible && (!blocked || (thread.signals.waiting_for & bit) != 0))
+    scheduler.wake(thread, Wake::signal);
+}
+
+void Process::end(int wait_status) {
+  files->close_all();
+  if (WIFSIGNALED(wait_status)) {
+    const int signo = WTERMSIG(wait_status);
+    const signal::Mask none = 0;
+    trap::install_disposition(signo, false);
+    raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+    raw::syscall(SYS_kill, raw::getpid(), signo);
+  }
+  for (;;) raw::syscall(SYS_exit_group, WEXITSTATUS(wait_status));
+}
+
+void Process::stop_others(Thread& survivor) {
+  for (const auto& thread : threads) {
+    if (thread.get() == &survivor) continue;
+    thread->exiting = true;
+    if (thread->interruptible) scheduler.wake(*thread, Wake::signal);
+  }
+  while (threads.size() > 1) scheduler.yield(survivor);
+}
+
+void Process::remove(Thread& thread) {
+  if (threads.size() == 1) end(exit_status);
+  scheduler.unbind(thread);
+  std::erase_if(threads, [&thread](const auto& t) { return t.get() == &thread; });
+}
+
+}  // namespace osp::task

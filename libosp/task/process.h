@@ -1,0 +1,87 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libosp/memory/address_space.h"
+#include "libosp/signal/state.h"
+#include "libosp/task/futex.h"
+#include "libosp/task/scheduler.h"
+#include "libosp/task/thread.h"
+
+namespace osp::patch {
+class SitePatcher;
+}
+namespace osp::file {
+class Files;
+}
+
+namespace osp::task {
+
+// What the program was started as; replaced by execve.
+struct Program {
+  std::string path;       // in the name space, absolute: /proc/self/exe
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  std::vector<uint64_t> auxv;
+  uintptr_t vdso = 0;
+  uintptr_t arguments_start = 0, arguments_end = 0, environment_end = 0;  // in the program's memory
+};
+
+// The program's process: everything of it but its registers. One to a host process.
+class Process {
+ public:
+  Process();
+  ~Process();
+
+  int pid = 0;                 // as the program sees it; the host's, but after a restore
+  int host_pid = 0;
+  Program program;
+  memory::AddressSpace memory;
+  signal::ProcessSignals signals;
+  Scheduler scheduler;
+  Futexes futexes;
+  std::vector<std::unique_ptr<Thread>> threads;
+  std::unique_ptr<patch::SitePatcher> patcher;
+  std::unique_ptr<file::Files> files;
+  int exit_status = 0;         // of exit_group, in wait(2)'s form
+  int64_t clock_offset_ns = 0;  // the program's CLOCK_MONOTONIC minus the host's; not 0 after a restore
+  bool trace = false;
+
+  [[nodiscard]] bool single_threaded() const { return threads.size() == 1; }
+  Thread* find_thread(int tid);
+  int new_tid();
+
+  // Takes what the signal handler noted into the pending sets, and wakes threads that it concerns.
+  void collect_signals();
+  // Whether a signal that has an effect is pending for the thread and not blocked. Collects first.
+  bool signal_waits(Thread& thread);
+  void send(const siginfo_t& info);                   // to the process
+  void send(Thread& thread, const siginfo_t& info);   // to one thread
+
+  // Parks a thread until a child may have changed state, or a signal comes for it.
+  Wake await_child(Thread& thread);
+  // In a forked child: what must not be shared with the parent.
+  void after_fork();
+
+  // Ends the host process at once with this wait status.
+  [[noreturn]] void end(int wait_status);
+  // Makes the other threads leave at the program's edge, and waits until they have. Other threads that
+  // do the same meanwhile leave too.
+  void stop_others(Thread& survivor);
+  // Removes the thread (its fiber is about to end); ends the process with the last one.
+  void remove(Thread& thread);
+
+ private:
+  int next_tid_ = 0;
+  std::vector<Thread*> child_waiters_;
+};
+
+Process& process();
+void set_process(Process* instance);
+
+// The body of a thread's fiber: program and core in turn, until the thread ends.
+void run_thread(Thread& thread);
+
+}  // namespace osp::task

@@ -1,0 +1,113 @@
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "libosp/linux/table.h"
+#include "libosp/patch/site_patcher.h"
+#include "libosp/signal/deliver.h"
+#include "libosp/task/process.h"
+#include "libosp/task/vector_state.h"
+
+namespace osp::task {
+namespace {
+
+// A call that was interrupted by nothing the program can see begins again here, at once.
+void serve_call(Thread& thread) {
+  trap::UserRegs& r = thread.regs;
+  thread.restarting = thread.rewound_rip != 0 && thread.rewound_rip == r.rip - 2;
+  thread.rewound_rip = 0;
+  if (!thread.restarting) thread.restart_deadline = 0;
+  for (;;) {
+    const long result = linux::call(thread);
+    if (result == call_was_replaced) return;
+    const bool interrupted = result == restart_sys || result == restart_nohand || result == restart_block;
+    if (!interrupted) {
+      r.rax = static_cast<uint64_t>(result);
+      return;
+    }
+    if (thread.exiting || thread.process.signal_waits(thread)) {
+      thread.interrupted = result;
+      return;
+    }
+    thread.restarting = true;
+  }
+}
+
+void enter_program(Thread& thread) {
+  trap::Worker& worker = trap::worker();
+  load_vector_state(thread);
+  worker.regs = &thread.regs;
+  thread.process.scheduler.set_current(thread);
+  const uint64_t caught = worker.caught;
+  osp_resume();
+  switch (thread.regs.kind) {
+    case trap::Kind::syscall:
+      if (worker.caught != caught) thread.process.patcher->caught(thread.regs.rip);
+      serve_call(thread);
+      break;
+    case trap::Kind::fault:
+      signal::force(thread, worker.fault);
+      break;
+    case trap::Kind::interrupt:
+    case trap::Kind::none:
+      break;
+  }
+}
+
+// What the kernel does when a thread ends: robust futexes (get_robust_list(2)) and the join's wake-up.
+void release_robust_list(const Thread& thread) {
+  struct Head {
+    uint64_t next;
+    int64_t futex_offset;
+    uint64_t pending;
+  } head = {};
+  constexpr uint32_t waiters = 0x80000000, owner_died = 0x40000000, tid_mask = 0x3fffffff;
+  constexpr int limit = 2048;
+  if (thread.robust_list == 0 || osp_user_copy(&head, reinterpret_cast<void*>(thread.robust_list), sizeof head) != 0)
+    return;
+  const auto release = [&](uint64_t entry) {
+    auto* word = reinterpret_cast<uint32_t*>((entry & ~uint64_t{1}) + static_cast<uint64_t>(head.futex_offset));
+    uint32_t value = 0;
+    if (osp_user_copy(&value, word, sizeof value) != 0) return;
+    if ((value & tid_mask) != static_cast<uint32_t>(thread.tid)) return;
+    const uint32_t dead = (value & waiters) | owner_died;
+    osp_user_copy(word, &dead, sizeof dead);
+    if ((value & waiters) == 0) return;
+    thread.process.futexes.wake(word, ~0U, 1);
+    raw::syscall(SYS_futex, word, 1, 1);
+  };
+  uint64_t entry = head.next;
+  for (int count = 0; count < limit && entry != thread.robust_list && entry != 0; ++count) {
+    const uint64_t at = entry;
+    if (osp_user_copy(&entry, reinterpret_cast<void*>(at & ~uint64_t{1}), sizeof entry) != 0) break;
+    if (at != head.pending) release(at);
+  }
+  if (head.pending != 0) release(head.pending);
+}
+
+void leave(Thread& thread) {
+  release_robust_list(thread);
+  if (thread.clear_child_tid != 0 && !thread.process.single_threaded()) {
+    const int zero = 0;
+    auto* word = reinterpret_cast<uint32_t*>(thread.clear_child_tid);
+    if (osp_user_copy(word, &zero, sizeof zero) == 0) thread.process.futexes.wake(word, ~0U, 1);
+  }
+  drop_vector_state(thread);
+  thread.process.remove(thread);
+}
+
+}  // namespace
+
+void run_thread(Thread& thread) {
+  while (!thread.exiting) {
+    Process& p = thread.process;
+    p.collect_signals();
+    p.scheduler.slice(thread);
+    if (thread.exiting) break;
+    if (((thread.signals.pending.set() | p.signals.pending.set()) & ~thread.signals.mask) != 0 ||
+        thread.interrupted != 0 || thread.signals.saved_mask)
+      signal::deliver(thread);
+    enter_program(thread);
+  }
+  leave(thread);
+}
+
+}  // namespace osp::task

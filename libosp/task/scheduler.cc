@@ -1,0 +1,236 @@
+#include "libosp/task/scheduler.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <boost/fiber/algo/algorithm.hpp>
+#include <boost/fiber/fiber.hpp>
+#include <boost/fiber/operations.hpp>
+#include <boost/fiber/properties.hpp>
+#include <deque>
+
+#include "base/raw_syscall.h"
+#include "libosp/host/window.h"
+#include "libosp/task/process.h"
+#include "libosp/trap/raw_handler.h"
+
+namespace osp::task {
+namespace {
+
+constexpr uint64_t slice_ns = 1'000'000;
+constexpr size_t stack_size = 128 * 1024;
+constexpr int switches_between_cleanups = 64;
+
+// Ties a fiber's context to its thread; null for the main and the dispatcher context.
+struct ThreadProperties : boost::fibers::fiber_properties {
+  explicit ThreadProperties(boost::fibers::context* context) : fiber_properties(context) {}
+  Thread* thread = nullptr;
+};
+
+// Fiber stacks in the core's window, with a guard page below.
+struct WindowStacks {
+  using traits_type = boost::context::stack_traits;
+
+  boost::context::stack_context allocate() {
+    const long start = window::map(stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start < 0) std::abort();
+    raw::syscall(SYS_mprotect, start, 4096, PROT_NONE);
+    boost::context::stack_context context;
+    context.size = stack_size;
+    context.sp = reinterpret_cast<void*>(static_cast<uintptr_t>(start) + stack_size);
+    return context;
+  }
+  void deallocate(boost::context::stack_context& context) noexcept {
+    window::unmap(reinterpret_cast<uintptr_t>(context.sp) - context.size, context.size);
+  }
+};
+
+}  // namespace
+
+// Boost.Fiber's hook. The dispatcher runs when nothing else can, and now and then to free what ended.
+class Scheduler::Algorithm : public boost::fibers::algo::algorithm_with_properties<ThreadProperties> {
+ public:
+  explicit Algorithm(Scheduler& owner) : owner_(owner) {}
+
+  void awakened(boost::fibers::context* context, ThreadProperties& properties) noexcept override {
+    if (context->is_context(boost::fibers::type::dispatcher_context)) {
+      dispatcher_ = context;
+    } else if (properties.thread != nullptr && properties.thread->state == RunState::parking) {
+      properties.thread->state = RunState::parked;
+    } else {
+      if (properties.thread != nullptr) properties.thread->state = RunState::ready;
+      ready_.push_back(context);
+    }
+  }
+
+  boost::fibers::context* pick_next() noexcept override {
+    const bool clean_up = ++switches_ % switches_between_cleanups == 0 && dispatcher_ != nullptr;
+    if (!ready_.empty() && !clean_up) {
+      boost::fibers::context* next = ready_.front();
+      ready_.pop_front();
+      if (Thread* thread = properties(next).thread; thread != nullptr) {
+        thread->state = RunState::running;
+        owner_.current_ = thread;
+      }
+      return next;
+    }
+    return std::exchange(dispatcher_, nullptr);
+  }
+
+  [[nodiscard]] bool has_ready_fibers() const noexcept override { return !ready_.empty(); }
+  void suspend_until(const std::chrono::steady_clock::time_point&) noexcept override { owner_.idle(); }
+  void notify() noexcept override {}
+
+  void enqueue(boost::fibers::context* context) { ready_.push_back(context); }
+  void keep_only(const boost::fibers::context* kept) {
+    std::erase_if(ready_, [kept](const boost::fibers::context* c) { return c != kept; });
+  }
+
+ private:
+  Scheduler& owner_;
+  std::deque<boost::fibers::context*> ready_;
+  boost::fibers::context* dispatcher_ = nullptr;
+  int switches_ = 0;
+};
+
+uint64_t host_now_ns() {
+  timespec now = {};
+  raw::syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+void Scheduler::start(Thread& thread, std::function<void()> body) {
+  if (algorithm_ == nullptr) {
+    algorithm_ = new Algorithm(*this);  // owned by Boost's scheduler of this host thread
+    boost::fibers::context::active()->get_scheduler()->set_algo(algorithm_);
+  }
+  boost::fibers::fiber fiber(boost::fibers::launch::post, std::allocator_arg, WindowStacks(),
+                             [this, &thread, run = std::move(body)] {
+                               thread.context = boost::fibers::context::active();
+                               current_ = &thread;
+                               thread.state = RunState::running;
+                               bind(thread);
+                               run();
+                             });
+  fiber.detach();
+}
+
+void Scheduler::bind(Thread& thread) { algorithm_->properties(thread.context).thread = &thread; }
+void Scheduler::unbind(Thread& thread) { algorithm_->properties(thread.context).thread = nullptr; }
+
+void Scheduler::run() {
+  boost::fibers::context::active()->suspend();
+  std::abort();  // nobody wakes the main context
+}
+
+bool Scheduler::has_ready() const { return algorithm_->has_ready_fibers(); }
+
+void Scheduler::yield(Thread& thread) {
+  if (!has_ready()) return;
+  boost::this_fiber::yield();
+  current_ = &thread;
+}
+
+Wake Scheduler::park(Thread& thread, uint64_t deadline_ns, bool interruptible) {
+  if (interruptible && thread.process.signal_waits(thread)) return Wake::signal;
+  thread.wake = Wake::none;
+  thread.interruptible = interruptible;
+  thread.state = RunState::parking;
+  auto timer = deadlines_.end();
+  if (deadline_ns != 0) timer = deadlines_.emplace(deadline_ns, &thread);
+  boost::this_fiber::yield();
+  current_ = &thread;
+  if (timer != deadlines_.end()) deadlines_.erase(timer);
+  thread.interruptible = false;
+  return thread.wake;
+}
+
+void Scheduler::wake(Thread& thread, Wake why) {
+  if (thread.state != RunState::parked) return;
+  thread.wake = why;
+  thread.state = RunState::ready;
+  algorithm_->enqueue(thread.context);
+}
+
+Wake Scheduler::wait(Thread& thread, std::span<pollfd> fds, uint64_t deadline_ns) {
+  waiters_.push_back({&thread, fds});
+  const Wake why = park(thread, deadline_ns, true);
+  std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.thread == &thread; });
+  return why;
+}
+
+uint64_t Scheduler::next_deadline() const { return deadlines_.empty() ? 0 : deadlines_.begin()->first; }
+
+void Scheduler::expire_timers() {
+  if (deadlines_.empty()) return;
+  const uint64_t now = host_now_ns();
+  for (const auto& [deadline, thread] : deadlines_) {
+    if (deadline > now) break;
+    wake(*thread, Wake::timeout);
+  }
+}
+
+void Scheduler::poll_waiters(int64_t timeout_ns) {
+  std::vector<pollfd> all;
+  for (const Waiter& waiter : waiters_) all.insert(all.end(), waiter.fds.begin(), waiter.fds.end());
+  const timespec timeout = {timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
+  const timespec* limit = timeout_ns < 0 ? nullptr : &timeout;
+  const long count = osp_blocking_syscall(SYS_ppoll, raw::arg(all.data()), raw::arg(all.size()), raw::arg(limit), 0, 8, 0);
+  if (count <= 0) return;
+  size_t at = 0;
+  for (const Waiter& waiter : waiters_) {
+    const auto first = all.begin() + static_cast<ptrdiff_t>(at);
+    at += waiter.fds.size();
+    const bool ready = std::any_of(first, all.begin() + static_cast<ptrdiff_t>(at), [](const pollfd& p) { return p.revents != 0; });
+    if (ready) wake(*waiter.thread, Wake::woken);
+  }
+}
+
+// Called by the dispatcher with an empty run queue: blocks until something can run.
+void Scheduler::idle() {
+  expire_timers();
+  current_ = nullptr;
+  if (has_ready()) return;
+  int64_t timeout = -1;
+  if (const uint64_t deadline = next_deadline(); deadline != 0) {
+    const uint64_t now = host_now_ns();
+    timeout = deadline > now ? static_cast<int64_t>(deadline - now) : 0;
+  }
+  poll_waiters(timeout);
+  process().collect_signals();
+  expire_timers();
+}
+
+void Scheduler::set_tick(uint64_t after_ns) {
+  if (tick_timer_ < 0) {
+    sigevent event = {};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = trap::tick_signal;
+    raw::syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &tick_timer_);
+  }
+  const itimerspec when = {{0, 0}, {0, static_cast<long>(after_ns)}};
+  raw::syscall(SYS_timer_settime, tick_timer_, 0, &when, 0);
+  tick_set_ = true;
+}
+
+void Scheduler::slice(Thread& thread) {
+  trap::Worker& worker = trap::worker();
+  if (worker.tick != 0) {
+    worker.tick = 0;
+    tick_set_ = false;
+    expire_timers();
+    if (!waiters_.empty()) poll_waiters(0);
+    yield(thread);
+  }
+  if (!tick_set_ && (has_ready() || !waiters_.empty() || !deadlines_.empty())) set_tick(slice_ns);
+}
+
+void Scheduler::forget_others(Thread& only) {
+  deadlines_.clear();
+  waiters_.clear();
+  algorithm_->keep_only(only.context);
+  tick_timer_ = -1;
+  tick_set_ = false;
+}
+
+}  // namespace osp::task

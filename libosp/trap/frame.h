@@ -1,0 +1,94 @@
+#pragma once
+
+#include <signal.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "libosp/trap/layout.h"
+
+namespace osp::trap {
+
+// Why the program came into the core.
+enum class Kind : uint64_t {
+  syscall = OSP_TRAP_SYSCALL,  // by a patched site or SIGSYS; nr in orig_rax
+  fault = 1,                   // a synchronous signal of the program's own; its siginfo is in Worker::fault
+  interrupt = 2,               // a signal or tick came while the program ran
+  none = OSP_TRAP_NONE,        // something became pending before the program was reached
+};
+
+// The program's registers while it is in the core. Offsets are the assembly's (layout.h).
+struct UserRegs {
+  uint64_t rax = 0, rdi = 0, rsi = 0, rdx = 0, r10 = 0, r8 = 0, r9 = 0;
+  uint64_t rbx = 0, rbp = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
+  uint64_t rsp = 0, rip = 0, rcx = 0, r11 = 0, flags = 0x202;
+  uint64_t fs_base = 0;
+  uint64_t orig_rax = 0;
+  Kind kind = Kind::none;
+  uint64_t full = 1;              // all of it must be restored (rcx, r11, flags too), by iretq
+  std::byte* vector = nullptr;    // an XSAVE area in standard form; xmm0–15 are saved at each entry
+};
+static_assert(offsetof(UserRegs, rsp) == OSP_REG_RSP && offsetof(UserRegs, rip) == OSP_REG_RIP);
+static_assert(offsetof(UserRegs, kind) == OSP_REG_KIND && offsetof(UserRegs, vector) == OSP_REG_VECTOR);
+
+inline constexpr size_t signal_ring_size = 256;
+
+// Signals that came while the core could not act on them, oldest first. Written by the signal handler,
+// read by the core with `pending` cleared first; when it is full, further ones are dropped and counted.
+struct SignalRing {
+  volatile uint32_t head = 0;
+  volatile uint32_t tail = 0;
+  uint64_t dropped = 0;
+  siginfo_t items[signal_ring_size];
+};
+
+// A host thread that runs fibers; gs points here while it lives.
+struct Worker {
+  Worker* self = this;
+  void* entry = nullptr;          // where trampolines jump
+  volatile uint64_t in_core = 1;
+  volatile uint64_t pending = 0;  // look at ring and tick before going to the program or blocking
+  UserRegs* regs = nullptr;       // of the thread that runs
+  uint64_t core_rsp = 0;
+  uint64_t core_fs = 0;
+  uint64_t iret[5] = {};          // a frame for iretq
+  volatile uint64_t tick = 0;     // the preemption tick has come
+  volatile uint64_t caught = 0;   // calls that came by SIGSYS, for statistics
+  siginfo_t fault = {};
+  uint64_t fault_error = 0, fault_trap = 0;  // sigcontext's err and trapno
+  uint64_t host_mask = 0;         // the host's signal mask while the program runs
+  SignalRing ring;
+};
+static_assert(offsetof(Worker, regs) == OSP_WORKER_REGS && offsetof(Worker, iret) == OSP_WORKER_IRET);
+static_assert(offsetof(Worker, core_fs) == OSP_WORKER_CORE_FS);
+
+inline Worker& worker() {
+  Worker* self;
+  asm volatile("mov %%gs:0, %0" : "=r"(self));
+  return *self;
+}
+
+}  // namespace osp::trap
+
+extern "C" {
+
+// Leaves the core for the program whose registers are in worker().regs, and returns when it traps.
+// Returns at once with kind none if worker().pending is set. Must be called on a fiber's stack.
+void osp_resume();
+void osp_trap_entry();
+
+// A system call that may block, refused with -EINTR when worker().pending is set, with no gap between
+// the check and the call. Interrupted calls return -EINTR too.
+long osp_blocking_syscall(long nr, long a, long b, long c, long d, long e, long f);
+
+// Copies between the core and the program's memory; return 0 or -EFAULT, having copied a part. Not
+// for signal handlers. The same by words for strings: the length without the NUL, -EFAULT, or
+// -ENAMETOOLONG when there is none within `size`.
+long osp_user_copy(void* to, const void* from, size_t size);
+long osp_user_string(char* to, const char* from, size_t size);
+
+// Where the raw handler sends the program when a call answered by registers alone cannot.
+using osp_fast_call = long (*)(long, long, long, long, long, long);
+extern osp_fast_call osp_fast_calls[OSP_FAST_CALLS];
+
+}  // extern "C"

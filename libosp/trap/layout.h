@@ -1,0 +1,44 @@
+#pragma once
+
+// Offsets that the assembly shares with the structures of frame.h (which asserts them).
+
+// UserRegs
+#define OSP_REG_RAX 0
+#define OSP_REG_RDI 8
+#define OSP_REG_RSI 16
+#define OSP_REG_RDX 24
+#define OSP_REG_R10 32
+#define OSP_REG_R8 40
+#define OSP_REG_R9 48
+#define OSP_REG_RBX 56
+#define OSP_REG_RBP 64
+#define OSP_REG_R12 72
+#define OSP_REG_R13 80
+#define OSP_REG_R14 88
+#define OSP_REG_R15 96
+#define OSP_REG_RSP 104
+#define OSP_REG_RIP 112
+#define OSP_REG_RCX 120
+#define OSP_REG_R11 128
+#define OSP_REG_FLAGS 136
+#define OSP_REG_FS 144
+#define OSP_REG_ORIG_RAX 152
+#define OSP_REG_KIND 160
+#define OSP_REG_FULL 168
+#define OSP_REG_VECTOR 176
+
+// Worker; the second slot is part of the image's interface (trampolines and vDSO jump through it).
+#define OSP_WORKER_SELF 0
+#define OSP_WORKER_ENTRY 8
+#define OSP_WORKER_IN_CORE 16
+#define OSP_WORKER_PENDING 24
+#define OSP_WORKER_REGS 32
+#define OSP_WORKER_CORE_RSP 40
+#define OSP_WORKER_CORE_FS 48
+#define OSP_WORKER_IRET 56
+
+// TrapKind
+#define OSP_TRAP_SYSCALL 0
+#define OSP_TRAP_NONE 3
+
+#define OSP_FAST_CALLS 512

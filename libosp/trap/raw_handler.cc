@@ -1,0 +1,188 @@
+#include "libosp/trap/raw_handler.h"
+
+#include <linux/prctl.h>
+#include <sys/prctl.h>
+#include <ucontext.h>
+
+#include "base/raw_syscall.h"
+#include "libosp/host/window.h"
+#include "libosp/trap/frame.h"
+
+extern "C" {
+extern const char osp_exit_begin[], osp_exit_restart[], osp_exit_end[];
+extern const char osp_entry_begin[], osp_entry_end[];
+extern const char osp_fast_begin[], osp_fast_restart[], osp_fast_end[];
+extern const char osp_block_begin[], osp_block_end[], osp_block_interrupted[];
+extern const char osp_user_begin[], osp_user_end[], osp_user_fault[];
+extern const char osp_trap_landing[];
+void osp_sigreturn();
+}
+
+namespace osp::trap {
+namespace {
+
+constexpr uint64_t sa_restorer = 0x04000000;
+
+struct KernelAction {
+  void* handler;
+  uint64_t flags;
+  void (*restorer)();
+  uint64_t mask;
+};
+
+constexpr int user_dispatch = 2;  // SYS_USER_DISPATCH of sigaction(2), which libc's headers lack
+
+FaultReporter fault_reporter = nullptr;
+
+uint64_t address_of(const char* label) { return reinterpret_cast<uint64_t>(label); }
+bool within(uint64_t rip, const char* begin, const char* end) {
+  return rip >= address_of(begin) && rip < address_of(end);
+}
+
+bool is_synchronous(int signo, const siginfo_t& info) {
+  const bool kind = signo == SIGSEGV || signo == SIGBUS || signo == SIGFPE || signo == SIGILL || signo == SIGTRAP;
+  return kind && info.si_code > 0;
+}
+
+void enqueue(Worker& w, const siginfo_t& info) {
+  SignalRing& ring = w.ring;
+  if (ring.head - ring.tail == signal_ring_size) {
+    ++ring.dropped;
+  } else {
+    ring.items[ring.head % signal_ring_size] = info;
+    ring.head = ring.head + 1;
+  }
+  w.pending = 1;
+}
+
+void note(Worker& w, int signo, const siginfo_t& info) {
+  if (signo == tick_signal) {
+    w.tick = 1;
+    w.pending = 1;
+  } else {
+    enqueue(w, info);
+  }
+}
+
+void save_registers(UserRegs& r, const greg_t* g) {
+  const auto value = [g](int index) { return static_cast<uint64_t>(g[index]); };
+  r.rax = value(REG_RAX), r.rdi = value(REG_RDI), r.rsi = value(REG_RSI), r.rdx = value(REG_RDX);
+  r.r10 = value(REG_R10), r.r8 = value(REG_R8), r.r9 = value(REG_R9), r.rbx = value(REG_RBX);
+  r.rbp = value(REG_RBP), r.r12 = value(REG_R12), r.r13 = value(REG_R13), r.r14 = value(REG_R14);
+  r.r15 = value(REG_R15), r.rsp = value(REG_RSP), r.rip = value(REG_RIP), r.rcx = value(REG_RCX);
+  r.r11 = value(REG_R11), r.flags = value(REG_EFL);
+}
+
+// Makes sigreturn go to the core instead of back to the program.
+void enter_core(Worker& w, greg_t* g, Kind kind) {
+  save_registers(*w.regs, g);
+  w.regs->kind = kind;
+  w.regs->full = kind == Kind::syscall ? 0 : 1;
+  w.regs->orig_rax = w.regs->rax;
+  w.in_core = 1;
+  g[REG_RIP] = static_cast<greg_t>(address_of(osp_trap_landing));
+  g[REG_RSP] = static_cast<greg_t>(w.core_rsp);
+  g[REG_EFL] = 0x202;
+}
+
+// The registers to go on with cannot be gone on with (rip is no canonical address, say): the program's
+// fault, at those registers.
+void bad_way_out(Worker& w, const siginfo_t& info, greg_t* g) {
+  w.fault = info;
+  w.fault_error = static_cast<uint64_t>(g[REG_ERR]);
+  w.fault_trap = static_cast<uint64_t>(g[REG_TRAPNO]);
+  w.regs->kind = Kind::fault;
+  w.regs->full = 1;
+  w.in_core = 1;
+  g[REG_RIP] = static_cast<greg_t>(address_of(osp_trap_landing));
+  g[REG_RSP] = static_cast<greg_t>(w.core_rsp);
+}
+
+void in_program(Worker& w, int signo, const siginfo_t& info, greg_t* g) {
+  if (signo == SIGSYS && info.si_code == user_dispatch) {
+    w.caught = w.caught + 1;
+    enter_core(w, g, Kind::syscall);
+  } else if (is_synchronous(signo, info)) {
+    w.fault = info;
+    w.fault_error = static_cast<uint64_t>(g[REG_ERR]);
+    w.fault_trap = static_cast<uint64_t>(g[REG_TRAPNO]);
+    enter_core(w, g, Kind::fault);
+  } else {
+    note(w, signo, info);
+    enter_core(w, g, Kind::interrupt);
+  }
+}
+
+void in_core(Worker& w, int signo, const siginfo_t& info, ucontext_t* context) {
+  greg_t* g = context->uc_mcontext.gregs;
+  const auto rip = static_cast<uint64_t>(g[REG_RIP]);
+  if (is_synchronous(signo, info)) {
+    if (within(rip, osp_user_begin, osp_user_end)) {
+      g[REG_RIP] = static_cast<greg_t>(address_of(osp_user_fault));
+    } else {
+      fault_reporter(signo, info, context);
+    }
+    return;
+  }
+  note(w, signo, info);
+  if (within(rip, osp_block_begin, osp_block_end))
+    g[REG_RIP] = static_cast<greg_t>(address_of(osp_block_interrupted));
+}
+
+void handle(int signo, siginfo_t* info, void* data) {
+  auto* context = static_cast<ucontext_t*>(data);
+  greg_t* g = context->uc_mcontext.gregs;
+  const auto rip = static_cast<uint64_t>(g[REG_RIP]);
+  Worker& w = worker();
+  const bool leaving = within(rip, osp_exit_begin, osp_exit_end);
+  if ((leaving || within(rip, osp_fast_begin, osp_fast_end)) && is_synchronous(signo, *info)) {
+    bad_way_out(w, *info, g);
+  } else if (leaving) {
+    note(w, signo, *info);
+    g[REG_RIP] = static_cast<greg_t>(address_of(osp_exit_restart));
+  } else if (within(rip, osp_fast_begin, osp_fast_end)) {
+    note(w, signo, *info);
+    g[REG_RIP] = static_cast<greg_t>(address_of(osp_fast_restart));
+  } else if (w.in_core != 0 || within(rip, osp_entry_begin, osp_entry_end)) {
+    in_core(w, signo, *info, context);
+  } else {
+    in_program(w, signo, *info, g);
+  }
+}
+
+long set_action(int signo, void* handler, uint64_t flags) {
+  const KernelAction action = {handler, flags | sa_restorer, osp_sigreturn, ~0UL};
+  return raw::syscall(SYS_rt_sigaction, signo, &action, 0, 8);
+}
+
+}  // namespace
+
+long install_handler(int signo, uint64_t flags) {
+  return set_action(signo, reinterpret_cast<void*>(&handle), SA_SIGINFO | SA_ONSTACK | flags);
+}
+
+long install_disposition(int signo, bool ignore) {
+  return set_action(signo, ignore ? reinterpret_cast<void*>(1) : nullptr, 0);
+}
+
+int host_disposition(int signo) {
+  KernelAction action = {};
+  raw::syscall(SYS_rt_sigaction, signo, 0, &action, 8);
+  const auto handler = reinterpret_cast<uintptr_t>(action.handler);
+  return handler <= 1 ? static_cast<int>(handler) : 2;
+}
+
+long install_stack(void* stack, size_t size) {
+  const stack_t alternate = {stack, 0, size};
+  return raw::syscall(SYS_sigaltstack, &alternate, 0);
+}
+
+long dispatch_system_calls(bool on) {
+  return raw::syscall(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH,
+                      on ? PR_SYS_DISPATCH_ON : PR_SYS_DISPATCH_OFF, on ? window::image : 0,
+                      on ? window::end - window::image : 0, 0);
+}
+
+void set_fault_reporter(FaultReporter reporter) { fault_reporter = reporter; }
+
+}  // namespace osp::trap

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <signal.h>
+
+#include <cstdint>
+
+// The host's signals as they reach the core. All of it runs on the worker's alternate stack, with the
+// program's fs, and so uses no libc, TLS, heap or lock (scripts/check-asm-symbols holds it to that).
+namespace osp::trap {
+
+// The core's own signals, out of the program's reach: real-time signals that it never sees.
+inline constexpr int tick_signal = 62;
+
+// Installs the handler for `signo` (any but SIGKILL, SIGSTOP); `flags` adds SA_NOCLDSTOP or SA_NOCLDWAIT.
+long install_handler(int signo, uint64_t flags = 0);
+// Sets SIG_DFL or SIG_IGN on the host.
+long install_disposition(int signo, bool ignore);
+// What the host has now: 0 SIG_DFL, 1 SIG_IGN, 2 a handler.
+int host_disposition(int signo);
+
+// The alternate stack and Syscall User Dispatch of this host thread; needed again after a fork.
+long install_stack(void* stack, size_t size);
+long dispatch_system_calls(bool on);
+
+// Where a fault in the core itself is reported (never returns); set once at start.
+using FaultReporter = void (*)(int signo, const siginfo_t& info, void* ucontext);
+void set_fault_reporter(FaultReporter reporter);
+
+}  // namespace osp::trap
