@@ -77,6 +77,8 @@ constexpr uint64_t attr_remove = 4;         // take the attribute away
 constexpr uint32_t default_msize = 1U << 20;  // of a packet, its length not counted
 constexpr uint32_t least_msize = 4096;
 constexpr uint16_t default_nmsgs = 64;  // messages in a group
-constexpr uint32_t header_room = 256;   // msize less this is the most that one read or write carries
+
+// The most that one Tread or Twrite carries: there is room for small messages beside it.
+constexpr uint32_t iounit_of(uint32_t msize) { return msize - (msize / 2 < 16384 ? msize / 2 : 16384); }
 
 }  // namespace osp::pip

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "pip/session_client.h"
+
+namespace osp::pip {
+
+// What pip::Client sends its groups through. How a call waits is the channel's business: a thread or a fiber.
+class Channel {
+ public:
+  virtual ~Channel() = default;
+
+  // Queues a group and returns its tag without waiting. ESTALE and others: the session is lost.
+  virtual Result<uint64_t> submit(const std::vector<Message>& messages, uint16_t flags) = 0;
+  // Waits for a group's answer, once for each tag, across broken connections.
+  virtual Result<Answer> wait(uint64_t tag) = 0;
+  // Nobody will wait for this one.
+  virtual void forget(uint64_t tag) = 0;
+  // The most bytes that one Tread or Twrite may carry.
+  [[nodiscard]] virtual uint32_t iounit() const = 0;
+
+  Result<Answer> exchange(const std::vector<Message>& messages, uint16_t flags = 0) {
+    OSP_ASSIGN(const uint64_t tag, submit(messages, flags));
+    return wait(tag);
+  }
+};
+
+}  // namespace osp::pip

@@ -1,0 +1,122 @@
+#include "pip/server_session.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/log.h"
+
+namespace osp::pip {
+namespace {
+
+constexpr size_t least_compaction = 1U << 20;
+
+std::optional<std::string> moved(const std::string& path, const std::string& from, const std::string& to) {
+  if (path == from) return to;
+  if (path.size() > from.size() && path.starts_with(from) && path[from.size()] == '/')
+    return to + path.substr(from.size());
+  return std::nullopt;
+}
+
+}  // namespace
+
+void ServerSession::compact() {
+  if (journal->size() <= compact_above) return;
+  if (!journal->replace(record::snapshot(state))) return;
+  compact_above = std::max(least_compaction, 2 * journal->size());
+}
+
+void Export::opened(const FidRecord& record) {
+  if (!record.is_name) ++open_count_[record.id];
+}
+
+void Export::closed(const FidRecord& record) {
+  const auto found = open_count_.find(record.id);
+  if (record.is_name || found == open_count_.end() || --found->second > 0) return;
+  open_count_.erase(found);
+  if (!is_held(record.path)) return;
+  (void)server_.remove(record.path, false);
+  (void)server_.remove(held_directory, true);  // ENOTEMPTY: others are held
+}
+
+void Export::hold(const std::string& path) {
+  if (!durable_ || open_count_.empty()) return;
+  const auto attributes = server_.stat(path);
+  if (!attributes || !S_ISREG(attributes->mode) || !open_count_.contains(attributes->id)) return;
+  (void)server_.make(held_directory, {.mode = S_IFDIR | 0700});
+  std::string held;
+  Walked<void> linked;
+  do {
+    held = fmt::format("{}/{:x}.{}", held_directory, attributes->id, held_count_++);
+    linked = server_.link(path, held);
+  } while (!linked && linked.error().code == EEXIST);
+  if (!linked) return;
+  const uint64_t id = attributes->id;
+  repath([&](const FidRecord& record) {
+    return record.id == id && record.path == path ? std::optional(held) : std::nullopt;
+  });
+}
+
+void Export::renamed(const std::string& from, const std::string& to, bool exchanged) {
+  repath([&](const FidRecord& record) {
+    auto path = moved(record.path, from, to);
+    return path || !exchanged ? path : moved(record.path, to, from);
+  });
+}
+
+template <class Replace>
+void Export::repath(Replace&& replace) {
+  for (auto& [ssid, session] : sessions_) {
+    FidChanges changes;
+    for (auto& [number, record] : session->state.fids) {
+      auto path = replace(record);
+      if (!path) continue;
+      record.path = std::move(*path);
+      if (const auto fid = session->fids.find(number); fid != session->fids.end() && fid->second.durable)
+        changes[number] = record;
+    }
+    if (changes.empty()) continue;
+    if (!session->write(record::fids(changes))) log::warn("pip", "a session's journal cannot be written");
+  }
+}
+
+void Export::sweep() {
+  const auto directory = server_.open(held_directory, {.read = true, .directory = true});
+  if (!directory) return;
+  const auto entries = directory->file->read_directory(0, SIZE_MAX);
+  if (!entries) return;
+  for (const DirectoryEntry& entry : *entries) {
+    const std::string path = fmt::format("{}/{}", held_directory, entry.name);
+    const bool used = std::ranges::any_of(sessions_, [&](const auto& session) {
+      return std::ranges::any_of(session.second->state.fids, [&](const auto& fid) { return fid.second.path == path; });
+    });
+    if (!used) (void)server_.remove(path, false);
+  }
+  (void)server_.remove(held_directory, true);
+}
+
+Result<void> reopen(Server& server, const FidRecord& record, OpenFid& fid) {
+  OpenMode mode = record.mode;
+  mode.create = mode.exclusive = mode.truncate = false;
+  auto opened = server.open(record.path, mode);
+  if (!opened && opened.error().code == EACCES) {
+    // Made with permissions that forbid what its maker may do (0444 and writing): lend them for a moment.
+    const auto before = server.stat(record.path);
+    AttributeChange lend;
+    lend.has_mode = true, lend.mode = before ? before->mode | 0600U : 0;
+    if (before && server.change(record.path, lend)) {
+      opened = server.open(record.path, mode);
+      lend.mode = before->mode;
+      (void)server.change(record.path, lend);
+    }
+  }
+  if (!opened) return fail(opened.error().code);
+  if (record.id != 0 && opened->attributes.id != record.id) return fail(ESTALE);
+  fid.file = std::move(opened->file);
+  fid.is_directory = S_ISDIR(opened->attributes.mode);
+  return {};
+}
+
+}  // namespace osp::pip

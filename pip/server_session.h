@@ -1,0 +1,83 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "pip/journal.h"
+#include "pip/server.h"
+#include "pip/session_state.h"
+
+namespace osp::pip {
+
+// An open fid. Its record is in the session's state under the same number.
+struct OpenFid {
+  std::unique_ptr<File> file;  // null: a name fid, or one that could not be opened again (ESTALE)
+  bool is_directory = false;
+  bool durable = false;             // the journal knows it
+  uint64_t hidden_at = UINT64_MAX;  // index of held_directory in the root's listing
+};
+
+// A session as the server has it in memory.
+struct ServerSession {
+  SessionState state;
+  std::map<uint32_t, OpenFid> fids;
+  std::unique_ptr<Journal> journal;
+  uint32_t csid = 0;
+  uint32_t ssid = 0;
+  uint64_t connection = 0;          // 0: none now
+  uint64_t last_seen_s = 0;         // when it lost its connection
+  size_t compact_above = 1U << 20;  // bytes of journal
+
+  // Appends to the journal; what it says is in `state` already or will be put there by the caller.
+  Result<void> write(std::string_view record) { return journal->append(record); }
+  // Rewrites the journal if it has grown. Only between groups.
+  void compact();
+};
+
+// The served tree with what all sessions must agree on: who has what open, and the names under which removed
+// files live on while they are open.
+class Export {
+ public:
+  static constexpr std::string_view held_directory = ".osp-held";
+
+  Export(Server& server, bool durable) : server_(server), durable_(durable) {}
+
+  [[nodiscard]] Server& server() { return server_; }
+  void add(ServerSession& session) { sessions_[session.ssid] = &session; }
+  void forget(ServerSession& session) { sessions_.erase(session.ssid); }
+
+  // A fid of this file was opened, or closed; the last close of a held file removes it.
+  void opened(const FidRecord& record);
+  void closed(const FidRecord& record);
+
+  // Before the name `path` goes away: if somebody has its file open, gives it a hidden name, so that a restarted
+  // server can open it again. Failure only means that it cannot.
+  void hold(const std::string& path);
+  // After a rename: fids follow their files.
+  void renamed(const std::string& from, const std::string& to, bool exchanged);
+  // Removes hidden files that no session refers to (once, after loading).
+  void sweep();
+
+  static bool is_held(std::string_view path) {
+    return path.starts_with(held_directory) &&
+           (path.size() == held_directory.size() || path[held_directory.size()] == '/');
+  }
+
+ private:
+  // Gives every fid a new path where `replace` says one.
+  template <class Replace>
+  void repath(Replace&& replace);
+
+  Server& server_;
+  bool durable_;
+  uint64_t held_count_ = 0;
+  std::map<uint32_t, ServerSession*> sessions_;
+  std::unordered_map<uint64_t, size_t> open_count_;  // by the file's id
+};
+
+// Opens a fid of a restarted server again, as it was. An error leaves it stale.
+Result<void> reopen(Server& server, const FidRecord& record, OpenFid& fid);
+
+}  // namespace osp::pip

@@ -1,0 +1,161 @@
+#include "pip/session_client.h"
+
+#include <algorithm>
+
+#include "pip/wire.h"
+
+namespace osp::pip {
+namespace {
+
+// Where in a Tgroup's packet: length[4] type[1] Ssid[4] Tag[8] Acked[8].
+constexpr size_t ssid_at = 5;
+constexpr size_t acked_at = 17;
+constexpr OptionSet options = OptionSet::all();
+
+}  // namespace
+
+void SessionClient::hello(uint32_t linger_s, std::string& out) {
+  const Tsession session{
+      .csid = options_.csid, .uname = options_.user, .afid = no_fid, .token = token_, .linger = linger_s};
+  (void)encode_packet(session, options, options_.msize, out);
+}
+
+void SessionClient::connected(std::string& out) {
+  if (state_ == State::lost) return;
+  disconnected();
+  state_ = State::greeting;
+  const std::string text = option_text(options);
+  (void)encode_packet(Tproto{.msize = options_.msize, .nmsgs = default_nmsgs, .options = text}, options, options_.msize,
+                      out);
+  hello(options_.linger_s, out);  // without waiting for Rproto: one round trip
+}
+
+void SessionClient::disconnected() {
+  if (state_ == State::lost) return;
+  state_ = State::idle;
+  agreed_ = false;
+  frames_ = FrameReader(options_.msize);
+  for (auto& [tag, pending] : pending_) pending.sent = false;
+}
+
+Result<void> SessionClient::receive(std::string_view bytes, std::string& out) {
+  frames_.feed(bytes);
+  while (true) {
+    OSP_ASSIGN(const std::string_view body, frames_.next());
+    if (body.empty()) break;
+    OSP_TRY(take_packet(body, out));
+  }
+  send(out);  // the window may have opened
+  return {};
+}
+
+Result<void> SessionClient::take_packet(std::string_view body, std::string& out) {
+  auto decoded = decode_body(body, options, UINT16_MAX);
+  // A server that does not know the options says so without them.
+  if (!decoded && !agreed_) decoded = decode_body(body, OptionSet(), UINT16_MAX);
+  if (!decoded) return std::unexpected(decoded.error());
+  const Packet& packet = *decoded;
+  if (const auto* r = std::get_if<Rgroup>(&packet.head)) return take_answer(*r, body);
+  if (const auto* r = std::get_if<Rproto>(&packet.head)) {
+    const auto accepted = parse_options(r->options);
+    if (!accepted || *accepted != options || r->msize > options_.msize || r->msize < least_msize)
+      return refused(Rerror{.number = EPROTONOSUPPORT});
+    msize_ = r->msize;
+    agreed_ = true;
+    return {};
+  }
+  if (const auto* r = std::get_if<Rsession>(&packet.head); r != nullptr && agreed_)
+    return opened(*r, out), Result<void>{};
+  if (std::holds_alternative<Rping>(packet.head)) return {};
+  if (const auto* r = std::get_if<Rerror>(&packet.head)) return refused(*r);
+  return fail(EPROTO);
+}
+
+// Final: a server that speaks no πp of ours, or that does not have our session any more.
+Result<void> SessionClient::refused(const Rerror& r) {
+  const int code = r.number > 0 && r.number < 4096 ? static_cast<int>(r.number) : agreed_ ? EPROTO : EPROTONOSUPPORT;
+  const bool has_no_session = agreed_ && state_ == State::greeting && !token_.empty() && code == ESTALE;
+  if (has_no_session || code == EPROTONOSUPPORT) {
+    state_ = State::lost;
+    error_ = Error(code);
+  }
+  return fail(code);
+}
+
+void SessionClient::opened(const Rsession& session, std::string& out) {
+  ssid_ = session.ssid;
+  token_ = session.token;
+  window_ = std::max<uint16_t>(session.window, 1);
+  state_ = State::open;
+  send(out);
+}
+
+Result<void> SessionClient::take_answer(const Rgroup& head, std::string_view body) {
+  const auto pending = pending_.find(head.tag);
+  if (pending == pending_.end()) return {};  // answered already, on the connection before
+  if (!pending->second.forgotten) {
+    Answer answer{.bytes = std::make_unique<std::string>(body), .replies = {}};
+    OSP_ASSIGN(Packet packet, decode_body(*answer.bytes, options, UINT16_MAX));
+    answer.replies = std::move(packet.messages);
+    answers_[head.tag] = std::move(answer);
+    answered_.push_back(head.tag);
+  }
+  pending_.erase(pending);
+  acked_ = pending_.empty() ? last_tag_ : pending_.begin()->first - 1;
+  return {};
+}
+
+Result<uint64_t> SessionClient::submit(const std::vector<Message>& messages, uint16_t flags, std::string& out) {
+  if (state_ == State::lost) return std::unexpected(error_);
+  Pending pending;
+  const Tgroup head{.ssid = 0, .tag = last_tag_ + 1, .acked = 0, .flags = flags};
+  OSP_TRY(encode_group(head, messages, options, state_ == State::open ? msize_ : options_.msize, pending.packet));
+  pending_.emplace(++last_tag_, std::move(pending));
+  send(out);
+  return last_tag_;
+}
+
+// In the order of their tags, as many as the window allows.
+void SessionClient::send(std::string& out) {
+  if (state_ != State::open || pending_.empty()) return;
+  for (auto& [tag, pending] : pending_) {
+    if (tag >= acked_ + window_) break;
+    if (pending.sent) continue;
+    put_number(pending.packet, ssid_at, ssid_);
+    put_number(pending.packet, acked_at, acked_);
+    out += pending.packet;
+    pending.sent = true;
+  }
+}
+
+std::optional<Answer> SessionClient::take(uint64_t tag) {
+  const auto found = answers_.find(tag);
+  if (found == answers_.end()) return std::nullopt;
+  Answer answer = std::move(found->second);
+  answers_.erase(found);
+  return answer;
+}
+
+void SessionClient::forget(uint64_t tag) {
+  answers_.erase(tag);
+  if (const auto pending = pending_.find(tag); pending != pending_.end()) pending->second.forgotten = true;
+}
+
+std::optional<uint64_t> SessionClient::next_answered() {
+  while (!answered_.empty()) {
+    const uint64_t tag = answered_.front();
+    answered_.pop_front();
+    if (answers_.contains(tag)) return tag;
+  }
+  return std::nullopt;
+}
+
+void SessionClient::ping(std::string& out) {
+  if (state_ != State::idle && state_ != State::lost) (void)encode_packet(Tping{}, options, options_.msize, out);
+}
+
+void SessionClient::end(std::string& out) {
+  if (state_ == State::open) hello(0, out);
+}
+
+}  // namespace osp::pip

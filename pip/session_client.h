@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pip/codec.h"
+
+namespace osp::pip {
+
+// A group's answer: its replies, and the bytes that they point into.
+struct Answer {
+  std::unique_ptr<std::string> bytes;
+  std::vector<Message> replies;
+};
+
+// The client's side of a session without a transport: what is unanswered, and how to go on over the next connection.
+// Whoever owns the connections calls connected() on each new one, sends what is appended to `out`, feeds what arrives
+// into receive(), and takes the answers. Never blocks; not thread-safe; not for signal handlers.
+class SessionClient {
+ public:
+  struct Options {
+    std::string user = "";
+    uint32_t msize = default_msize;
+    uint32_t linger_s = 24 * 60 * 60;  // how long the server is asked to keep the session for us
+    uint32_t csid = 1;
+  };
+  enum class State : uint8_t { idle, greeting, open, lost };
+
+  explicit SessionClient(Options options) : options_(std::move(options)), frames_(options_.msize) {}
+
+  // A new connection: says hello and asks for the session (again). What was unanswered is sent once it is there.
+  void connected(std::string& out);
+  // The connection is gone. Nothing is lost: the next connected() goes on.
+  void disconnected();
+  // What arrived. An error: this connection is of no more use (EBADMSG, EPROTO, or what the server said), or, with
+  // state() lost, the session is gone and every unanswered group with it (ESTALE as a rule).
+  Result<void> receive(std::string_view bytes, std::string& out);
+
+  // Encodes a group and queues it; appended to `out` if it may go now. Returns its tag. The views in `messages` are
+  // needed no longer. EMSGSIZE; ESTALE: the session is lost; EPROTONOSUPPORT.
+  Result<uint64_t> submit(const std::vector<Message>& messages, uint16_t flags, std::string& out);
+  // The answer of a group, once. Empty: not yet.
+  std::optional<Answer> take(uint64_t tag);
+  // Nobody will take the answer of this group.
+  void forget(uint64_t tag);
+  // The tags of answers not taken yet, in the order they came, each once: for event loops.
+  std::optional<uint64_t> next_answered();
+
+  // A probe, outside any group; whatever then arrives shows that the peer is there.
+  void ping(std::string& out);
+  // Tells the server that the session ends with this connection.
+  void end(std::string& out);
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] bool has_unanswered() const { return !pending_.empty(); }
+  [[nodiscard]] uint32_t msize() const { return msize_; }
+  // The most that one Tread or Twrite may carry.
+  [[nodiscard]] uint32_t iounit() const { return iounit_of(msize_); }
+  [[nodiscard]] const std::string& token() const { return token_; }
+  // Why the session was lost.
+  [[nodiscard]] Error error() const { return error_; }
+
+ private:
+  struct Pending {
+    std::string packet;  // with length, and the head's Ssid and Acked still to be set
+    bool sent = false;   // on this connection
+    bool forgotten = false;
+  };
+
+  Result<void> take_packet(std::string_view body, std::string& out);
+  Result<void> refused(const Rerror& r);
+  Result<void> take_answer(const Rgroup& head, std::string_view body);
+  void opened(const Rsession& session, std::string& out);
+  void send(std::string& out);
+  void hello(uint32_t linger_s, std::string& out);
+
+  Options options_;
+  FrameReader frames_;
+  State state_ = State::idle;
+  Error error_{ESTALE};
+  uint32_t msize_ = least_msize * 8;
+  uint32_t ssid_ = 0;
+  uint16_t window_ = 64;
+  std::string token_;
+  bool agreed_ = false;  // Rproto was seen on this connection
+  uint64_t last_tag_ = 0;
+  uint64_t acked_ = 0;                   // all up to here are answered
+  std::map<uint64_t, Pending> pending_;  // unanswered, by tag
+  std::map<uint64_t, Answer> answers_;
+  std::deque<uint64_t> answered_;
+};
+
+}  // namespace osp::pip

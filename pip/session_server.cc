@@ -1,0 +1,219 @@
+#include "pip/session_server.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "pip/group_runner.h"
+
+namespace osp::pip {
+namespace {
+
+constexpr size_t token_size = 16;
+
+Result<std::string> random_token() {
+  std::string token(token_size, '\0');
+  OSP_ASSIGN(const size_t size, from_raw<size_t>(raw::syscall(SYS_getrandom, token.data(), token.size(), 0)));
+  return size == token_size ? Result<std::string>(token) : fail(EIO);
+}
+
+void append_body(std::string_view body, std::string& out) {
+  Writer(out).u32(static_cast<uint32_t>(body.size()));
+  out += body;
+}
+
+// An error outside a group: it is the last thing that the connection carries.
+Result<void> refuse_connection(int code, OptionSet options, std::string& out) {
+  (void)encode_packet(Rerror{.ename = describe(Error(code)), .number = static_cast<uint32_t>(code)}, options,
+                      default_msize, out);
+  return fail(code);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SessionServer>> SessionServer::create(Server& server, JournalStore& journals, Options options,
+                                                             uint64_t now_s) {
+  std::unique_ptr<SessionServer> made(new SessionServer(server, journals, options));
+  OSP_TRY(made->load(now_s));
+  return made;
+}
+
+Result<void> SessionServer::load(uint64_t now_s) {
+  OSP_ASSIGN(auto journals, journals_.load());
+  for (LoadedJournal& loaded : journals) {
+    auto session = std::make_unique<ServerSession>();
+    session->state.token = loaded.token;
+    session->journal = std::move(loaded.journal);
+    session->ssid = ++last_ssid_;
+    session->last_seen_s = now_s;
+    for (const std::string& bytes : loaded.records)
+      if (!record::apply(bytes, session->state)) log::warn("pip", "a record of a session's journal makes no sense");
+    by_token_[session->state.token] = session->ssid;
+    export_.add(*session);
+    sessions_[session->ssid] = std::move(session);
+  }
+  // First what was in flight, since fids follow renamed and removed files.
+  for (auto& [ssid, session] : sessions_) resolve(*session);
+  export_.sweep();
+  for (auto& [ssid, session] : sessions_) restore_fids(*session);
+  return {};
+}
+
+void SessionServer::resolve(ServerSession& session) {
+  if (!session.state.intent) return;
+  const Intent intent = std::move(*session.state.intent);
+  session.state.intent.reset();
+  for (const auto& [number, record] : session.state.fids) session.fids[number].durable = true;  // for renamed()
+  const auto did = happened(export_.server(), intent);
+  const bool did_happen = did && *did;
+  if (!did) log::warn("pip", "cannot tell whether a request took effect: {}", describe(did.error()));
+  if (did_happen && intent.effect == Intent::Effect::rename) {
+    constexpr uint32_t rename_exchange = 2;
+    export_.renamed(intent.path, intent.second, (intent.flags & rename_exchange) != 0);
+  }
+  if (!session.write(record::resolved(intent, did_happen))) log::warn("pip", "a journal cannot be written");
+  if (did_happen) session.state.resolved = intent;
+}
+
+void SessionServer::restore_fids(ServerSession& session) {
+  for (const auto& [number, record] : session.state.fids) {
+    OpenFid& fid = session.fids[number];
+    fid.durable = true;
+    export_.opened(record);
+    if (record.is_name) continue;
+    if (const auto opened = reopen(export_.server(), record, fid); !opened)
+      log::warn("pip", "'{}' cannot be opened again: {}", record.path, describe(opened.error()));
+  }
+}
+
+uint64_t SessionServer::connect() {
+  connections_.emplace(++last_connection_, Connection(options_.msize));
+  return last_connection_;
+}
+
+Result<void> SessionServer::receive(uint64_t id, std::string_view bytes, std::string& out, uint64_t) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return fail(ENOTCONN);
+  Connection& connection = found->second;
+  connection.frames.feed(bytes);
+  while (true) {
+    const auto body = connection.frames.next();
+    if (!body) return refuse_connection(body.error().code, connection.options, out);
+    if (body->empty()) return {};
+    const auto packet = decode_body(*body, connection.options, options_.nmsgs);
+    if (!packet) return refuse_connection(packet.error().code, connection.options, out);
+    if (log::enabled("pip", log::Level::trace)) log::write("pip", log::Level::trace, print(*packet));
+    OSP_TRY(take(id, connection, *packet, out));
+  }
+}
+
+Result<void> SessionServer::take(uint64_t id, Connection& connection, const Packet& packet, std::string& out) {
+  if (const auto* t = std::get_if<Tproto>(&packet.head)) return agree(connection, *t, out);
+  if (const auto* t = std::get_if<Tping>(&packet.head))
+    return encode_packet(Rping{.dat = t->dat}, connection.options, connection.msize, out);
+  if (!connection.agreed) return refuse_connection(EPROTO, connection.options, out);
+  if (const auto* t = std::get_if<Tsession>(&packet.head)) return open_session(id, connection, *t, out);
+  if (const auto* t = std::get_if<Tgroup>(&packet.head)) return run_group(connection, *t, packet, out);
+  return refuse_connection(EPROTO, connection.options, out);
+}
+
+Result<void> SessionServer::agree(Connection& connection, const Tproto& t, std::string& out) {
+  const auto wanted = parse_options(t.options);
+  if (connection.agreed || !wanted || t.msize < least_msize)
+    return refuse_connection(EPROTONOSUPPORT, connection.options, out);
+  connection.options = *wanted;
+  connection.msize = std::min(t.msize, options_.msize);
+  connection.frames.limit(connection.msize);
+  connection.agreed = true;
+  const std::string text = option_text(*wanted);
+  const Rproto answer{.msize = connection.msize, .nmsgs = std::min(t.nmsgs, options_.nmsgs), .options = text};
+  return encode_packet(answer, connection.options, connection.msize, out);
+}
+
+Result<void> SessionServer::open_session(uint64_t id, Connection& connection, const Tsession& t, std::string& out) {
+  auto opened = t.token.empty() ? new_session(t) : resume_session(t);
+  // A token that is not known ends this session for the client, but not its connection.
+  if (!opened)
+    return encode_packet(
+        Rerror{.ename = describe(opened.error()), .number = static_cast<uint32_t>(opened.error().code)},
+        connection.options, connection.msize, out);
+  ServerSession& session = **opened;
+  if (const auto old = connections_.find(session.connection); old != connections_.end())
+    old->second.sessions.erase(session.ssid);  // the newest connection has it
+  session.connection = id;
+  session.csid = t.csid;
+  session.state.linger_s = std::min(connection.options.has(Option::resume) ? t.linger : 0, options_.most_linger_s);
+  if (!session.write(record::session(session.state))) log::warn("pip", "a journal cannot be written");
+  connection.sessions.insert(session.ssid);
+  const Rsession answer{
+      .ssid = session.ssid, .token = session.state.token, .linger = session.state.linger_s, .window = options_.window};
+  return encode_packet(answer, connection.options, connection.msize, out);
+}
+
+Result<ServerSession*> SessionServer::new_session(const Tsession&) {
+  if (sessions_.size() >= options_.most_sessions) return fail(EAGAIN);
+  auto session = std::make_unique<ServerSession>();
+  OSP_ASSIGN(session->state.token, random_token());
+  OSP_ASSIGN(session->journal, journals_.create(session->state.token));
+  session->ssid = ++last_ssid_;
+  ServerSession* const made = session.get();
+  by_token_[made->state.token] = made->ssid;
+  export_.add(*made);
+  sessions_[made->ssid] = std::move(session);
+  return made;
+}
+
+Result<ServerSession*> SessionServer::resume_session(const Tsession& t) {
+  const auto found = by_token_.find(t.token);
+  if (found == by_token_.end()) return fail(ESTALE);
+  return sessions_[found->second].get();
+}
+
+Result<void> SessionServer::run_group(Connection& connection, const Tgroup& head, const Packet& packet,
+                                      std::string& out) {
+  if (!connection.sessions.contains(head.ssid)) return refuse_connection(EPROTO, connection.options, out);
+  ServerSession& session = *sessions_[head.ssid];
+  SessionState& state = session.state;
+  state.acknowledge(std::min(head.acked, head.tag == 0 ? 0 : head.tag - 1));
+  if (head.tag <= state.acked) return {};  // an echo of something long answered
+  if (const auto kept = state.retained.find(head.tag); kept != state.retained.end()) {
+    append_body(kept->second.body, out);
+    return {};
+  }
+  if (state.retained.size() >= options_.window) return refuse_connection(ENOBUFS, connection.options, out);
+  append_body(GroupRunner(export_, session, connection.options, connection.msize).run(head, packet.messages), out);
+  return {};
+}
+
+void SessionServer::disconnect(uint64_t id, uint64_t now_s) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  const std::set<uint32_t> orphans = std::move(found->second.sessions);
+  connections_.erase(found);
+  for (const uint32_t ssid : orphans) {
+    ServerSession& session = *sessions_[ssid];
+    session.connection = 0;
+    session.last_seen_s = now_s;
+    if (session.state.linger_s == 0) end_session(ssid);
+  }
+}
+
+void SessionServer::expire(uint64_t now_s) {
+  std::vector<uint32_t> over;
+  for (const auto& [ssid, session] : sessions_)
+    if (session->connection == 0 && now_s - session->last_seen_s >= session->state.linger_s) over.push_back(ssid);
+  for (const uint32_t ssid : over) end_session(ssid);
+}
+
+void SessionServer::end_session(uint32_t ssid) {
+  const auto found = sessions_.find(ssid);
+  const std::unique_ptr<ServerSession> session = std::move(found->second);
+  sessions_.erase(found);
+  by_token_.erase(session->state.token);
+  export_.forget(*session);
+  session->fids.clear();
+  for (const auto& [number, record] : session->state.fids) export_.closed(record);
+  session->journal->erase();
+}
+
+}  // namespace osp::pip

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "pip/codec.h"
+#include "pip/server_session.h"
+
+namespace osp::pip {
+
+// The server's side of πp without a transport: bytes in, bytes out. One thread at a time; groups run as they
+// arrive, and a call blocks as long as the served tree does.
+class SessionServer {
+ public:
+  struct Options {
+    uint32_t msize = default_msize;
+    uint16_t nmsgs = default_nmsgs;
+    uint16_t window = 64;                       // groups of a session that may be unanswered
+    uint32_t most_linger_s = 7 * 24 * 60 * 60;  // how long a session may wait for its client
+    size_t most_sessions = 4096;
+  };
+
+  // Loads the sessions that `journals` has kept and finds out about what was in flight. Both arguments are the
+  // caller's and must live longer. EIO and the like: the journals cannot be read.
+  static Result<std::unique_ptr<SessionServer>> create(Server& server, JournalStore& journals, Options options,
+                                                       uint64_t now_s);
+
+  // A new connection's number, for the calls below.
+  uint64_t connect();
+  // What came on a connection; appends what is to be sent back on it. An error: send that, then close it.
+  Result<void> receive(uint64_t connection, std::string_view bytes, std::string& out, uint64_t now_s);
+  // The connection is gone; its sessions wait for their clients to come back.
+  void disconnect(uint64_t connection, uint64_t now_s);
+  // Ends the sessions that have waited longer than their linger. Call it now and then.
+  void expire(uint64_t now_s);
+  [[nodiscard]] size_t session_count() const { return sessions_.size(); }
+
+ private:
+  struct Connection {
+    explicit Connection(uint32_t most) : frames(most), msize(most) {}
+    FrameReader frames;
+    OptionSet options;
+    uint32_t msize;
+    bool agreed = false;  // Tproto was seen
+    std::set<uint32_t> sessions;
+  };
+
+  SessionServer(Server& server, JournalStore& journals, Options options)
+      : journals_(journals), options_(options), export_(server, journals.durable()) {}
+
+  Result<void> load(uint64_t now_s);
+  void restore_fids(ServerSession& session);
+  void resolve(ServerSession& session);
+  Result<void> take(uint64_t id, Connection& connection, const Packet& packet, std::string& out);
+  Result<void> agree(Connection& connection, const Tproto& t, std::string& out);
+  Result<void> open_session(uint64_t id, Connection& connection, const Tsession& t, std::string& out);
+  Result<ServerSession*> new_session(const Tsession& t);
+  Result<ServerSession*> resume_session(const Tsession& t);
+  Result<void> run_group(Connection& connection, const Tgroup& head, const Packet& packet, std::string& out);
+  void end_session(uint32_t ssid);
+
+  JournalStore& journals_;
+  Options options_;
+  Export export_;
+  std::map<uint64_t, Connection> connections_;
+  std::map<uint32_t, std::unique_ptr<ServerSession>> sessions_;  // by ssid
+  std::map<std::string, uint32_t, std::less<>> by_token_;
+  uint64_t last_connection_ = 0;
+  uint32_t last_ssid_ = 0;
+};
+
+}  // namespace osp::pip
