@@ -1,0 +1,46 @@
+#: about: bash: job control in a script (set -m), wait -n, kill %1, stop and continue, traps, signals
+#: normalise: s/^(\[\d+\][+-]?) +\d+ /\1 PID /
+set -m
+trap 'echo "term trapped"' TERM
+trap 'echo "usr1 trapped"' USR1
+trap 'echo "usr2 trapped"; exit 9' USR2
+trap 'echo "exit trap $?"' EXIT
+mkfifo gate
+sleep 1000 &
+sleep 1001 &
+jobs
+kill %1
+wait %1; echo "first: $?"
+kill -STOP %2
+until [[ $(jobs %2) == *Stopped* ]]; do :; done
+jobs
+kill -CONT %2
+until [[ $(jobs %2) == *Running* ]]; do :; done
+bg %2 2>&1
+kill -KILL %2
+wait %2; echo "second: $?"
+(read -r _ <gate; exit 5) &
+(exit 6) & wait -n $!; echo "any: $?"
+echo go >gate
+wait -n; echo "next: $?"
+kill -USR1 $$
+kill -TERM $$
+(trap - TERM; kill -TERM $BASHPID; echo never); echo "subshell $?"
+bash -c 'kill -SEGV $$' 2>/dev/null; echo "segv $?"
+bash -c 'trap "echo inner; exit 3" INT; kill -INT $$; echo never'; echo "inner $?"
+bash -c 'trap "" INT; kill -INT $$; echo "ignored INT"'
+(sleep 1002 | sleep 1003) & group=$!
+kill -- -$group; wait $group; echo "group $?"
+disown -a
+nohup bash -c 'kill -HUP $$; echo "survived HUP"' 2>/dev/null
+timeout -s INT 0.1 sleep 100; echo "timeout $?"
+timeout --preserve-status -s KILL 0.1 sleep 100; echo "timeout kill $?"
+for i in 1 2 3 4 5 6 7 8; do (exit $i) & pids[$i]=$!; done
+for i in 8 7 6 5 4 3 2 1; do wait "${pids[$i]}"; echo -n "$? "; done; echo
+n=0; trap 'n=$((n + 1))' CHLD
+for i in {1..5}; do /bin/true; done
+echo "children $((n >= 5))"
+trap - CHLD
+fg %99 2>&1 | sed 's/.*fg/fg/'
+kill -USR2 $$
+echo never

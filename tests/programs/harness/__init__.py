@@ -1,0 +1,1 @@
+"""What the runners of tests/programs share: cases, doors, processes, comparison."""
