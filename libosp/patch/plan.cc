@@ -1,0 +1,178 @@
+#include "libosp/patch/plan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+namespace osp::patch {
+namespace {
+
+constexpr uint8_t int3 = 0xcc;
+constexpr uint8_t long_jump_opcode = 0xe9;
+constexpr uint8_t short_jump_opcode = 0xeb;
+constexpr size_t lea_size = 7;
+constexpr size_t core_jump_size = 8;
+constexpr uint32_t sigreturn_number = 15;
+
+bool is_endbr(const Instruction& instruction) { return instruction.is(1, 0x1e) && instruction.repeat == 0xf3; }
+
+// mov $15 to eax or rax, in either of its forms.
+bool is_sigreturn(const Instruction& instruction, Bytes bytes) {
+  const bool to_rax = instruction.is(0, 0xb8) || (instruction.is(0, 0xc7) && instruction.modrm == 0xc0);
+  if (!to_rax || (instruction.rex & 1) != 0 || instruction.immediate_size < 4) return false;
+  uint32_t number = 0;
+  std::memcpy(&number, bytes.data() + instruction.length - instruction.immediate_size, sizeof number);
+  return number == sigreturn_number;
+}
+
+std::optional<Refusal> objection(const Instruction& instruction, Bytes bytes) {
+  if (instruction.flow != Flow::next) return Refusal::branch;
+  if (instruction.rip_relative && instruction.address_size) return Refusal::rip_relative;
+  if (instruction.lock || is_endbr(instruction)) return Refusal::special;
+  if (is_sigreturn(instruction, bytes)) return Refusal::signal_restorer;
+  if (instruction.length < short_jump_size) return Refusal::too_short;
+  return std::nullopt;
+}
+
+Site make_site(uint64_t syscall, const Located& before, Bytes bytes) {
+  Site site;
+  site.syscall = syscall;
+  site.displaced = before.address;
+  site.displaced_size = before.instruction.length;
+  std::copy_n(bytes.begin(), site.displaced_size, site.displaced_bytes.begin());
+  // A displacement to rip comes right before the immediate, without a SIB byte between.
+  if (before.instruction.rip_relative)
+    site.displacement_offset = static_cast<uint8_t>(site.displaced_size - before.instruction.immediate_size - 4);
+  return site;
+}
+
+// The displacement from the end of an instruction to `target`.
+Result<int32_t> displacement(uint64_t from_end, uint64_t target) {
+  const auto distance = static_cast<int64_t>(target - from_end);
+  if (distance < std::numeric_limits<int32_t>::min() || distance > std::numeric_limits<int32_t>::max())
+    return fail(ERANGE);
+  return static_cast<int32_t>(distance);
+}
+
+void put32(uint8_t* at, uint32_t value) { std::memcpy(at, &value, sizeof value); }
+
+// Makes the displaced instruction at `at`, to run at `address`, refer to what it referred to at its old place.
+Result<void> correct_displacement(const Site& site, uint64_t address, uint8_t* at) {
+  if (site.displacement_offset == 0) return {};
+  int32_t old = 0;
+  std::memcpy(&old, site.displaced_bytes.data() + site.displacement_offset, sizeof old);
+  const uint64_t target = site.displaced + site.displaced_size + static_cast<uint64_t>(int64_t{old});
+  OSP_ASSIGN(const int32_t corrected, displacement(address + site.displaced_size, target));
+  put32(at + site.displacement_offset, static_cast<uint32_t>(corrected));
+  return {};
+}
+
+Result<Trampoline> make_trampoline(const Site& site, uint64_t address, uint32_t slot) {
+  Trampoline trampoline;
+  trampoline.address = address;
+  trampoline.size = static_cast<uint8_t>(trampoline_size(site));
+  uint8_t* at = std::copy_n(site.displaced_bytes.begin(), site.displaced_size, trampoline.bytes.begin());
+  OSP_TRY(correct_displacement(site, address, trampoline.bytes.data()));
+  OSP_ASSIGN(const int32_t back, displacement(address + site.displaced_size + lea_size, site.after_syscall()));
+  at = std::copy_n(std::array<uint8_t, 3>{0x48, 0x8d, 0x0d}.begin(), 3, at);  // lea back(%rip),%rcx
+  put32(at, static_cast<uint32_t>(back));
+  at = std::copy_n(std::array<uint8_t, 4>{0x65, 0xff, 0x24, 0x25}.begin(), 4, at + 4);  // jmp *%gs:slot
+  put32(at, slot);
+  return trampoline;
+}
+
+void set_reach(Write& write) {
+  const uint64_t last = write.address + write.size - 1;
+  write.one_word = write.address / 8 == last / 8;
+  write.one_line = write.address / 64 == last / 64;
+}
+
+// `size` bytes at `address`: a jump to `target`, and int3 up to the end, to which nothing can come.
+Result<Write> make_long_jump(uint64_t address, size_t size, uint64_t target) {
+  OSP_ASSIGN(const int32_t distance, displacement(address + long_jump_size, target));
+  Write write;
+  write.address = address;
+  write.size = static_cast<uint8_t>(size);
+  std::fill_n(write.bytes.begin(), size, int3);
+  write.bytes[0] = long_jump_opcode;
+  put32(write.bytes.data() + 1, static_cast<uint32_t>(distance));
+  set_reach(write);
+  return write;
+}
+
+// find_padding() has seen to it that the padding is within reach.
+Write make_short_jump(const Site& site) {
+  Write write;
+  write.address = site.displaced;
+  write.size = site.displaced_size;
+  std::fill_n(write.bytes.begin(), write.size, int3);
+  write.bytes[0] = short_jump_opcode;
+  write.bytes[1] = static_cast<uint8_t>(site.padding.address - (site.displaced + short_jump_size));
+  set_reach(write);
+  return write;
+}
+
+}  // namespace
+
+const char* describe(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::not_a_syscall:
+      return "not a syscall instruction";
+    case Refusal::unclear:
+      return "the instruction before it is not certain";
+    case Refusal::branch:
+      return "the instruction before it is a branch";
+    case Refusal::rip_relative:
+      return "the instruction before it is rip-relative with 32-bit addresses";
+    case Refusal::special:
+      return "the instruction before it has a lock prefix or is endbr64";
+    case Refusal::signal_restorer:
+      return "it is a signal restorer";
+    case Refusal::too_short:
+      return "the instruction before it has one byte";
+    case Refusal::no_padding:
+      return "no padding within reach";
+  }
+  return "unknown";
+}
+
+std::expected<Site, Refusal> examine(const Code& code, uint64_t address) {
+  if (!code.contains(address, 2)) return std::unexpected(Refusal::not_a_syscall);
+  const Bytes instruction = code.from(address);
+  if (instruction[0] != 0x0f || instruction[1] != 0x05) return std::unexpected(Refusal::not_a_syscall);
+  const auto before = instruction_before(code, address);
+  if (!before) return std::unexpected(Refusal::unclear);
+  const Bytes bytes = code.from(before->address).first(before->instruction.length);
+  if (const auto reason = objection(before->instruction, bytes)) return std::unexpected(*reason);
+  Site site = make_site(address, *before, bytes);
+  if (site.displaced_size >= long_jump_size) return site;
+  const auto padding = find_padding(code, site.displaced, site.after_syscall());
+  if (!padding) return std::unexpected(Refusal::no_padding);
+  site.padding = *padding;
+  return site;
+}
+
+size_t trampoline_size(const Site& site) { return site.displaced_size + lea_size + core_jump_size; }
+
+Result<Plan> make_plan(const Site& site, uint64_t trampoline_address, uint32_t slot) {
+  Plan plan;
+  plan.site = site;
+  OSP_ASSIGN(plan.trampoline, make_trampoline(site, trampoline_address, slot));
+  const bool direct = site.padding.size == 0;
+  const uint64_t jump = direct ? site.displaced : site.padding.address;
+  const size_t size = direct ? site.displaced_size : site.padding.size;
+  OSP_ASSIGN(plan.writes[plan.write_count++], make_long_jump(jump, size, trampoline_address));
+  if (!direct) plan.writes[plan.write_count++] = make_short_jump(site);
+  return plan;
+}
+
+uint64_t original_rip(const Plan& plan, uint64_t rip) {
+  const Site& site = plan.site;
+  if (site.padding.size != 0 && rip == site.padding.address) return site.displaced;
+  if (rip == plan.trampoline.address) return site.displaced;
+  const bool behind = rip > plan.trampoline.address && rip < plan.trampoline.address + plan.trampoline.size;
+  return behind ? site.syscall : rip;
+}
+
+}  // namespace osp::patch

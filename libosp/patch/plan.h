@@ -1,0 +1,103 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <span>
+
+#include "base/result.h"
+#include "libosp/patch/boundary.h"
+#include "libosp/patch/padding.h"
+
+// How a `syscall` that trapped becomes a jump ("displace the preceding instruction"): the instruction before
+// it is replaced by a jump to a trampoline, which does that instruction and enters the core. The `syscall`
+// itself stays, so whoever jumps to it is caught as before. All of this is signal-safe, does not allocate and
+// writes nothing: the caller applies the writes.
+namespace osp::patch {
+
+// Why a site cannot be patched. It stays right, only slow; the caller had better remember it.
+enum class Refusal : uint8_t {
+  not_a_syscall,    // there is no 0f 05 at the address
+  unclear,          // the boundary of the instruction before it is not certain
+  branch,           // that instruction is a jump, call, ret, trap or system call (so is a patched one)
+  rip_relative,     // it depends on where it is
+  special,          // it has a lock prefix, which is jumped over by some, or is an endbr64
+  signal_restorer,  // it is mov $15: unwinders know signal frames by these bytes
+  too_short,        // it has one byte
+  no_padding,       // it has 2 to 4 bytes, and no dead padding is within reach
+};
+[[nodiscard]] const char* describe(Refusal refusal);
+
+// A site that can be patched.
+struct Site {
+  uint64_t syscall = 0;    // the address of the syscall instruction
+  uint64_t displaced = 0;  // the address of the instruction before it
+  uint8_t displaced_size = 0;
+  std::array<uint8_t, max_instruction_length> displaced_bytes{};
+  uint8_t displacement_offset = 0;  // where in these a rip-relative operand's displacement is; 0 if there is none
+  Padding padding;                  // size 0 when the instruction itself has room for the long jump
+
+  uint64_t after_syscall() const { return syscall + 2; }
+};
+
+// Decides whether the syscall at `address` can be patched. `code` should reach 128 bytes before it and 144
+// behind where that can be read; less makes it refuse more. The bytes must be the present ones (with the
+// earlier patches), and must not change meanwhile.
+[[nodiscard]] std::expected<Site, Refusal> examine(const Code& code, uint64_t address);
+
+inline constexpr uint32_t default_slot = 8;  // of gs: where trampolines find the core's entry
+inline constexpr size_t max_trampoline_size = 32;
+
+// The bytes to put at the trampoline's address: the displaced instruction (a rip-relative one corrected, so that
+// it means the same address); lea after_syscall(%rip),%rcx;
+// jmp *%gs:slot. They hold no address of the core's.
+struct Trampoline {
+  uint64_t address = 0;
+  uint8_t size = 0;
+  std::array<uint8_t, max_trampoline_size> bytes{};
+};
+[[nodiscard]] size_t trampoline_size(const Site& site);
+
+// Bytes to write into the program.
+struct Write {
+  uint64_t address = 0;
+  uint8_t size = 0;
+  std::array<uint8_t, 16> bytes{};
+  bool one_word = false;  // all in one aligned 8-byte word: one store does it
+  bool one_line = false;  // all in one 64-byte cache line
+
+  Bytes span() const { return Bytes(bytes).first(size); }
+};
+
+// All there is to do, in this order: the trampoline, then the writes (the padding's, then the site's).
+// With one worker, stopped in the core, nothing more is needed.
+struct Plan {
+  Site site;
+  Trampoline trampoline;
+  std::array<Write, 2> writes;
+  uint8_t write_count = 0;
+
+  std::span<const Write> all_writes() const { return std::span(writes).first(write_count); }
+};
+
+// Makes the plan for a trampoline at `address`, trampoline_size() bytes. ERANGE if it is not within a long
+// jump (2 GiB) of the site, or of what the displaced instruction refers to.
+[[nodiscard]] Result<Plan> make_plan(const Site& site, uint64_t trampoline_address, uint32_t slot = default_slot);
+
+// Where the program counter would be had the site not been patched: for a signal's frame, a fault, or a
+// checkpoint that finds it in the padding or the trampoline. Others are returned as they are. At the
+// syscall again, the call has not been made.
+[[nodiscard]] uint64_t original_rip(const Plan& plan, uint64_t rip);
+
+// Who owns the address space, and has room for trampolines in it.
+class TrampolineSpace {
+ public:
+  virtual ~TrampolineSpace() = default;
+
+  // Sets aside `size` bytes of executable memory within 2 GiB less 4 KiB of `near`; theirs until the mapping
+  // around `near` goes. ENOMEM when there is no room.
+  [[nodiscard]] virtual Result<uint64_t> take(uint64_t near, size_t size) = 0;
+};
+
+}  // namespace osp::patch
