@@ -13,6 +13,8 @@ namespace {
 
 constexpr int first_core_fd = 1000;
 
+std::vector<bool> core_fds;  // by number
+
 }  // namespace
 
 long Description::pread(task::Thread&, void*, size_t, int64_t) { return -ESPIPE; }
@@ -49,7 +51,20 @@ long keep_fd(int fd) {
   if (fd < 0) return fd;
   const long kept = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_core_fd);
   raw::close(fd);
+  if (kept < 0) return kept;
+  if (static_cast<size_t>(kept) >= core_fds.size()) core_fds.resize(static_cast<size_t>(kept) + 64);
+  core_fds[static_cast<size_t>(kept)] = true;
   return kept;
+}
+
+void drop_fd(int fd) {
+  if (!is_core_fd(fd)) return;
+  core_fds[static_cast<size_t>(fd)] = false;
+  raw::close(fd);
+}
+
+bool is_core_fd(int fd) {
+  return fd >= first_core_fd && static_cast<size_t>(fd) < core_fds.size() && core_fds[static_cast<size_t>(fd)];
 }
 
 std::shared_ptr<Description> Files::share(int fd) const {
@@ -98,7 +113,7 @@ long Files::forget(int fd) {
 
 void Files::close_on_exec() {
   for (const int fd : open_fds())
-    if (fd < first_core_fd && (raw::syscall(SYS_fcntl, fd, F_GETFD) & FD_CLOEXEC) != 0) {
+    if (!is_core_fd(fd) && (raw::syscall(SYS_fcntl, fd, F_GETFD) & FD_CLOEXEC) != 0) {
       raw::close(fd);
       forget(fd);
     }

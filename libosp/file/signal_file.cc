@@ -31,7 +31,7 @@ signalfd_siginfo describe(const siginfo_t& info) {
 
 }  // namespace
 
-SignalFile::~SignalFile() { raw::close(event_fd_); }
+SignalFile::~SignalFile() { drop_fd(event_fd_); }
 
 void SignalFile::set_readable(bool readable) {
   if (readable == readable_) return;
@@ -99,7 +99,7 @@ long make_signal_file(task::Thread& thread, int fd, signal::Mask mask, int flags
   }
   const long made = raw::syscall(SYS_eventfd2, 0, EFD_NONBLOCK | ((flags & SFD_CLOEXEC) != 0 ? EFD_CLOEXEC : 0));
   if (made < 0) return made;
-  const long kept = raw::syscall(SYS_fcntl, made, F_DUPFD_CLOEXEC, 1000);
+  const long kept = keep_fd(static_cast<int>(raw::syscall(SYS_dup, made)));
   if (kept < 0) return kept;
   auto file = std::make_shared<SignalFile>(mask & ~signal::unblockable, static_cast<int>(kept));
   file->flags = O_RDWR | (flags & SFD_NONBLOCK);

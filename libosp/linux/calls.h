@@ -155,6 +155,6 @@ long sys_writev(Call& call);
 
 // A call that cannot be polled for (locks, opening a fifo) with several threads: tried again and again
 // without waiting, as long as the program can be told nothing else.
-long wait_in_helper(Call& call);
+long call_patiently(Call& call);
 
 }  // namespace osp::linux

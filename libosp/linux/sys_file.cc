@@ -181,8 +181,7 @@ long sys_dup(Call& c) {
 long sys_dup3(Call& c) {
   const auto from = static_cast<int>(c.a), to = static_cast<int>(c.b);
   if (c.nr == SYS_dup2 && from == to) return raw::syscall(SYS_fcntl, from, F_GETFD) < 0 ? -EBADF : to;
-  if (file::is_core_fd(from)) return -EBADF;
-  file::make_room(to);
+  if (file::is_core_fd(from) || file::is_core_fd(to)) return -EBADF;  // docs/caveats.md
   auto file = c.process.files->share(from);
   const long fd = forward(c);
   if (fd < 0) return fd;
@@ -194,7 +193,7 @@ long sys_dup3(Call& c) {
 long sys_fcntl(Call& c) {
   const auto fd = static_cast<int>(c.a);
   auto file = c.process.files->share(fd);
-  if (c.b == F_SETLKW || c.b == F_OFD_SETLKW) return file != nullptr ? 0 : wait_in_helper(c);
+  if (c.b == F_SETLKW || c.b == F_OFD_SETLKW) return file != nullptr ? 0 : call_patiently(c);
   if (file == nullptr) return forward(c);
   switch (c.b) {
     case F_DUPFD:

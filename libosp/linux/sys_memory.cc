@@ -1,4 +1,5 @@
 // mmap(2) and its family.
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 

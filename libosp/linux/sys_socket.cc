@@ -32,7 +32,7 @@ long sys_connect(Call& c) {
   raw::syscall(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
   long result = forward(c);
   raw::syscall(SYS_fcntl, fd, F_SETFL, flags);
-  if (result == -EAGAIN) return wait_in_helper(c);  // a unix socket's full backlog cannot be polled for
+  if (result == -EAGAIN) return call_patiently(c);  // a unix socket's full backlog cannot be polled for
   if (result != -EINPROGRESS && !(result == -EALREADY && c.thread.restarting)) return result;
   if (const long wait = wait_ready(c, fd, POLLOUT); wait != 0) return wait;
   int error = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/raw_syscall.h"
+#include "libosp/file/files.h"
 #include "libosp/host/window.h"
 
 namespace osp::memory {
@@ -22,7 +23,7 @@ bool mergeable(const Area& a, const Area& b) {
 }  // namespace
 
 Backing::~Backing() {
-  if (kept_fd >= 0) raw::close(kept_fd);
+  if (kept_fd >= 0) file::drop_fd(kept_fd);
 }
 
 void AddressSpace::set_layout(uintptr_t top, uintptr_t brk_start) {
@@ -159,6 +160,10 @@ Result<void> AddressSpace::protect(uintptr_t start, size_t size, int protection)
   if (start != page_down(start) || window::overlaps(start, page_up(size))) return fail(EINVAL);
   const long result = raw::syscall(SYS_mprotect, start, size, protection);
   if (result < 0) return fail(static_cast<int>(-result));
+  return record_protection(start, size, protection);
+}
+
+Result<void> AddressSpace::record_protection(uintptr_t start, size_t size, int protection) {
   if (size == 0) return {};
   for_range(start, start + page_up(size),
             [&](Area& area) { area.protection = protection & (PROT_READ | PROT_WRITE | PROT_EXEC); });

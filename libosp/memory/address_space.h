@@ -50,6 +50,8 @@ class AddressSpace {
                         std::shared_ptr<Backing> backing, Use use = Use::plain);
   Result<void> unmap(uintptr_t start, size_t size);
   Result<void> protect(uintptr_t start, size_t size, int protection);
+  // The host changed the protection already (pkey_mprotect(2)).
+  Result<void> record_protection(uintptr_t start, size_t size, int protection);
   Result<uintptr_t> remap(uintptr_t old, size_t old_size, size_t new_size, int flags, uintptr_t fixed);
   Result<void> advise(uintptr_t start, size_t size, int advice);
   // brk(2): the new break, or the old one where it cannot be moved.

@@ -65,7 +65,7 @@ void load_context(trap::UserRegs& r, const Context& c) {
   r.full = 1;
 }
 
-Result<void> copy(void* to, const void* from, size_t size) { return from_raw<void>(osp_user_copy(to, from, size)); }
+Result<void> copy_user(void* to, const void* from, size_t size) { return from_raw<void>(osp_user_copy(to, from, size)); }
 
 Result<void> push_vector(task::Thread& thread, uint64_t at) {
   task::save_vector_state(thread);
@@ -73,9 +73,9 @@ Result<void> push_vector(task::Thread& thread, uint64_t at) {
   const XstateMark mark = {magic1, static_cast<uint32_t>(size + 4), trap::vector::components(),
                            static_cast<uint32_t>(size), {}};
   auto* to = reinterpret_cast<std::byte*>(at);
-  OSP_TRY(copy(to, thread.regs.vector, size));
-  OSP_TRY(copy(to + mark_offset, &mark, sizeof mark));
-  return copy(to + size, &magic2, sizeof magic2);
+  OSP_TRY(copy_user(to, thread.regs.vector, size));
+  OSP_TRY(copy_user(to + mark_offset, &mark, sizeof mark));
+  return copy_user(to + size, &magic2, sizeof magic2);
 }
 
 // What XRSTOR would fault on is mended here: a program may have written anything.
@@ -97,11 +97,11 @@ Result<void> pop_vector(task::Thread& thread, uint64_t at) {
   const auto* from = reinterpret_cast<const std::byte*>(at);
   std::byte* area = thread.regs.vector;
   XstateMark mark = {};
-  OSP_TRY(copy(&mark, from + mark_offset, sizeof mark));
+  OSP_TRY(copy_user(&mark, from + mark_offset, sizeof mark));
   const size_t size = trap::vector::area_size();
   const bool extended = mark.magic == magic1 && mark.state_size >= legacy_size + header_size && mark.state_size <= size;
   task::drop_vector_state(thread);
-  OSP_TRY(copy(area, from, extended ? mark.state_size : legacy_size));
+  OSP_TRY(copy_user(area, from, extended ? mark.state_size : legacy_size));
   if (!extended) {
     const uint64_t legacy_components = 3;
     std::memcpy(area + legacy_size, &legacy_components, sizeof legacy_components);
@@ -137,7 +137,7 @@ Result<void> push_frame(task::Thread& thread, const Action& action, const siginf
   if (trap == 14) frame.context.context.cr2 = reinterpret_cast<uint64_t>(info.si_addr);
   frame.context.mask = mask_to_restore;
   frame.info = info;
-  OSP_TRY(copy(reinterpret_cast<void*>(at), &frame, sizeof frame));
+  OSP_TRY(copy_user(reinterpret_cast<void*>(at), &frame, sizeof frame));
   if ((thread.signals.alternate.ss_flags & autodisarm) != 0)
     thread.signals.alternate = {nullptr, SS_DISABLE, 0};
   r.rdi = static_cast<uint64_t>(info.si_signo);
@@ -151,7 +151,7 @@ Result<void> push_frame(task::Thread& thread, const Action& action, const siginf
 Result<void> pop_frame(task::Thread& thread) {
   UserContext context = {};
   const uint64_t at = thread.regs.rsp - 8;
-  OSP_TRY(copy(&context, reinterpret_cast<void*>(at + offsetof(Frame, context)), sizeof context));
+  OSP_TRY(copy_user(&context, reinterpret_cast<void*>(at + offsetof(Frame, context)), sizeof context));
   load_context(thread.regs, context.context);
   thread.signals.mask = context.mask & ~unblockable;
   if (context.context.fpstate != 0) OSP_TRY(pop_vector(thread, context.context.fpstate));

@@ -59,8 +59,8 @@ struct Pipe {
     return {static_cast<int>(file::keep_fd(ends[0])), static_cast<int>(file::keep_fd(ends[1]))};
   }
   void close() const {
-    raw::close(read);
-    raw::close(write);
+    file::drop_fd(read);
+    file::drop_fd(write);
   }
 };
 
@@ -80,18 +80,18 @@ long vfork_process(Thread& thread) {
   if (from_child.read < 0 || to_child.read < 0) return -EMFILE;
   const long child = host_fork();
   if (child == 0) {
-    raw::close(from_child.read);
-    raw::close(to_child.write);
+    file::drop_fd(from_child.read);
+    file::drop_fd(to_child.write);
     tell_parent = from_child.write;
     hear_parent = to_child.read;
     become_child(thread);
     return 0;
   }
-  raw::close(from_child.write);
-  raw::close(to_child.read);
+  file::drop_fd(from_child.write);
+  file::drop_fd(to_child.read);
   if (child > 0) await_vfork(static_cast<int>(child), from_child, to_child);
-  raw::close(from_child.read);
-  raw::close(to_child.write);
+  file::drop_fd(from_child.read);
+  file::drop_fd(to_child.write);
   return child;
 }
 
@@ -102,7 +102,7 @@ long fork_process(Thread& thread, bool vfork) {
   if (vfork) return vfork_process(thread);
   const long child = host_fork();
   if (child == 0) {
-    if (tell_parent >= 0) raw::close(std::exchange(tell_parent, -1)), raw::close(std::exchange(hear_parent, -1));
+    if (tell_parent >= 0) file::drop_fd(std::exchange(tell_parent, -1)), file::drop_fd(std::exchange(hear_parent, -1));
     become_child(thread);
   }
   return child;
@@ -114,8 +114,8 @@ void release_vfork_parent() {
   char answer = 0;
   while (raw::read(hear_parent, &answer, 1) == -EINTR) {
   }
-  raw::close(std::exchange(tell_parent, -1));
-  raw::close(std::exchange(hear_parent, -1));
+  file::drop_fd(std::exchange(tell_parent, -1));
+  file::drop_fd(std::exchange(hear_parent, -1));
 }
 
 long make_thread(Thread& parent, const NewThread& wanted) {

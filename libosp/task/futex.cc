@@ -17,7 +17,7 @@ long Futexes::wait(Thread& thread, uint32_t* word, uint32_t expected, uint32_t b
   Queue& queue = waiters_[waiter.word];
   queue.remove(&waiter);
   if (queue.empty()) waiters_.erase(waiter.word);
-  return why == Wake::timeout ? -ETIMEDOUT : restart_sys;
+  return why == Wake::timeout ? -ETIMEDOUT : static_cast<long>(restart_sys);
 }
 
 long Futexes::wake(uint32_t* word, uint32_t bitset, long count) {

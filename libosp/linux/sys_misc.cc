@@ -1,0 +1,100 @@
+// What fits no family: time in other forms, timers, identity by other calls, and calls that the core answers.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+#include "libosp/file/files.h"
+#include "libosp/linux/calls.h"
+#include "libosp/linux/clock.h"
+
+namespace osp::linux {
+namespace {
+
+constexpr uint64_t patience_ns = 1'000'000;
+
+}  // namespace
+
+long call_patiently(Call& c) {
+  if (c.process.single_threaded()) return forward_blocking(c);
+  const bool lock = c.nr == SYS_fcntl;
+  const bool whole_file = c.nr == SYS_flock;
+  uint64_t command = c.b;
+  if (lock) command = c.b == F_SETLKW ? F_SETLK : F_OFD_SETLK;
+  if (whole_file) command |= LOCK_NB;
+  for (;;) {
+    const long result = raw::syscall(c.nr, c.a, command, c.c);
+    if (result != -EAGAIN && result != -EACCES) return result;
+    if (c.process.scheduler.park(c.thread, task::host_now_ns() + patience_ns, true) == task::Wake::signal)
+      return task::restart_sys;
+  }
+}
+
+long sys_flock(Call& c) {
+  if ((c.b & LOCK_NB) != 0) return forward(c);
+  return call_patiently(c);
+}
+
+long sys_gettimeofday(Call& c) { return forward(c); }
+long sys_time(Call& c) { return forward(c); }
+
+// The host numbers the timers; a signal meant for one of our threads goes to the process.
+long sys_timer_create(Call& c) {
+  if (c.b == 0) return forward(c);
+  sigevent event = {};
+  if (!get(c.b, event)) return -EFAULT;
+  if (event.sigev_notify == SIGEV_THREAD_ID) event.sigev_notify = SIGEV_SIGNAL;
+  return raw::syscall(SYS_timer_create, c.a, &event, c.c);
+}
+
+long sys_timer_forward(Call& c) { return forward(c); }
+
+long sys_second_pid(Call& c) {
+  const bool ours = c.a == PRIO_PROCESS && (static_cast<int>(c.b) == c.process.pid ||
+                                            c.process.find_thread(static_cast<int>(c.b)) != nullptr);
+  return raw::syscall(c.nr, c.a, ours ? 0 : c.b, c.c);
+}
+
+long sys_setpgid(Call& c) {
+  const auto own = [&](uint64_t pid) { return static_cast<int>(pid) == c.process.pid ? 0 : pid; };
+  return raw::syscall(SYS_setpgid, own(c.a), own(c.b));
+}
+
+// Layouts of old would break the split of the address space between program and core.
+long sys_personality(Call& c) {
+  constexpr uint32_t query = 0xffffffff;
+  const auto wanted = static_cast<uint32_t>(c.a);
+  return wanted == query || wanted == 0 ? 0 : -EINVAL;
+}
+
+long sys_mlockall(Call& c) { return forward(c); }
+
+// Name spaces of the host's kernel are not the program's to change; CLONE_FS and CLONE_FILES of a single
+// thread change nothing.
+long sys_unshare(Call& c) {
+  constexpr uint64_t harmless = 0x200 | 0x400 | 0x40000;  // CLONE_FS CLONE_FILES CLONE_SYSVSEM
+  if ((c.a & ~harmless) == 0) return c.process.single_threaded() ? 0 : -EINVAL;
+  return -EPERM;
+}
+
+long sys_epoll_ctl(Call& c) { return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c); }
+
+long sys_pkey_mprotect(Call& c) {
+  const long result = forward(c);
+  if (result == 0) return to_long(c.process.memory.record_protection(c.a, c.b, static_cast<int>(c.c)));
+  return result;
+}
+
+long sys_fadvise(Call& c) { return c.process.files->find(static_cast<int>(c.a)) != nullptr ? 0 : forward(c); }
+
+long sys_fallocate(Call& c) {
+  file::Description* file = c.process.files->find(static_cast<int>(c.a));
+  if (file == nullptr) return forward_blocking(c);
+  if (c.b != 0) return -EOPNOTSUPP;
+  const auto now = file->stat();
+  if (!now) return -now.error().code;
+  return now->size >= c.c + c.d ? 0 : file->truncate(c.c + c.d);
+}
+
+}  // namespace osp::linux

@@ -1,0 +1,55 @@
+#include "libosp/linux/table.h"
+
+#include <array>
+#include <bitset>
+
+#include "base/log.h"
+#include "libosp/linux/calls.h"
+#include "libosp/linux/trace.h"
+
+namespace osp::linux {
+namespace {
+
+constexpr size_t table_size = 512;
+
+constexpr std::array<Entry, table_size> make_table() {
+  std::array<Entry, table_size> table = {};
+#define OSP_CALL(call_name, call_handler, call_format) table[SYS_##call_name] = {#call_name, call_handler, call_format};
+#include "libosp/linux/calls.def"
+#undef OSP_CALL
+  return table;
+}
+
+constexpr std::array<Entry, table_size> table = make_table();
+constexpr Entry not_served;
+
+long refuse(long nr) {
+  static std::bitset<table_size> told;
+  const auto index = static_cast<size_t>(nr);
+  if (index < table_size && !told[index]) {
+    told[index] = true;
+    log::info("linux", "system call {} is not served: ENOSYS (docs/caveats.md)", nr);
+  }
+  return -ENOSYS;
+}
+
+}  // namespace
+
+const Entry& entry(long nr) {
+  return nr >= 0 && static_cast<size_t>(nr) < table_size ? table[static_cast<size_t>(nr)] : not_served;
+}
+
+long call(task::Thread& thread) {
+  const trap::UserRegs& r = thread.regs;
+  const auto nr = static_cast<long>(r.orig_rax);
+  const Entry& e = entry(nr);
+  if (e.handler == nullptr) return refuse(nr);
+  Call c = {thread, thread.process, nr, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
+  if (!thread.process.trace) return e.handler(c);
+  trace_begin(c, e);
+  const long result = e.handler(c);
+  trace_end(c, e, result);
+  return result;
+}
+
+}  // namespace osp::linux

@@ -1,0 +1,69 @@
+// The core's own start: a door has mapped us and passes a BootBlock in the aux vector.
+#include <sys/auxv.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "libosp/crash.h"
+#include "libosp/file/files.h"
+#include "libosp/host/boot.h"
+#include "libosp/linux/trace.h"
+#include "libosp/patch/site_patcher.h"
+#include "libosp/start.h"
+#include "libosp/task/fork.h"
+#include "libosp/task/process.h"
+
+namespace {
+
+using namespace osp;
+
+trap::Worker the_worker;
+
+constexpr unsigned long fsgsbase = 2;  // AT_HWCAP2
+
+[[noreturn]] void die(int status, std::string_view what) {
+  log::error("core", "{}", what);
+  raw::syscall(SYS_exit_group, status);
+  std::abort();
+}
+
+const char* host_variable(const host::BootBlock& boot, std::string_view name) {
+  for (const char* const* entry = boot.envp; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    if (text.starts_with(name) && text.size() > name.size() && text[name.size()] == '=') return *entry + name.size() + 1;
+  }
+  return nullptr;
+}
+
+void start_worker() {
+  if ((getauxval(AT_HWCAP2) & fsgsbase) == 0)
+    die(125, "this processor or kernel has no FSGSBASE: Linux 5.9 and a processor of 2012 or later are needed");
+  uint64_t fs = 0;
+  asm volatile("rdfsbase %0" : "=r"(fs));
+  the_worker.core_fs = fs;
+  the_worker.entry = reinterpret_cast<void*>(&osp_trap_entry);
+  asm volatile("wrgsbase %0" : : "r"(&the_worker));
+}
+
+}  // namespace
+
+int main() {
+  const auto* boot = reinterpret_cast<const host::BootBlock*>(getauxval(host::auxv_boot_block));
+  if (boot == nullptr) die(125, "osp-core is started by osp-run, libosp-preload.so or osp restore, not by itself");
+  if (const char* spec = host_variable(*boot, "OSP_LOG"); spec != nullptr) log::configure(spec);
+  start_worker();
+  install_crash_report();
+  static task::Process process;
+  task::set_process(&process);
+  process.host_pid = process.pid = raw::getpid();
+  process.files = std::make_unique<file::Files>();
+  process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
+  if (boot->trace != nullptr) {
+    if (const auto opened = linux::trace_to(boot->trace); !opened)
+      die(125, fmt::format("--trace: {}: {}", boot->trace, describe(opened.error())));
+    process.trace = true;
+  }
+  start_program(*boot);
+}

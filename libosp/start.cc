@@ -1,0 +1,103 @@
+#include "libosp/start.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "libosp/signal/deliver.h"
+#include "libosp/task/exec.h"
+#include "libosp/task/fork.h"
+#include "libosp/task/process.h"
+#include "libosp/trap/raw_handler.h"
+
+namespace osp {
+namespace {
+
+using task::Process;
+using task::Thread;
+
+constexpr int status_failed = 125, status_not_runnable = 126, status_not_found = 127;
+
+std::vector<std::string> copy_strings(const char* const* strings) {
+  std::vector<std::string> all;
+  for (; strings != nullptr && *strings != nullptr; ++strings) all.emplace_back(*strings);
+  return all;
+}
+
+std::string_view variable(const std::vector<std::string>& environment, std::string_view name) {
+  for (const std::string& entry : environment)
+    if (entry.starts_with(name) && entry.size() > name.size() && entry[name.size()] == '=')
+      return std::string_view(entry).substr(name.size() + 1);
+  return {};
+}
+
+// Dispositions and mask that we were started with are the program's (nohup(1) relies on it).
+void take_signals(Thread& thread) {
+  Process& p = thread.process;
+  signal::Mask mask = 0;
+  raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, 0, &mask, 8);
+  thread.signals.mask = mask;
+  for (int signo = 1; signo <= signal::last_signal; ++signo) {
+    if (signo == SIGKILL || signo == SIGSTOP) continue;
+    if (trap::host_disposition(signo) == 1 && signo != trap::tick_signal && signo != SIGSYS) {
+      p.signals.actions[static_cast<size_t>(signo)].handler = 1;
+    } else {
+      trap::install_handler(signo);
+    }
+  }
+  const signal::Mask terminal = mask & (signal::bit(SIGTTIN) | signal::bit(SIGTTOU));
+  raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &terminal, 0, 8);
+}
+
+// execvp(3): EACCES in one place of PATH does not keep us from looking in the next.
+long execute_in_path(Thread& thread, const std::string& name, const std::vector<std::string>& argv,
+                     const std::vector<std::string>& envp) {
+  const auto attempt = [&](const std::string& path) { return task::execute(thread, AT_FDCWD, path, argv, envp, 0); };
+  if (name.find('/') != std::string::npos || name.empty()) return attempt(name);
+  std::string_view path = variable(envp, "PATH");
+  if (path.empty()) path = "/bin:/usr/bin";
+  long result = -ENOENT;
+  for (;;) {
+    const size_t colon = path.find(':');
+    const std::string_view directory = path.substr(0, colon);
+    const long tried = attempt(directory.empty() ? name : fmt::format("{}/{}", directory, name));
+    if (tried == task::call_was_replaced) return tried;
+    if (tried != -ENOENT && tried != -ENOTDIR && result != -EACCES) result = tried;
+    if (tried != -ENOENT && tried != -ENOTDIR && tried != -EACCES) return tried;
+    if (colon == std::string_view::npos) return result;
+    path.remove_prefix(colon + 1);
+  }
+}
+
+[[noreturn]] void refuse_program(Process& p, const std::string& name, long error) {
+  const char* remedy = "";
+  if (error == -ENOENT) remedy = name.find('/') == std::string::npos ? "; it is in no directory of PATH" : "";
+  if (error == -EACCES) remedy = "; is it a regular file with execute permission?";
+  std::string why = task::last_refusal();
+  if (why.empty()) why = describe(Error(static_cast<int>(-error)));
+  log::error("osp-run", "{}: {}{}", name, why, remedy);
+  p.end(W_EXITCODE(error == -ENOENT ? status_not_found : status_not_runnable, 0));
+}
+
+void run_first_program(Thread& thread, const host::BootBlock& boot) {
+  const std::string name = boot.program;
+  const long result = execute_in_path(thread, name, copy_strings(boot.argv), copy_strings(boot.envp));
+  if (result != task::call_was_replaced) refuse_program(thread.process, name, result);
+  task::run_thread(thread);
+}
+
+}  // namespace
+
+void start_program(const host::BootBlock& boot) {
+  Process& p = task::process();
+  p.threads.push_back(std::make_unique<Thread>(p, p.pid));
+  Thread& thread = *p.threads.back();
+  task::prepare_worker();
+  take_signals(thread);
+  p.scheduler.start(thread, [&thread, &boot] { run_first_program(thread, boot); });
+  p.scheduler.run();
+}
+
+}  // namespace osp
