@@ -45,6 +45,7 @@ def arguments():
     parser.add_argument("--cases", default=os.path.join(HERE, "cases"), metavar="DIR", help="where the cases are")
     parser.add_argument("--keep-going", action="store_true", help="do not stop a case at its first failure")
     parser.add_argument("--json", metavar="FILE", help="writes each result to FILE")
+    parser.add_argument("--show", action="store_true", help="only shows what each case prints outside")
     parser.add_argument("--list", action="store_true", help="names the cases and what they try")
     return parser.parse_args()
 
@@ -128,6 +129,23 @@ def run_all(settings, units, jobs):
             raise
 
 
+def show(options):
+    """Runs each case outside, and prints what it prints there."""
+    options.door, options.on, options.times = ["env"], ["host"], 1
+    base = tempfile.mkdtemp(prefix="osp-programs.", dir="/tmp")
+    os.chmod(base, 0o755)
+    process.become_reaper()
+    try:
+        settings, units = prepare(options, base, users_for(options.user))
+        for one in units:
+            print(f"=== {one.case.name} as {one.user}")
+            for part, text in unit.Runner(settings, one).outside().parts.items():
+                print(f"--- {part}\n{text}", end="" if part != "files" else f"({text.count(chr(10))} files)\n")
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+    return 0
+
+
 def write_json(path, reports):
     rows = [{"case": r.unit.case.name, "door": r.unit.door, "user": r.unit.user, "on": r.unit.place,
              "times": r.unit.times, "passed": r.passed, "failed": r.failures, "message": r.message,
@@ -152,6 +170,8 @@ def main():
         for case in selected(options):
             print(f"{case.name:24} {case.about}")
         return 0
+    if options.show:
+        return show(options)
     base = tempfile.mkdtemp(prefix="osp-programs.", dir="/tmp")
     os.chmod(base, 0o755)
     start, reports, failed = time.monotonic(), [], []

@@ -1,24 +1,22 @@
 #: about: bash: job control in a script (set -m), wait -n, kill %1, stop and continue, traps, signals
-#: normalise: s/^(\[\d+\][+-]?) +\d+ /\1 PID /
+#: normalise: s/^(.*: line \d+): +\d+ /\1: PID /
 set -m
 trap 'echo "term trapped"' TERM
 trap 'echo "usr1 trapped"' USR1
 trap 'echo "usr2 trapped"; exit 9' USR2
 trap 'echo "exit trap $?"' EXIT
 mkfifo gate
-sleep 1000 &
-sleep 1001 &
+sleep 1000 & first=$!
+sleep 1001 & second=$!
 jobs
-kill %1
-wait %1; echo "first: $?"
+{ kill %1; wait $first; } 2>/dev/null; echo "first: $?"
 kill -STOP %2
 until [[ $(jobs %2) == *Stopped* ]]; do :; done
 jobs
 kill -CONT %2
 until [[ $(jobs %2) == *Running* ]]; do :; done
 bg %2 2>&1
-kill -KILL %2
-wait %2; echo "second: $?"
+{ kill -KILL %2; wait $second; } 2>/dev/null; echo "second: $?"
 (read -r _ <gate; exit 5) &
 (exit 6) & wait -n $!; echo "any: $?"
 echo go >gate
@@ -30,7 +28,7 @@ bash -c 'kill -SEGV $$' 2>/dev/null; echo "segv $?"
 bash -c 'trap "echo inner; exit 3" INT; kill -INT $$; echo never'; echo "inner $?"
 bash -c 'trap "" INT; kill -INT $$; echo "ignored INT"'
 (sleep 1002 | sleep 1003) & group=$!
-kill -- -$group; wait $group; echo "group $?"
+{ kill -- -$group; wait $group; } 2>/dev/null; echo "group $?"
 disown -a
 nohup bash -c 'kill -HUP $$; echo "survived HUP"' 2>/dev/null
 timeout -s INT 0.1 sleep 100; echo "timeout $?"

@@ -4,7 +4,7 @@
 #: opaque: *.git/index
 #: opaque: */index
 #: timeout: 120
-#: quick: 2
+#: quick: 1
 export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=C GIT_COMMITTER_EMAIL=c@example.org
 export GIT_AUTHOR_DATE='2001-02-03T04:05:06Z' GIT_COMMITTER_DATE='2001-02-03T04:05:06Z' GIT_PAGER=cat
 git config --global init.defaultBranch main
@@ -12,7 +12,8 @@ git config --global pack.threads 1
 git config --global gc.auto 0
 git config --global advice.detachedHead false
 git init -q one && cd one || exit 1
-for i in $(seq 1 500); do mkdir -p d$((i % 20)); seq $i $((i + 30)) >d$((i % 20))/f$i; done
+mkdir d{0..19}
+for i in {1..500}; do for j in {1..30}; do echo $((i + j)); done >d$((i % 20))/f$i; done
 git add . && git commit -q -m 'five hundred files' && git rev-parse HEAD
 git status --short | wc -l
 git checkout -q -b side

@@ -18,4 +18,4 @@ tar df two.tar -C in && echo "no difference"
 tar xf two.tar -O sparse | sha256sum
 tar cf - in --exclude='*.py' | tar tf - | wc -l
 tar xf nothing 2>&1 | head -1; echo cut | tar x 2>&1 | head -1
-rm -rf in again all.tgz
+rm -rf in again all.tgz two.tar
