@@ -1,6 +1,5 @@
 #include "libosp/crash.h"
 
-#define UNW_LOCAL_ONLY
 #include <fmt/format.h>
 #include <libunwind.h>
 #include <signal.h>
@@ -26,9 +25,15 @@ void print_frame(int depth, unw_cursor_t& cursor) {
   log::error("crash", "  #{} {:#x} (osp-core+{:#x}) {}+{:#x}", depth, ip, ip - window::image, name, offset);
 }
 
-void print_stack(unw_context_t& context, bool from_signal) {
+// Stacks are unwound from registers, so of other fibers too.
+void print_stack(uint64_t ip, uint64_t sp, uint64_t bp) {
+  unw_context_t context;
   unw_cursor_t cursor;
-  if (unw_init_local2(&cursor, &context, from_signal ? UNW_INIT_SIGNAL_FRAME : 0) != 0) return;
+  unw_getcontext(&context);
+  if (unw_init_local(&cursor, &context) != 0) return;
+  unw_set_reg(&cursor, UNW_X86_64_RSP, sp);
+  unw_set_reg(&cursor, UNW_X86_64_RBP, bp);
+  unw_set_reg(&cursor, UNW_REG_IP, ip);
   for (int depth = 0; depth < most_frames; ++depth) {
     print_frame(depth, cursor);
     if (unw_step(&cursor) <= 0) break;
@@ -48,7 +53,7 @@ void report(int signo, const siginfo_t& info, void* data) {
              raw::getpid(), sigabbrev_np(signo), g[REG_RIP], info.si_addr);
   if (const task::Thread* thread = task::process().scheduler.current(); thread != nullptr)
     log::error("crash", "thread {} in call {} from {:#x}", thread->tid, static_cast<long>(thread->regs.orig_rax), thread->regs.rip);
-  print_stack(*reinterpret_cast<unw_context_t*>(context), true);
+  print_stack(static_cast<uint64_t>(g[REG_RIP]), static_cast<uint64_t>(g[REG_RSP]), static_cast<uint64_t>(g[REG_RBP]));
   trap::install_disposition(SIGABRT, false);
   const uint64_t none = 0;
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint64_t page = 4096;
 constexpr size_t max_headers = 16;
+constexpr size_t tunables_room = 512, stack_words = 1024;
 
 struct Image {
   Elf64_Ehdr header;
@@ -88,13 +89,16 @@ uint64_t* build_stack(const BootBlock& block, const Image& image) {
   const uint64_t top = window::boot_stack + window::boot_stack_size;
   const unsigned long passed[] = {AT_HWCAP,   AT_HWCAP2, AT_CLKTCK, AT_UID,    AT_EUID,        AT_GID,
                                   AT_EGID,    AT_RANDOM, AT_PAGESZ, AT_SECURE, AT_MINSIGSTKSZ, AT_PLATFORM};
-  auto* at = reinterpret_cast<uint64_t*>(top - 1024);
+  char* variable = reinterpret_cast<char*>(top - tunables_room);  // glibc writes to it
+  for (size_t i = 0; (variable[i] = tunables[i]) != '\0'; ++i) {
+  }
+  auto* at = reinterpret_cast<uint64_t*>(top - tunables_room - stack_words);
   uint64_t* const start = at;
   static constexpr const char* name = "osp-core";
   *at++ = 1;
   *at++ = reinterpret_cast<uint64_t>(name);
   *at++ = 0;
-  *at++ = reinterpret_cast<uint64_t>(tunables);
+  *at++ = reinterpret_cast<uint64_t>(variable);
   *at++ = 0;
   const auto pair = [&at](uint64_t type, uint64_t value) { *at++ = type, *at++ = value; };
   pair(AT_PHDR, window::image + image.header.e_phoff);
