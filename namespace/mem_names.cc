@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "namespace/mem_server.h"
-#include "namespace/path.h"
 
 // Operations of the memory file system on two names.
 namespace osp::ns {
@@ -16,7 +15,7 @@ std::unexpected<pip::WalkError> failed(int code, int which = 0) {
 }
 
 bool is_strictly_within(std::string_view path, std::string_view directory) {
-  return path.size() > directory.size() && is_within(path, directory);
+  return path.size() > directory.size() && path.starts_with(directory) && path[directory.size()] == '/';
 }
 
 // In the order in which Linux finds the faults.
@@ -31,7 +30,8 @@ int rename_error(const MemTree& tree, const MemName& a, const MemName& b, unsign
 int name_error(const MemName& a, const MemName& b, std::string_view from, std::string_view to, unsigned flags) {
   const bool exchange = (flags & RENAME_EXCHANGE) != 0;
   if (a.directory == nullptr || b.directory == nullptr) return EBUSY;
-  if (a.node == nullptr) return ENOENT;
+  if (a.node == nullptr) return a.missing_error();
+  if (b.name.size() > name_size_max) return ENAMETOOLONG;
   if ((flags & RENAME_NOREPLACE) != 0 && b.node != nullptr) return EEXIST;
   if (exchange && b.node == nullptr) return ENOENT;
   if (is_strictly_within(to, from)) return EINVAL;
@@ -73,6 +73,7 @@ pip::Walked<void> MemServer::link(std::string_view from, std::string_view to) {
     return std::unexpected(std::move(name.error()));
   }
   if (name->node != nullptr) return failed(EEXIST, 1);
+  if (name->name.size() > name_size_max) return failed(ENAMETOOLONG, 1);
   if ((*node)->is(S_IFDIR)) return failed(EPERM);
   if (auto added = tree_->add(*name, *node); !added) return failed(added.error().code, 1);
   tree_->touch_status(**node);

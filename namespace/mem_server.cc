@@ -38,6 +38,7 @@ int open_error(const MemTree& tree, const MemNode& node, const pip::OpenMode& mo
 }
 
 pip::Walked<MemNodePtr> make_node(MemTree& tree, const MemName& at, const pip::NewFile& file) {
+  if (at.name.size() > name_size_max) return failed(ENAMETOOLONG);
   if (!tree.permits(*at.directory, 3)) return failed(EACCES);
   auto node = tree.create(*at.directory, file);
   if (!node) return failed(node.error());
@@ -52,7 +53,7 @@ pip::Walked<pip::Opened> MemServer::open(std::string_view path, const pip::OpenM
   if (!at) return std::unexpected(std::move(at.error()));
   const bool created = at->node == nullptr;
   if (created) {
-    if (!mode.create) return failed(ENOENT);
+    if (!mode.create) return failed(at->missing_error());
     auto node = make_node(*tree_, *at, {.mode = S_IFREG | (mode.permissions & 07777), .device = 0, .target = {}});
     if (!node) return std::unexpected(std::move(node.error()));
     at->node = std::move(*node);
@@ -109,7 +110,7 @@ pip::Walked<void> MemServer::make(std::string_view path, const pip::NewFile& fil
 pip::Walked<void> MemServer::remove(std::string_view path, bool directory) {
   const auto at = tree_->walk(path);
   if (!at) return std::unexpected(at.error());
-  if (at->node == nullptr) return failed(ENOENT);
+  if (at->node == nullptr) return failed(at->missing_error());
   if (at->directory == nullptr) return failed(directory ? EBUSY : EISDIR);
   if (!tree_->permits(*at->directory, 3)) return failed(EACCES);
   if (at->node->is(S_IFDIR) != directory) return failed(directory ? ENOTDIR : EISDIR);

@@ -67,7 +67,8 @@ pip::Walked<MemName> MemTree::walk(std::string_view path) const {
     if (!at.node->is(S_IFDIR)) return std::unexpected(pip::WalkError(ENOTDIR));
     if (!permits(*at.node, 1)) return std::unexpected(pip::WalkError(EACCES));
     const std::string_view name = first_of(path.substr(begin));
-    if (name.size() > name_size_max) return std::unexpected(pip::WalkError(ENAMETOOLONG));
+    const bool last = begin + name.size() == path.size();
+    if (name.size() > name_size_max && !last) return std::unexpected(pip::WalkError(ENAMETOOLONG));
     const auto child = at.node->children.find(name);
     MemNodePtr node = child == at.node->children.end() ? nullptr : child->second;
     at = {.directory = std::move(at.node), .name = name, .node = std::move(node)};
@@ -79,7 +80,7 @@ pip::Walked<MemName> MemTree::walk(std::string_view path) const {
 pip::Walked<MemNodePtr> MemTree::find(std::string_view path) const {
   auto name = walk(path);
   if (!name) return std::unexpected(std::move(name.error()));
-  if (name->node == nullptr) return std::unexpected(pip::WalkError(ENOENT));
+  if (name->node == nullptr) return std::unexpected(pip::WalkError(name->missing_error()));
   return std::move(name->node);
 }
 

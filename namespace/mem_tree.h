@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "namespace/mem_contents.h"
+#include "namespace/path.h"
 #include "pip/server.h"
 
 // The files of a memory file system. Not thread-safe: the caller serialises.
@@ -43,6 +44,9 @@ struct MemName {
   MemNodePtr directory;  // null for the root
   std::string_view name;
   MemNodePtr node;  // null: there is none
+
+  // Why there is none, or can be none: ENAMETOOLONG, ENOENT.
+  [[nodiscard]] int missing_error() const { return name.size() > name_size_max ? ENAMETOOLONG : ENOENT; }
 };
 
 class MemTree {
@@ -54,7 +58,7 @@ class MemTree {
   MemTree(const MemTree&) = delete;
   MemTree& operator=(const MemTree&) = delete;
 
-  // Walks to the last component of `path`, which may be missing, and may be a link.
+  // Walks to the last component of `path`, which may be missing or too long, and may be a link.
   // ENOENT ENOTDIR EACCES ENAMETOOLONG; a link on the way as WalkError::link.
   pip::Walked<MemName> walk(std::string_view path) const;
   // The same, and it must exist.

@@ -14,7 +14,7 @@ std::string command_of(const Mount& mount, const Member& member, char order) {
   if (member.read_only) flags += 'r';
   if (mount.made_up && order == 0) flags += 'p';
   const std::string source = member.source();
-  std::string line = source.starts_with('#') ? "bind" : "mount";
+  std::string line = source.starts_with('#') && member.options.empty() ? "bind" : "mount";
   if (!flags.empty()) line += " -" + flags;
   if (!member.options.empty()) line += " -o " + quote(member.options);
   return line + " " + quote(source) + " " + quote(mount.at);
@@ -79,7 +79,9 @@ bool MountTable::only_host() const {
 
 void MountTable::put(Mount mount) {
   std::erase_if(mounts_, [&](const Mount& old) { return old.at == mount.at; });
-  const auto place = std::ranges::find_if(mounts_, [&](const Mount& old) { return old.at.size() < mount.at.size(); });
+  const auto place = std::ranges::find_if(mounts_, [&](const Mount& old) {
+    return old.at.size() < mount.at.size() || (old.at.size() == mount.at.size() && old.at < mount.at);
+  });
   mounts_.insert(place, std::move(mount));
 }
 

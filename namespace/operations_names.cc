@@ -68,7 +68,8 @@ pip::Walked<void> look_up_parents(const Step& from, const Step& to) {
 pip::Walked<void> check_slashes(const Step& from, const Step& to, unsigned flags) {
   auto old_file = from.server.stat(from.path);
   if (!old_file) return std::unexpected(std::move(old_file.error()));
-  const auto new_file = to.server.stat(to.path);
+  auto new_file = to.server.stat(to.path);
+  if (!new_file && new_file.error().code != ENOENT) return std::unexpected(std::move(new_file.error()));
   const bool exchange = (flags & RENAME_EXCHANGE) != 0;
   if ((flags & RENAME_NOREPLACE) != 0 && new_file) return failed(EEXIST);
   if (exchange && !new_file) return failed(new_file.error().code);
@@ -109,6 +110,8 @@ pip::Walked<void> link_step(const Step& from, const Step& to) {
 }  // namespace
 
 Result<Place> make(const Table& table, const Request& request, const pip::NewFile& file) {
+  if (S_ISLNK(file.mode) && file.target.empty()) return fail(ENOENT);
+  if (S_ISLNK(file.mode) && file.target.size() > path_size_max) return fail(ENAMETOOLONG);
   Request itself = request;
   itself.follow = false;
   return run(table, itself, Intent::create, [&](const Step& step) { return make_step(step, file); });
@@ -133,7 +136,10 @@ Result<Pair> rename(const Table& table, const Request& from, const Request& to, 
 Result<Pair> link(const Table& table, const Request& from, const Request& to) {
   Request new_name = to;
   new_name.follow = false;
-  return run_pair(table, from, new_name, NewName::must_be_free, link_step);
+  auto done = run_pair(table, from, new_name, NewName::must_be_free, link_step);
+  if (done) return done;
+  if (const auto found = stat(table, from); !found) return fail(found.error().code);  // Linux looks there first
+  return done;
 }
 
 }  // namespace osp::ns

@@ -9,7 +9,7 @@
 namespace osp::ns {
 
 inline constexpr size_t path_size_max = 4095;  // PATH_MAX without the NUL
-inline constexpr size_t name_size_max = 255;   // NAME_MAX
+inline constexpr size_t name_size_max = 255;   // NAME_MAX, of our own servers
 
 // Whether `path` is `prefix` or lies below it (both normal).
 inline bool is_within(std::string_view path, std::string_view prefix) {

@@ -91,10 +91,14 @@ Result<Pair> run_pair(const Table& table, const Request& from, const Request& to
                       PairOperation operation) {
   Side a{.walker = Walker(*table, from)}, b{.walker = Walker(*table, to)};
   OSP_TRY(a.walker.start());
-  OSP_TRY(b.walker.start());
+  const auto started = b.walker.start();
   for (;;) {
     OSP_TRY(a.walker.advance());
-    OSP_TRY(b.walker.advance());
+    const auto read = started ? b.walker.advance() : started;
+    if (!read) {
+      OSP_TRY(a.walker.settle_parent());  // whose failure comes first, as on Linux
+      return fail(read.error().code);
+    }
     OSP_ASSIGN(const bool known_from, choose_existing(a));
     if (!known_from) continue;
     OSP_ASSIGN(const bool known_to, choose_new(b, a, new_name));

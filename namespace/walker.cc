@@ -107,10 +107,6 @@ Result<bool> Walker::take() {
     OSP_ASSIGN(const bool known, probe(full_.size()));
     if (!known) return false;
     OSP_TRY(go_up());
-  } else if (name.size() > name_size_max) {
-    OSP_ASSIGN(const bool known, probe(full_.size()));
-    if (!known) return false;
-    return fail(ENAMETOOLONG);
   } else if (name != ".") {
     append(full_, name);
   }
@@ -148,7 +144,8 @@ Result<bool> Walker::probe(size_t size) {
 Result<void> Walker::settle_parent() {
   for (;;) {
     OSP_TRY(advance());
-    OSP_ASSIGN(const bool known, probe(parent_of(full_).size()));
+    const bool named = last_ == LastName::normal;
+    OSP_ASSIGN(const bool known, probe(named ? parent_of(full_).size() : full_.size()));
     if (known) return {};
   }
 }

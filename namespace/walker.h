@@ -60,9 +60,10 @@ class Walker {
   // Looks at the request: ENOENT (empty), ENAMETOOLONG, EXDEV (RESOLVE_BENEATH).
   Result<void> start();
   // Reads the path to its end. Blocks only where ".." follows names that may be links: they are looked
-  // up first. ENOENT ENOTDIR ELOOP ENAMETOOLONG EXDEV, and what servers say.
+  // up first. ENOENT ENOTDIR ELOOP EXDEV, and what servers say: how long a name may be is their business.
   Result<void> advance();
-  // Looks up everything but the last component, so that it holds no link. Call advance() after it.
+  // Looks up everything but a name at the end (all of it, where the path ends in "."), so that it holds
+  // no link.
   Result<void> settle_parent();
   // Puts the target of a link in the link's place, as `member` of `mount` reported it. ELOOP: the 41st,
   // or RESOLVE_NO_SYMLINKS, or it is the last component and not to be followed. EXDEV: RESOLVE_BENEATH.

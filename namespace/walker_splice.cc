@@ -34,7 +34,7 @@ Result<void> Walker::splice(const pip::WalkError& error, const Mount& mount, con
   rest += std::string_view(full_).substr(end);
   if (!pending_.empty()) rest += '/';
   rest += pending_;
-  if (pending_.empty() && directory_) rest += '/';
+  if (pending_.empty() && directory_) rest += last_ == LastName::normal ? "/" : "/.";
   if (error.target.front() == '/') {
     if ((request_.resolve & RESOLVE_BENEATH) != 0) return fail(EXDEV);
     full_ = scope();
