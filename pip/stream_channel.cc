@@ -1,0 +1,123 @@
+#include "pip/stream_channel.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "base/log.h"
+
+namespace osp::pip {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto probe_after = 1s;   // of silence
+constexpr auto broken_after = 3s;  // of silence, in spite of probes
+constexpr int connect_timeout_ms = 1000;
+constexpr auto least_pause = 20ms;  // between attempts to connect
+constexpr auto most_pause = 1000ms;
+
+}  // namespace
+
+Result<std::unique_ptr<StreamChannel>> StreamChannel::create(Address address, Options options) {
+  std::unique_ptr<StreamChannel> channel(new StreamChannel(std::move(address), std::move(options)));
+  OSP_TRY(channel->connect());
+  while (channel->session_.state() == SessionClient::State::greeting) {
+    OSP_TRY(channel->pump());
+    if (channel->fd_.get() < 0) return fail(EPROTO);  // whoever it is, it hung up or speaks something else
+  }
+  return channel;
+}
+
+StreamChannel::~StreamChannel() {
+  if (fd_.get() < 0) return;
+  session_.end(out_);
+  (void)flush();
+}
+
+Result<void> StreamChannel::connect() {
+  OSP_ASSIGN(fd_, connect_stream(address_, connect_timeout_ms));
+  out_.clear();
+  out_sent_ = 0;
+  session_.connected(out_);
+  heard_ = Clock::now();
+  return {};
+}
+
+void StreamChannel::drop() {
+  fd_ = HostFd();
+  session_.disconnected();
+  log::info("pip", "lost the connection to {}", address_.text());
+}
+
+Result<void> StreamChannel::reconnect() {
+  const auto began = Clock::now();
+  for (auto pause = least_pause; !connect(); pause = std::min<std::chrono::milliseconds>(pause * 2, most_pause)) {
+    if (options_.give_up_after > 0s && Clock::now() - began > options_.give_up_after) return fail(ETIMEDOUT);
+    std::this_thread::sleep_for(pause);
+  }
+  ++reconnections_;
+  return {};
+}
+
+Result<uint64_t> StreamChannel::submit(const std::vector<Message>& messages, uint16_t flags) {
+  OSP_ASSIGN(const uint64_t tag, session_.submit(messages, flags, out_));
+  if (fd_.get() >= 0 && !flush()) drop();
+  return tag;
+}
+
+Result<Answer> StreamChannel::wait(uint64_t tag) {
+  while (true) {
+    if (auto answer = session_.take(tag)) return std::move(*answer);
+    if (session_.state() == SessionClient::State::lost) return std::unexpected(session_.error());
+    OSP_TRY(fd_.get() < 0 ? reconnect() : pump());
+  }
+}
+
+// Sends and receives once; a broken connection is dropped. An error only when the session is lost.
+Result<void> StreamChannel::pump() {
+  const bool sending = out_sent_ < out_.size();
+  pollfd poll_fd{.fd = fd_.get(), .events = static_cast<short>(sending ? POLLIN | POLLOUT : POLLIN), .revents = 0};
+  const int ready = poll(&poll_fd, 1, static_cast<int>(std::chrono::milliseconds(probe_after).count()));
+  if (ready == 0) {
+    if (Clock::now() - heard_ >= broken_after) {
+      drop();
+    } else {
+      session_.ping(out_);
+      if (!flush()) drop();
+    }
+    return {};
+  }
+  if (ready < 0 || transfer(poll_fd.revents)) return {};
+  drop();
+  return session_.state() == SessionClient::State::lost ? std::unexpected(session_.error()) : Result<void>{};
+}
+
+Result<void> StreamChannel::transfer(short events) {
+  if ((events & POLLOUT) != 0) OSP_TRY(flush());
+  if ((events & (POLLIN | POLLHUP | POLLERR)) == 0) return {};
+  std::array<char, 262144> buffer;
+  const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
+  if (size == 0) return fail(ECONNRESET);
+  if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
+  heard_ = Clock::now();
+  OSP_TRY(session_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
+  return flush();
+}
+
+Result<void> StreamChannel::flush() {
+  while (out_sent_ < out_.size()) {
+    const ssize_t size = send(fd_.get(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return errno == EAGAIN ? Result<void>{} : fail(errno);
+    out_sent_ += static_cast<size_t>(size);
+  }
+  out_.clear();
+  out_sent_ = 0;
+  return {};
+}
+
+}  // namespace osp::pip

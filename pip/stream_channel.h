@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "pip/channel.h"
+#include "pip/stream_socket.h"
+
+namespace osp::pip {
+
+// A channel over a unix or TCP socket, for one thread. It connects again whenever the connection breaks or falls
+// silent, resumes the session and sends again what is unanswered, so callers see nothing but time pass.
+class StreamChannel final : public Channel {
+ public:
+  struct Options {
+    SessionClient::Options session{};
+    std::chrono::seconds give_up_after{0};  // without any answer; 0: never
+  };
+
+  // Connects and opens a session; unlike later, the first connection is tried once only, so that a wrong address is
+  // told at once: ECONNREFUSED, ENOENT, ETIMEDOUT, EHOSTUNREACH, EPROTONOSUPPORT.
+  static Result<std::unique_ptr<StreamChannel>> create(Address address, Options options);
+  // Ends the session.
+  ~StreamChannel() override;
+
+  Result<uint64_t> submit(const std::vector<Message>& messages, uint16_t flags) override;
+  // ETIMEDOUT: give_up_after has passed. ESTALE: the server does not know the session any more.
+  Result<Answer> wait(uint64_t tag) override;
+  void forget(uint64_t tag) override { session_.forget(tag); }
+  [[nodiscard]] uint32_t iounit() const override { return session_.iounit(); }
+
+  // How often it has connected again.
+  [[nodiscard]] unsigned reconnections() const { return reconnections_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  StreamChannel(Address address, Options options)
+      : address_(std::move(address)), options_(options), session_(options.session) {}
+
+  Result<void> connect();
+  Result<void> reconnect();
+  Result<void> pump();
+  Result<void> transfer(short events);
+  Result<void> flush();
+  void drop();
+
+  Address address_;
+  Options options_;
+  SessionClient session_;
+  HostFd fd_;
+  std::string out_;      // not yet sent
+  size_t out_sent_ = 0;  // bytes of it
+  Clock::time_point heard_ = Clock::now();
+  unsigned reconnections_ = 0;
+};
+
+}  // namespace osp::pip

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "pip/host_walk.h"
+#include "pip/url.h"
+
+// Unix and TCP sockets for tools (ordinary libc; not linked into the core). All sockets are non-blocking and
+// close-on-exec, TCP ones without Nagle's delay.
+namespace osp::pip {
+
+// Connects within `timeout_ms`. ECONNREFUSED, ENOENT (unix), ETIMEDOUT, EHOSTUNREACH (also: a name that has no
+// address), ENAMETOOLONG.
+Result<HostFd> connect_stream(const Address& address, int timeout_ms);
+
+// Listens. A unix socket that nobody answers on is replaced. EADDRINUSE, EACCES, EADDRNOTAVAIL. For tcp with port 0,
+// `address.port` is set to the one chosen.
+Result<HostFd> listen_stream(Address& address);
+
+// The next connection of a listening socket. EAGAIN: there is none.
+Result<HostFd> accept_stream(int listener);
+
+}  // namespace osp::pip

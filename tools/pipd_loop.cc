@@ -1,0 +1,154 @@
+#include "tools/pipd_loop.h"
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+
+#include "base/log.h"
+
+namespace osp::pipd {
+namespace {
+
+constexpr int expire_every_ms = 5000;
+constexpr size_t most_unsent = 8U << 20;  // bytes for a client that does not read: it is not read from either
+
+}  // namespace
+
+Result<std::unique_ptr<Loop>> Loop::create(pip::SessionServer& server) {
+  std::unique_ptr<Loop> loop(new Loop(server));
+  loop->epoll_ = pip::HostFd(epoll_create1(EPOLL_CLOEXEC));
+  if (loop->epoll_.get() < 0) return fail(errno);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  loop->signals_ = pip::HostFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (loop->signals_.get() < 0) return fail(errno);
+  OSP_TRY(loop->watch(loop->signals_.get(), EPOLLIN, EPOLL_CTL_ADD));
+  return loop;
+}
+
+Result<void> Loop::watch(int fd, uint32_t events, int operation) {
+  epoll_event event{.events = events, .data = {.fd = fd}};
+  return epoll_ctl(epoll_.get(), operation, fd, &event) == 0 ? Result<void>{} : fail(errno);
+}
+
+Result<void> Loop::add_listener(pip::HostFd listener) {
+  OSP_TRY(watch(listener.get(), EPOLLIN, EPOLL_CTL_ADD));
+  listeners_.push_back(std::move(listener));
+  return {};
+}
+
+uint64_t Loop::now_s() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
+Result<void> Loop::run() {
+  std::array<epoll_event, 64> events;
+  while (true) {
+    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), expire_every_ms);
+    if (count < 0 && errno != EINTR) return fail(errno);
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      OSP_ASSIGN(const bool go_on, serve_one(event.data.fd, event.events));
+      if (!go_on) return {};
+    }
+    server_.expire(now_s());
+  }
+}
+
+// False: it is time to end.
+Result<bool> Loop::serve_one(int fd, uint32_t events) {
+  if (fd == signals_.get()) return false;
+  const bool is_listener = std::ranges::any_of(listeners_, [fd](const auto& one) { return one.get() == fd; });
+  if (is_listener) {
+    accept_all(fd);
+  } else if (const auto found = connections_.find(fd); found != connections_.end()) {
+    serve(found->second, events);
+  }
+  return true;
+}
+
+void Loop::accept_all(int listener) {
+  while (true) {
+    auto fd = pip::accept_stream(listener);
+    if (!fd) {
+      if (fd.error().code != EAGAIN && fd.error().code != ECONNABORTED)
+        log::warn("pipd", "cannot accept a connection: {}", describe(fd.error()));
+      return;
+    }
+    const int number = fd->get();
+    if (!watch(number, EPOLLIN, EPOLL_CTL_ADD)) continue;
+    Connection& connection = connections_[number];
+    connection = Connection{.fd = std::move(*fd), .id = server_.connect(), .watched = EPOLLIN};
+  }
+}
+
+void Loop::serve(Connection& connection, uint32_t events) {
+  if ((events & EPOLLOUT) != 0) send(connection);
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !connection.closing) receive(connection);
+  send(connection);
+  const bool done = connection.closing && connection.out_sent == connection.out.size();
+  if (done || (events & (EPOLLHUP | EPOLLERR)) != 0) {
+    close(connection.fd.get());
+  } else {
+    adjust(connection);
+  }
+}
+
+void Loop::receive(Connection& connection) {
+  static std::array<char, 262144> buffer;  // one loop a process
+  const ssize_t size = recv(connection.fd.get(), buffer.data(), buffer.size(), 0);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size <= 0) {
+    connection.closing = true;
+    connection.out.clear();
+    connection.out_sent = 0;
+    return;
+  }
+  const std::string_view bytes(buffer.data(), static_cast<size_t>(size));
+  if (const auto taken = server_.receive(connection.id, bytes, connection.out, now_s()); !taken) {
+    log::info("pipd", "closes a connection: {}", describe(taken.error()));
+    connection.closing = true;
+  }
+}
+
+void Loop::send(Connection& connection) {
+  while (connection.out_sent < connection.out.size()) {
+    const ssize_t size = ::send(connection.fd.get(), connection.out.data() + connection.out_sent,
+                                connection.out.size() - connection.out_sent, MSG_NOSIGNAL);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == EAGAIN) return;
+    if (size < 0) {
+      connection.closing = true;
+      break;
+    }
+    connection.out_sent += static_cast<size_t>(size);
+  }
+  connection.out.clear();
+  connection.out_sent = 0;
+}
+
+void Loop::adjust(Connection& connection) {
+  const size_t unsent = connection.out.size() - connection.out_sent;
+  const bool reads = !connection.closing && unsent < most_unsent;
+  const uint32_t events = (unsent > 0 ? EPOLLOUT : 0U) | (reads ? EPOLLIN : 0U);
+  if (events == connection.watched) return;
+  connection.watched = events;
+  if (!watch(connection.fd.get(), events, EPOLL_CTL_MOD)) connection.closing = true;
+}
+
+void Loop::close(int fd) {
+  const auto found = connections_.find(fd);
+  server_.disconnect(found->second.id, now_s());
+  connections_.erase(found);
+}
+
+}  // namespace osp::pipd
