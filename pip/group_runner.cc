@@ -11,6 +11,13 @@ constexpr size_t head_size = 1 + 4 + 8 + 2 + 2;  // Rgroup's type and fields
 constexpr uint32_t error_reserve = 256;
 constexpr uint32_t reply_reserve = 8192;  // kept free for the small replies that follow a read
 
+// Whose failure must not turn into success when the group is sent again.
+bool may_change(const Message& message) {
+  return !std::holds_alternative<Tread>(message) && !std::holds_alternative<Topen>(message) &&
+         !std::holds_alternative<Tping>(message) && !std::holds_alternative<Tflush>(message) &&
+         !std::holds_alternative<Tattach>(message);
+}
+
 bool is_error(std::string_view reply) { return !reply.empty() && static_cast<uint8_t>(reply[0]) == Rerror::type; }
 
 }  // namespace
@@ -18,6 +25,7 @@ bool is_error(std::string_view reply) { return !reply.empty() && static_cast<uin
 std::string GroupRunner::run(const Tgroup& head, const std::vector<Message>& messages) {
   tag_ = head.tag;
   flags_ = head.flags;
+  mutated_ = (flags_ & flag_ordered) != 0;  // running it again later would be out of order
   reply_.assign(head_size, '\0');
   if (!session_.state.steps.empty())  // begun before a restart
     for (const auto& [number, record] : session_.state.fids)
@@ -47,6 +55,7 @@ bool GroupRunner::run_one(uint16_t index, const Message& message) {
   if (!done) {
     reply_.resize(start);
     reply_error(index, done.error());
+    mutated_ = mutated_ || may_change(message);
   }
   if (stepwise_) write_step(index);
   return done.has_value();

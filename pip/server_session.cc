@@ -33,10 +33,11 @@ void Export::opened(const FidRecord& record) {
 }
 
 void Export::closed(const FidRecord& record) {
-  const auto found = open_count_.find(record.id);
-  if (record.is_name || found == open_count_.end() || --found->second > 0) return;
-  open_count_.erase(found);
-  if (!is_held(record.path)) return;
+  if (record.is_name) return;
+  if (const auto found = open_count_.find(record.id); found != open_count_.end() && --found->second == 0)
+    open_count_.erase(found);
+  const auto has_it = [&](const FidRecord& other) { return other.path == record.path; };
+  if (!is_held(record.path) || any_fid(has_it)) return;
   (void)server_.remove(record.path, false);
   (void)server_.remove(held_directory, true);  // ENOTEMPTY: others are held
 }
@@ -45,6 +46,9 @@ void Export::hold(const std::string& path) {
   if (!durable_ || open_count_.empty()) return;
   const auto attributes = server_.stat(path);
   if (!attributes || !S_ISREG(attributes->mode) || !open_count_.contains(attributes->id)) return;
+  const uint64_t id = attributes->id;
+  const auto is_it = [&](const FidRecord& record) { return record.id == id && record.path == path && !record.is_name; };
+  if (!any_fid(is_it)) return;  // whoever has it open has it by another of its names
   (void)server_.make(held_directory, {.mode = S_IFDIR | 0700});
   std::string held;
   Walked<void> linked;
@@ -53,16 +57,20 @@ void Export::hold(const std::string& path) {
     linked = server_.link(path, held);
   } while (!linked && linked.error().code == EEXIST);
   if (!linked) return;
-  const uint64_t id = attributes->id;
-  repath([&](const FidRecord& record) {
-    return record.id == id && record.path == path ? std::optional(held) : std::nullopt;
-  });
+  repath([&](const FidRecord& record) { return is_it(record) ? std::optional(held) : std::nullopt; });
 }
 
 void Export::renamed(const std::string& from, const std::string& to, bool exchanged) {
   repath([&](const FidRecord& record) {
     auto path = moved(record.path, from, to);
     return path || !exchanged ? path : moved(record.path, to, from);
+  });
+}
+
+template <class Predicate>
+bool Export::any_fid(Predicate&& predicate) const {
+  return std::ranges::any_of(sessions_, [&](const auto& session) {
+    return std::ranges::any_of(session.second->state.fids, [&](const auto& fid) { return predicate(fid.second); });
   });
 }
 
@@ -89,9 +97,7 @@ void Export::sweep() {
   if (!entries) return;
   for (const DirectoryEntry& entry : *entries) {
     const std::string path = fmt::format("{}/{}", held_directory, entry.name);
-    const bool used = std::ranges::any_of(sessions_, [&](const auto& session) {
-      return std::ranges::any_of(session.second->state.fids, [&](const auto& fid) { return fid.second.path == path; });
-    });
+    const bool used = any_fid([&](const FidRecord& record) { return record.path == path; });
     if (!used) (void)server_.remove(path, false);
   }
   (void)server_.remove(held_directory, true);

@@ -66,6 +66,8 @@ class Export {
   }
 
  private:
+  template <class Predicate>
+  bool any_fid(Predicate&& predicate) const;
   // Gives every fid a new path where `replace` says one.
   template <class Replace>
   void repath(Replace&& replace);
