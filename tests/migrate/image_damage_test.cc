@@ -39,6 +39,14 @@ bool refused(const Case& good, const Bytes& damaged, const std::string& what) {
   return true;
 }
 
+bool belongs(const Manifest& manifest, uint32_t space, uint64_t offset) {
+  if (space == manifest.objects[0].space) return offset < manifest.objects[0].size;
+  const Process& process = manifest.processes[0];
+  return space == process.space && std::ranges::any_of(process.areas, [&](const Area& area) {
+           return offset >= area.start && offset < area.start + area.length;
+         });
+}
+
 TEST(ImageDamage, EveryFlippedBitInHeaderTableAndTrailerIsRefused) {
   const Case good = make_case(1);
   const size_t end = good.image.size();
@@ -106,7 +114,7 @@ TEST(ImageDamage, BlocksOverwrittenOrSwappedAreRefusedOrReadTheSame) {
 }
 
 // Damage whose checksums are made right again gets to the checks of the index's sense.
-TEST(ImageDamage, ForgedIndexRecordsDoNotCrash) {
+TEST(ImageDamage, ForgedIndexRecordsAreRefusedOrLeadToPagesOfTheManifest) {
   for (uint64_t seed = 0; seed < 2; ++seed) {
     const Case good = make_case(seed);
     const auto reader = test::open_bytes(good.image);
@@ -122,7 +130,12 @@ TEST(ImageDamage, ForgedIndexRecordsDoNotCrash) {
       const auto value = static_cast<uint32_t>(random() >> random() % 64);
       std::memcpy(at + sizeof block + field, &value, sizeof value);
       test::seal(forged);
-      (void)test::read_all(forged);
+      const auto contents = test::read_all(forged);
+      if (contents) {
+        ASSERT_EQ(contents->manifest, good.contents.manifest);
+        for (const auto& [place, page] : contents->pages)
+          ASSERT_TRUE(belongs(contents->manifest, place.first, place.second)) << place.first << ' ' << place.second;
+      }
     }
   }
 }
