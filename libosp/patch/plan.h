@@ -90,14 +90,4 @@ struct Plan {
 // syscall again, the call has not been made.
 [[nodiscard]] uint64_t original_rip(const Plan& plan, uint64_t rip);
 
-// Who owns the address space, and has room for trampolines in it.
-class TrampolineSpace {
- public:
-  virtual ~TrampolineSpace() = default;
-
-  // Sets aside `size` bytes of executable memory within 2 GiB less 4 KiB of `near`; theirs until the mapping
-  // around `near` goes. ENOMEM when there is no room.
-  [[nodiscard]] virtual Result<uint64_t> take(uint64_t near, size_t size) = 0;
-};
-
 }  // namespace osp::patch

@@ -136,7 +136,7 @@ TEST_F(Execute, AnInstructionThatReadsByRip) {
   install(snippet, syscall);
   EXPECT_EQ(call(function), 4711u);
   expect_entered(1, syscall);
-  EXPECT_EQ(*reinterpret_cast<uint32_t*>(word), 82u);
+  EXPECT_EQ(*reinterpret_cast<uint8_t*>(word), 82);
 }
 
 TEST_F(Execute, AnInstructionThatMovesTheStack) {
