@@ -7,7 +7,7 @@ ls -aF /usr/share/doc | head -50 | sha256sum
 cat /usr/share/perl/5*/[A-D]*.pm 2>/dev/null | sort | uniq -c | sort -rn | sha256sum
 mkdir tree; cp -a /usr/share/doc/b* tree/ 2>/dev/null
 (cd tree && find . -type f | sort | xargs -d '\n' sha256sum) | sha256sum
-cp -a tree copy; diff -r tree copy && echo equal
+cp -a tree copy; diff -r --no-dereference tree copy && echo equal
 du -s --apparent-size -b tree | cut -f1 | sed 's/^[0-9]*$/number/'
 mv copy moved; ls moved | wc -l
 rm -rf moved tree; ls

@@ -21,7 +21,7 @@ for i in $(seq 1 50); do echo side >>d$((i % 20))/f$i; done
 git commit -q -a -m side
 git checkout -q main
 for i in $(seq 60 90); do echo main >>d$((i % 20))/f$i; done
-git rm -q -r d0; git mv d1 moved; git commit -q -a -m main
+git rm -q -rf d0; git mv d1 moved; git commit -q -a -m main
 git merge -q -m merged side 2>&1 | sort
 git status --short | sort | head -20
 git reset -q --hard main; git merge -q -X theirs -m merged side >/dev/null 2>&1 || git merge --abort

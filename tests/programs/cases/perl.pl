@@ -8,7 +8,7 @@ use IO::Select;
 use POSIX qw(:sys_wait_h floor strftime);
 $| = 1;
 my %count;
-open(my $dict, '<', '/usr/share/perl/5.36.0/unicore/Name.pl') || open($dict, '<', '/etc/services') or die "no input: $!";
+open(my $dict, '<', '/usr/share/common-licenses/GPL-3') or die "no input: $!";
 while (<$dict>) { $count{lc $1}++ while /([A-Za-z]{3,})/g; }
 my @top = sort { $count{$b} <=> $count{$a} || $a cmp $b } keys %count;
 print join(",", map { "$_=$count{$_}" } @top[0 .. 4]), "\n";

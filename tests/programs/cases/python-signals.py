@@ -3,6 +3,7 @@ import errno
 import os
 import select
 import signal
+import sys
 import threading
 import time
 
@@ -96,4 +97,5 @@ try:
 except ProcessLookupError as error:
     print(error.errno == errno.ESRCH)
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.stdout.flush()
 os.kill(os.getpid(), signal.SIGINT)

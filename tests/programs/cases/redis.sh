@@ -26,7 +26,7 @@ wait $!; cat heard
 (cli BLPOP queue 0 >popped) & until cli CLIENT LIST | grep -q cmd=blpop; do :; done; cli RPUSH queue item; wait $!; cat popped
 cli SET fleeting x PX 1 >/dev/null; until [ "$(cli EXISTS fleeting)" = 0 ]; do :; done; echo expired
 cli SHUTDOWN SAVE; wait %1; echo "server $?"
-start --dbfilename dump.rdb --enable-debug-command yes --appendonly yes
+start --dbfilename dump.rdb --enable-debug-command yes
 cli DBSIZE; [ "$(cli DEBUG DIGEST)" = "$before" ] && echo "same digest"
 cli CONFIG SET appendonly yes; cli SET after reload; cli BGREWRITEAOF >/dev/null
 until cli INFO persistence | grep -q 'aof_rewrite_in_progress:0'; do :; done

@@ -16,6 +16,6 @@ tar xzf all.tgz -C again; (cd again && find . | sort | sha256sum)
 tar cf two.tar -C in soft sparse && tar rf two.tar -C in hard && tar tf two.tar
 tar df two.tar -C in && echo "no difference"
 tar xf two.tar -O sparse | sha256sum
-tar cf - in --exclude='*.py' | tar tf - | wc -l
+tar cf - --exclude='*.py' in | tar tf - | wc -l
 tar xf nothing 2>&1 | head -1; echo cut | tar x 2>&1 | head -1
 rm -rf in again all.tgz two.tar

@@ -1,5 +1,6 @@
 """Builds the programs of C and Go cases, once, into a folder that outlives the harness's run."""
 
+import glob
 import hashlib
 import os
 import shutil
@@ -29,8 +30,10 @@ def environment(cache):
 
 def key_of(case):
     """Names a program by all that it is made of."""
-    with open(case.path, "rb") as file:
-        source = file.read()
+    source = b""
+    for path in [case.path, *sorted(glob.glob(os.path.join(os.path.dirname(case.path), "*.h")))]:
+        with open(path, "rb") as file:
+            source += file.read()
     return hashlib.sha256(repr(command_for(case, "")).encode() + source).hexdigest()[:16]
 
 
