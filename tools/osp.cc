@@ -1,0 +1,27 @@
+// osp: looks at environments and images.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "tools/osp_image.h"
+
+namespace {
+constexpr int status_usage = 2;
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (const char* spec = getenv("OSP_LOG")) osp::log::configure(spec);
+  CLI::App app("Looks at Osprey's environments and images.");
+  app.set_version_flag("--version", fmt::format("osp {}", OSP_VERSION));
+  app.require_subcommand(1);
+  int status = EXIT_SUCCESS;
+  osp::tools::add_image_command(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // CLI11's way of reporting
+    return app.exit(error) == 0 ? EXIT_SUCCESS : status_usage;
+  }
+  return status;
+}

@@ -1,0 +1,99 @@
+// osp-run: starts a program in Osprey. Static, without PIE and without iostreams: it runs before each program.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/result.h"
+#include "tools/run_options.h"
+
+namespace osp::tools {
+namespace {
+
+constexpr int status_failed = 125;  // as env(1); the core gives 126 and 127
+
+constexpr std::string_view help_text =
+    R"(Usage: osp-run [OPTION…] [--] PROG [ARG…]
+Runs PROG in a process of Osprey: with a name space of its own, and ready to be checkpointed.
+
+Options end at PROG; those that shape the name space take effect in the order given:
+  --ns FILE        the commands of a name space file
+  -m URL=PATH      mounts a πp tree: tcp:HOST[:PORT] or unix:SOCKET
+  -b OLD=NEW       makes what is at OLD appear at NEW as well
+  -e VAR=VALUE     sets a variable of PROG's environment; -e VAR passes it on, and it must be set
+  -u VAR           removes a variable from it
+  --chdir DIR      starts PROG in DIR, as its name space has it
+  --trace[=FILE]   writes each system call, decoded, to FILE or stderr
+  --threads=fibers how PROG's threads run: as fibers of the core (the default)
+  --help           shows this
+  --version        shows the version
+
+Exit status: PROG's; 125 if osp-run fails, 126 if PROG cannot be run, 127 if it is not found.
+OSP_LOG=LEVEL[,AREA=LEVEL…] (error warn info debug trace) says what Osprey reports on stderr.
+)";
+
+void put(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+int complain(const std::string& text) {
+  put(STDERR_FILENO, "osp-run: " + text + "\n");
+  return status_failed;
+}
+
+// The core lies in ../lib as seen from this executable. Empty if /proc cannot be read.
+std::string find_core() {
+  char self[4096];
+  const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
+  if (length <= 0) return {};
+  std::string path(self, static_cast<size_t>(length));
+  for (int up = 0; up < 2; ++up) path.resize(path.rfind('/'));
+  return path + "/lib/osp-core";
+}
+
+// What a failed start_core() means.
+std::string explain(const std::string& core, int error) {
+  if (error == EEXIST)
+    return "this process is in an Osprey environment already; run the program itself, without osp-run";
+  std::string text = "cannot start the core '" + core + "': " + describe(Error(error));
+  if (error == ENOENT) text += "; it belongs in lib beside the bin that holds osp-run";
+  if (error == ENOEXEC) text += "; is it of this build?";
+  return text;
+}
+
+const unsigned long* aux_vector(char** envp) {
+  while (*envp != nullptr) ++envp;
+  return reinterpret_cast<const unsigned long*>(envp + 1);  // where the System V ABI puts it
+}
+
+int run(char** argv, char** envp) {
+  const auto options = parse_run_options(argv);
+  if (!options) return complain(options.error());
+  if (options->help) return put(STDOUT_FILENO, help_text), EXIT_SUCCESS;
+  if (options->version) return put(STDOUT_FILENO, "osp-run " OSP_VERSION "\n"), EXIT_SUCCESS;
+  const auto environment = changed_environment(envp, options->environment);
+  if (!environment) return complain(environment.error());
+  const std::string core = find_core();
+  if (core.empty()) return complain("cannot find the core: /proc/self/exe cannot be read; is /proc mounted?");
+  const host::BootBlock block{.door = host::Door::run,
+                              .core_path = core.c_str(),
+                              .program = options->program[0],
+                              .argv = options->program,
+                              .envp = environment->data(),
+                              .auxv = aux_vector(envp),
+                              .options = options->names.data(),
+                              .option_count = options->names.size(),
+                              .trace = options->trace,
+                              .change_directory = options->change_directory};
+  return complain(explain(core, static_cast<int>(-host::start_core(block))));
+}
+
+}  // namespace
+}  // namespace osp::tools
+
+int main(int, char** argv, char** envp) { return osp::tools::run(argv, envp); }
