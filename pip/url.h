@@ -12,8 +12,8 @@ constexpr uint16_t default_port = 5640;
 
 // Where a server is.
 struct Address {
-  std::string unix_path;  // not empty: a unix socket, and the rest is unused
-  std::string host;
+  std::string unix_path{};  // not empty: a unix socket, and the rest is unused
+  std::string host{};
   uint16_t port = default_port;
 
   // "unix:/path", "tcp:host:port", with an IPv6 address in brackets.
