@@ -194,12 +194,15 @@ Result<FileSystemStat> Client::statfs() {
 Walked<std::string> Client::read_file(std::string_view path, uint32_t most) {
   const uint32_t fid = shared_->fids.take();
   const uint32_t count = std::min(most, shared_->channel->iounit());
-  auto answer = run({Topen{.fid = root_, .nfid = fid, .path = path, .mode = "r"},
-                     Tread{.fid = fid, .offset = 0, .count = count, .attrs = ""}, Tclunk{.fid = fid}});
+  const auto answer =
+      shared_->channel->exchange({Topen{.fid = root_, .nfid = fid, .path = path, .mode = "r"},
+                                  Tread{.fid = fid, .offset = 0, .count = count, .attrs = ""}, Tclunk{.fid = fid}});
+  if (!answer) return std::unexpected(WalkError(answer.error()));
   // If the read failed, the file is still open.
-  if (!answer) (void)run({Tclunk{.fid = fid}});
+  if (answer->replies.size() == 2) (void)run({Tclunk{.fid = fid}});
   shared_->fids.give_back(fid);
-  if (!answer) return std::unexpected(answer.error());
+  OSP_ASSIGN(const Ropen opened, reply_as<Ropen>(*answer, 0));
+  if ((opened.ftype & 1U) != 0) return std::unexpected(WalkError(EISDIR));
   OSP_ASSIGN(const Rread read, reply_as<Rread>(*answer, 1));
   return std::string(read.dat);
 }

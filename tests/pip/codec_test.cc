@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <random>
 
 #include "pip/packing.h"
@@ -139,6 +141,22 @@ TEST(Packing, RoundTripsAndPaths) {
   EXPECT_EQ(mode_text(mode), "rwce");
   EXPECT_EQ(mode_text(*parse_mode("rwce")), "rwce");
   EXPECT_FALSE(parse_mode("z"));
+}
+
+// docs/pip.md has the table of messages.def. OSP_WRITE_DOCS=1 writes it there.
+TEST(Codec, TheDocumentHasTheTable) {
+  std::ifstream in(OSP_PIP_DOCUMENT);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::string begin_mark = "<!-- table -->\n", end_mark = "<!-- end of table -->";
+  const size_t begin = text.find(begin_mark), end = text.find(end_mark);
+  ASSERT_NE(end, std::string::npos);
+  const size_t start = begin + begin_mark.size();
+  if (getenv("OSP_WRITE_DOCS") != nullptr) {
+    text.replace(start, end - start, message_table());
+    std::ofstream(OSP_PIP_DOCUMENT) << text;
+  } else {
+    EXPECT_EQ(text.substr(start, end - start), message_table());
+  }
 }
 
 // The same mutations in every run: a decoder that reads out of bounds is found by the sanitizers.
