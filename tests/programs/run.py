@@ -97,7 +97,7 @@ def prepare(options, base, users):
     found = selected(options)
     served = any(place.startswith("pip") for place in places) and any("pip" in case.places for case in found)
     served = served and "run" in doors
-    build = world.Build.copied(options.build, os.path.join(base, "osp"), doors, served)
+    build = world.Build.copied(options.build, os.path.join(base, "osp"), doors, ["pipd"] if served else [])
     installed = os.path.join(base, "cases")
     os.mkdir(installed)
     cache = os.path.join(options.build if os.access(options.build, os.W_OK) else base, "programs-cache")

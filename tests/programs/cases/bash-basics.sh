@@ -10,13 +10,14 @@ tee >(sort -r >reversed) >(wc -l >counted) < <(seq 1 20) >plain
 until [ -s reversed ] && [ -s counted ]; do :; done
 wait
 coproc DOUBLE { while read -r n; do echo $((n * 2)); done; }
+double_pid=$DOUBLE_PID
 for n in 3 14 159; do
   echo "$n" >&"${DOUBLE[1]}"
   read -r answer <&"${DOUBLE[0]}"
   echo "double $answer"
 done
 exec {DOUBLE[1]}>&-
-wait "$DOUBLE_PID"
+wait "$double_pid"
 echo "coproc ended $?"
 mkfifo fifo
 exec 5<>fifo

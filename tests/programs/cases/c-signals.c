@@ -1,5 +1,6 @@
 //: about: C: masks, pending, suspend, timed wait, real-time order, SA_ flags, restarts, timers, signals to threads and groups
 //: link: both
+//: libs: -lm
 #include "try.h"
 #include <fenv.h>
 #include <poll.h>

@@ -56,9 +56,11 @@ def install(case, cache, folder):
     source = os.path.join(folder, case.stem + case.suffix)
     shutil.copyfile(case.path, source)
     os.chmod(source, 0o755)
+    for name in case.uses:
+        shutil.copyfile(os.path.join(os.path.dirname(case.path), name), os.path.join(folder, name))
     if case.suffix not in (".c", ".go"):
-        return {"case": source, "exe": ""}
+        return {"case": source, "exe": "", "folder": folder}
     target = os.path.join(folder, case.name)
     shutil.copyfile(program(case, cache), target)
     os.chmod(target, 0o755)
-    return {"case": source, "exe": target}
+    return {"case": source, "exe": target, "folder": folder}

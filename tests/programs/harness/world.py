@@ -41,10 +41,11 @@ class Build:
         return os.path.join(self.folder, "lib", "libosp-preload.so")
 
     @classmethod
-    def copied(cls, source, target, doors, served):
-        """Copies bin and the shared objects of lib from the build folder `source` to `target`."""
-        needed = ["bin/osp-run"] * ("run" in doors or served) + ["lib/libosp-preload.so"] * ("preload" in doors)
-        needed += ["bin/pipd"] * served
+    def copied(cls, source, target, doors, tools=()):
+        """Copies bin and the shared objects of lib from the build folder `source` to `target`;
+        `tools` are commands that are needed besides what the doors need."""
+        needed = ["bin/osp-run"] * ("run" in doors) + ["lib/libosp-preload.so"] * ("preload" in doors)
+        needed += [f"bin/{tool}" for tool in tools]
         for name in needed:
             if not os.path.exists(os.path.join(source, name)):
                 raise WorldError(f"there is no {os.path.join(source, name)}: build first (./check --build-only), "
@@ -74,6 +75,20 @@ def base_env(user, home):
     return {"PATH": PATH, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm",
             "SHELL": "/bin/bash", "USER": user.name, "LOGNAME": user.name, "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0"}
+
+
+def checkpoint_command(build, pid, image):
+    """Writes the process `pid` to `image`, and ends it."""
+    return [build.tool("osp"), "checkpoint", str(pid), "-o", image]
+
+
+def restore_command(build, image):
+    """Becomes the process that was written to `image`: it has the command's own pid."""
+    return [build.tool("osp"), "restore", image]
+
+
+def image_check_command(build, image):
+    return [build.tool("osp"), "image", "check", image]
 
 
 class Server:
