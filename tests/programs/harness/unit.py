@@ -172,7 +172,7 @@ class Runner:
         report.outside_seconds = expected.outcome.seconds
         if expected.outcome.timed_out:
             report.failures = 1
-            report.message = f"FAILED {self.unit.name}: timed out outside\n{expected.outcome.stacks}"
+            report.message = f"FAILED {self.unit.name}: timed out outside\n{expected.outcome.stacks}\n{expected.parts['stdout'][-2000:]!r}"
         for number in range(1, self.unit.times + 1):
             if report.failures and not self.settings.keep_going:
                 break
