@@ -19,7 +19,7 @@ Runs PROG in a process of Osprey: with a name space of its own, and ready to be 
 
 Options end at PROG; those that shape the name space take effect in the order given:
   --ns FILE        the commands of a name space file
-  -m URL=PATH      mounts a πp tree: tcp:HOST[:PORT] or unix:SOCKET
+  -m URL=PATH      mounts a πp tree, such as pip://HOST[:PORT]/TREE
   -b OLD=NEW       makes what is at OLD appear at NEW as well
   -e VAR=VALUE     sets a variable of PROG's environment; -e VAR passes it on, and it must be set
   -u VAR           removes a variable from it

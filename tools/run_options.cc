@@ -36,7 +36,7 @@ Outcome add_file(RunOptions& options, const char* value) {
 }
 
 Outcome add_mount(RunOptions& options, const char* value) {
-  if (!is_pair(value)) return wrong("-m", value, "the form is URL=PATH, such as tcp:192.0.2.1:5640=/mnt/src");
+  if (!is_pair(value)) return wrong("-m", value, "the form is URL=PATH, such as pip://192.0.2.1/src=/mnt/src");
   options.names.push_back({NamespaceOption::Kind::mount, value});
   return {};
 }

@@ -1,0 +1,63 @@
+# Completion for bash: osp-run, osp, pipd and pip. Source it, or put it where bash-completion looks.
+
+_osp_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2"); }
+
+_osp_run() {
+  local current=$2 previous=$3 i
+  for ((i = 1; i < COMP_CWORD; ++i)); do
+    case ${COMP_WORDS[i]} in
+      --ns | -m | -b | -e | -u | --chdir) ((++i)) ;;
+      --) ((++i)); break ;;
+      -* | =) ;;
+      *) break ;;
+    esac
+  done
+  if ((i < COMP_CWORD)); then
+    compopt -o default
+    return
+  fi
+  case $previous in
+    --ns) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --chdir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    -e | -u) mapfile -t COMPREPLY < <(compgen -v -- "$current") ;;
+    -m | -b) compopt -o default ;;
+    *)
+      if [[ $current == -* ]]; then
+        _osp_words '--ns -m -b -e -u --chdir --trace --threads=fibers --help --version' "$current"
+      else
+        mapfile -t COMPREPLY < <(compgen -c -- "$current")
+      fi
+      ;;
+  esac
+}
+
+_osp() {
+  case ${COMP_WORDS[*]:1:COMP_CWORD-1} in
+    '') _osp_words 'image --help --version' "$2" ;;
+    image) _osp_words 'show check --help' "$2" ;;
+    *) if [[ $2 == -* ]]; then _osp_words '--json --maps --help' "$2"; else compopt -o default; fi ;;
+  esac
+}
+
+_pipd() {
+  case $3 in
+    --export | --state) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
+    --listen) _osp_words 'unix: tcp:' "$2" ;;
+    *) _osp_words '--export --listen --state --read-only --help --version' "$2" ;;
+  esac
+}
+
+_pip() {
+  if ((COMP_CWORD == 1)); then
+    _osp_words 'ls cat cp stat tree rm mkdir mv write --timeout --help --version' "$2"
+  elif [[ $2 == -* ]]; then
+    _osp_words '--json --long --recursive --dir --parents --append --depth --help' "$2"
+  else
+    compopt -o default
+  fi
+}
+
+complete -F _osp_run osp-run
+complete -F _osp osp
+complete -F _pipd pipd
+complete -F _pip pip
