@@ -8,6 +8,8 @@
 #include "base/raw_syscall.h"
 #include "libosp/crash.h"
 #include "libosp/file/files.h"
+#include "libosp/file/names.h"
+#include "libosp/file/shared_offset.h"
 #include "libosp/host/boot.h"
 #include "libosp/linux/trace.h"
 #include "libosp/patch/site_patcher.h"
@@ -59,6 +61,10 @@ int main() {
   task::set_process(&process);
   process.host_pid = process.pid = raw::getpid();
   process.files = std::make_unique<file::Files>();
+  process.names = std::make_unique<file::Names>();
+  process.umask = static_cast<uint32_t>(raw::syscall(SYS_umask, 0));
+  raw::syscall(SYS_umask, process.umask);
+  file::SharedOffset::prepare();
   process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
   if (boot->trace != nullptr) {
     if (const auto opened = linux::trace_to(boot->trace); !opened)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "libosp/file/names.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/exec.h"
 #include "libosp/task/fork.h"
@@ -41,7 +42,8 @@ void take_signals(Thread& thread) {
   thread.signals.mask = mask;
   for (int signo = 1; signo <= signal::last_signal; ++signo) {
     if (signo == SIGKILL || signo == SIGSTOP) continue;
-    if (trap::host_disposition(signo) == 1 && signo != trap::tick_signal && signo != SIGSYS) {
+    if (trap::host_disposition(signo) == 1 && signo != trap::tick_signal &&
+        signo != trap::control_signal && signo != SIGSYS) {
       p.signals.actions[static_cast<size_t>(signo)].handler = 1;
     } else {
       trap::install_handler(signo);
@@ -82,6 +84,10 @@ long execute_in_path(Thread& thread, const std::string& name, const std::vector<
 }
 
 void run_first_program(Thread& thread, const host::BootBlock& boot) {
+  if (const auto applied = thread.process.names->apply(boot, copy_strings(boot.envp)); !applied) {
+    log::error("osp-run", "{}", applied.error().text());
+    thread.process.end(W_EXITCODE(status_failed, 0));
+  }
   const std::string name = boot.program;
   const long result = execute_in_path(thread, name, copy_strings(boot.argv), copy_strings(boot.envp));
   if (result != task::call_was_replaced) refuse_program(thread.process, name, result);

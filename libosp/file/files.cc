@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/raw_syscall.h"
@@ -104,7 +105,25 @@ long Files::install_at(int fd, std::shared_ptr<Description> file, bool close_on_
   return fd;
 }
 
+void Files::after_fork() {
+  // A description with several fds is inherited once.
+  for (size_t fd = 0; fd < table_.size(); ++fd) {
+    const auto& file = table_[fd];
+    if (file == nullptr) continue;
+    if (std::find(table_.begin(), table_.begin() + static_cast<ptrdiff_t>(fd), file) == table_.begin() + static_cast<ptrdiff_t>(fd))
+      file->inherited();
+  }
+}
+
+void Files::remember_directory(int fd, std::string path) { directories_[fd] = std::move(path); }
+
+const std::string* Files::directory_path(int fd) const {
+  const auto found = directories_.find(fd);
+  return found == directories_.end() ? nullptr : &found->second;
+}
+
 long Files::forget(int fd) {
+  if (!directories_.empty()) directories_.erase(fd);
   std::shared_ptr<Description> file = share(fd);
   if (file == nullptr) return 0;
   table_[static_cast<size_t>(fd)] = nullptr;

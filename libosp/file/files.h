@@ -33,6 +33,7 @@ class Description {
   virtual Result<void> change(const pip::AttributeChange& change);
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
   virtual long close() { return 0; }  // of the last fd; the error of close(2)
+  virtual void inherited() {}         // in a forked child
   // Where it was opened, absolute in the name space; empty for what has no name.
   [[nodiscard]] const std::string& path() const { return path_; }
   void set_path(std::string path) { path_ = std::move(path); }
@@ -60,7 +61,10 @@ class Files {
   // Forgets the number (its host placeholder is the caller's to close); the result of the last close.
   long forget(int fd);
   void close_on_exec();  // the host's fds too
-  void after_fork() {}
+  void after_fork();
+  // Directories of the host that were opened through the name space: their names there.
+  void remember_directory(int fd, std::string path);
+  [[nodiscard]] const std::string* directory_path(int fd) const;
   void close_all();
   [[nodiscard]] const std::vector<std::shared_ptr<Description>>& table() const { return table_; }
 
@@ -73,6 +77,7 @@ class Files {
   long placeholder(int lowest, bool close_on_exec) const;
 
   std::vector<std::shared_ptr<Description>> table_;
+  std::map<int, std::string> directories_;
 };
 
 // Every open fd of the host process, the core's own too.

@@ -10,7 +10,9 @@
 #include <fmt/format.h>
 
 #include "base/raw_syscall.h"
-#include "libosp/host/window.h"
+#include "libosp/file/files.h"
+#include "libosp/file/names.h"
+#include "libosp/file/proc.h"
 #include "libosp/task/process.h"
 
 namespace osp::file {
@@ -69,25 +71,61 @@ Result<void> ProgramFile::map(memory::AddressSpace& memory, uintptr_t address, s
   return {};
 }
 
-Result<ProgramFile> open_program(task::Thread&, int directory_fd, const std::string& path, int flags) {
-  if (path.empty() && (flags & AT_EMPTY_PATH) == 0) return fail(ENOENT);
-  const long check = raw::syscall(SYS_faccessat2, directory_fd, path.c_str(), X_OK, AT_EACCESS | (flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)));
-  if (check < 0) return fail(static_cast<int>(-check));
-  long fd = 0;
-  if (path.empty()) {
-    fd = raw::syscall(SYS_fcntl, directory_fd, F_DUPFD_CLOEXEC, 0);
-  } else {
-    fd = raw::syscall(SYS_openat, directory_fd, path.c_str(), O_RDONLY | O_CLOEXEC | ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0), 0);
-  }
+namespace {
+
+Result<ProgramFile> open_on_host(int directory_fd, const std::string& path, int flags) {
+  const int checked = AT_EACCESS | (flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+  OSP_TRY(from_raw<void>(raw::syscall(SYS_faccessat2, directory_fd, path.c_str(), X_OK, checked)));
+  const int no_follow = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+  const long fd = path.empty() ? raw::syscall(SYS_fcntl, directory_fd, F_DUPFD_CLOEXEC, 0)
+                               : raw::syscall(SYS_openat, directory_fd, path.c_str(), O_RDONLY | O_CLOEXEC | no_follow, 0);
   if (fd < 0) return fail(static_cast<int>(-fd));
   struct stat st = {};
   raw::syscall(SYS_fstat, fd, &st);
-  char link[64], target[4096];
-  *fmt::format_to(link, "/proc/self/fd/{}", fd) = '\0';
-  const long size = raw::syscall(SYS_readlink, link, target, sizeof target);
+  char target[4096];
+  const long size = raw::syscall(SYS_readlink, fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
   std::string resolved = size > 0 ? std::string(target, static_cast<size_t>(size)) : path;
-  ProgramFile file = ProgramFile::of_host(static_cast<int>(fd), std::move(resolved), st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size));
+  ProgramFile file = ProgramFile::of_host(static_cast<int>(fd), std::move(resolved), st.st_dev, st.st_ino,
+                                          static_cast<uint64_t>(st.st_size));
   if (!S_ISREG(st.st_mode)) return fail(EACCES);
+  return file;
+}
+
+bool may_execute(const pip::Attributes& a) {
+  const auto uid = static_cast<uint32_t>(raw::call(SYS_geteuid)), gid = static_cast<uint32_t>(raw::call(SYS_getegid));
+  if (uid == 0) return (a.mode & 0111) != 0;
+  return (a.mode & (a.uid == uid ? 0100U : a.gid == gid ? 0010U : 0001U)) != 0;
+}
+
+Result<ProgramFile> open_served(const Names& names, const ns::Request& request) {
+  pip::OpenMode mode;
+  mode.read = true;
+  OSP_ASSIGN(ns::OpenedPlace opened, ns::open(names.table(), request, mode));
+  const pip::Attributes& a = opened.opened.attributes;
+  if (!S_ISREG(a.mode) || !may_execute(a)) return fail(EACCES);
+  return ProgramFile::of_server(std::move(opened.opened.file), opened.place.path(), a);
+}
+
+}  // namespace
+
+Result<ProgramFile> open_program(task::Thread& thread, int directory_fd, const std::string& path, int flags) {
+  if (path.empty() && (flags & AT_EMPTY_PATH) == 0) return fail(ENOENT);
+  const task::Process& p = thread.process;
+  std::string name = path;
+  const Description* served = directory_fd == AT_FDCWD ? nullptr : p.files->find(directory_fd);
+  if (path.empty() && served != nullptr) name = served->path();
+  if (is_core_proc(name)) {
+    OSP_ASSIGN(const ProcEntry entry, find_proc(name));
+    if (entry.kind == ProcEntry::Kind::link) name = entry.target;
+  }
+  if (name.empty() || (p.names->is_plain(name) && served == nullptr)) return open_on_host(directory_fd, name, flags);
+  OSP_ASSIGN(const Names::Held held, p.names->hold(directory_fd, name));
+  const ns::Request request = held.request((flags & AT_SYMLINK_NOFOLLOW) == 0);
+  OSP_ASSIGN(const ns::FoundPlace found, ns::stat(p.names->table(), request));
+  const auto host = found.place.host_path();
+  if (!host) return open_served(*p.names, request);
+  OSP_ASSIGN(ProgramFile file, open_on_host(AT_FDCWD, *host, 0));
+  file.rename(found.place.path());
   return file;
 }
 

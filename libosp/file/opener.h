@@ -20,6 +20,8 @@ class ProgramFile final : public load::Source {
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) override;
   [[nodiscard]] uint64_t size() const override { return size_; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  // What the name space calls it, where that is not the host's name.
+  void rename(std::string path) { path_ = std::move(path); }
   // Maps a part privately at `address` (MAP_FIXED).
   Result<void> map(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection, uint64_t offset);
 

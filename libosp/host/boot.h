@@ -17,9 +17,18 @@ struct NamespaceOption {
   const char* text;  // the file's path, "URL=PATH" or "OLD=NEW"
 };
 
-// Registers with which a program that runs already goes on (door 2); saved by the shim.
+// How a program that runs already goes on (door 2), saved by the shim: registers, and what the host's
+// kernel kept for the thread until the core took its place. Addresses are 0 where there is none.
 struct ProgramStart {
   uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip, fs_base;
+  uint64_t clear_child_tid;
+  uint64_t robust_list, robust_list_size;
+  uint64_t signal_mask;  // the host's mask is full while the core starts
+  struct {
+    uint64_t start;
+    int flags;
+    uint64_t size;
+  } alternate_stack;  // sigaltstack(2)
 };
 
 // Everything is borrowed until the core has read it, which it does before the program runs.

@@ -57,6 +57,7 @@ long sys_futex(Call& call);
 long sys_futimesat(Call& call);
 long sys_get_robust_list(Call& call);
 long sys_getcwd(Call& call);
+long sys_getdents64(Call& call);
 long sys_getpid(Call& call);
 long sys_gettid(Call& call);
 long sys_gettimeofday(Call& call);
@@ -156,5 +157,8 @@ long sys_writev(Call& call);
 // A call that cannot be polled for (locks, opening a fifo) with several threads: tried again and again
 // without waiting, as long as the program can be told nothing else.
 long call_patiently(Call& call);
+
+// bind(2) and connect(2) by the name of a unix socket: done by `act` with the host's name of it.
+long with_host_address(Call& call, long (*act)(Call&));
 
 }  // namespace osp::linux

@@ -46,6 +46,13 @@ long transfer_out(task::Thread& t, file::Description& f, void* from, size_t size
   return offset < 0 ? f.write(t, from, size) : f.pwrite(t, from, size, offset);
 }
 
+// A duplicate of a directory's fd has its name too.
+void copy_directory(const Call& c, long made) {
+  if (made < 0) return;
+  if (const std::string* path = c.process.files->directory_path(static_cast<int>(c.a)))
+    c.process.files->remember_directory(static_cast<int>(made), *path);
+}
+
 bool readable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_WRONLY && (f.flags & O_PATH) == 0; }
 bool writable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_RDONLY && (f.flags & O_PATH) == 0; }
 
@@ -175,6 +182,7 @@ long sys_dup(Call& c) {
   const long fd = forward(c);
   if (auto file = c.process.files->share(static_cast<int>(c.a)); fd >= 0 && file != nullptr)
     c.process.files->adopt(static_cast<int>(fd), std::move(file));
+  copy_directory(c, fd);
   return fd;
 }
 
@@ -187,6 +195,7 @@ long sys_dup3(Call& c) {
   if (fd < 0) return fd;
   c.process.files->forget(to);
   if (file != nullptr) c.process.files->adopt(to, std::move(file));
+  copy_directory(c, fd);
   return fd;
 }
 
@@ -194,7 +203,11 @@ long sys_fcntl(Call& c) {
   const auto fd = static_cast<int>(c.a);
   auto file = c.process.files->share(fd);
   if (c.b == F_SETLKW || c.b == F_OFD_SETLKW) return file != nullptr ? 0 : call_patiently(c);
-  if (file == nullptr) return forward(c);
+  if (file == nullptr) {
+    const long result = forward(c);
+    if (c.b == F_DUPFD || c.b == F_DUPFD_CLOEXEC) copy_directory(c, result);
+    return result;
+  }
   switch (c.b) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC: {

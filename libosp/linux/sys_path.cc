@@ -1,62 +1,249 @@
-// Calls that take a path.
+// Calls that name a file to open, look at or change: openat(2), stat(2), chmod(2), utimensat(2)…
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "libosp/file/proc.h"
 #include "libosp/linux/calls.h"
+#include "libosp/linux/clock.h"
+#include "libosp/linux/path.h"
+#include "libosp/linux/stat.h"
 
 namespace osp::linux {
+namespace {
 
-long sys_open(Call& c) { return forward_blocking(c); }
-long sys_stat(Call& c) { return forward_blocking(c); }
-long sys_lstat(Call& c) { return forward_blocking(c); }
-long sys_access(Call& c) { return forward_blocking(c); }
-long sys_openat(Call& c) { return forward_blocking(c); }
-long sys_newfstatat(Call& c) { return forward_blocking(c); }
-long sys_statx(Call& c) { return forward_blocking(c); }
-long sys_readlink(Call& c) { return forward_blocking(c); }
-long sys_readlinkat(Call& c) { return forward_blocking(c); }
-long sys_mkdir(Call& c) { return forward_blocking(c); }
-long sys_mkdirat(Call& c) { return forward_blocking(c); }
-long sys_rmdir(Call& c) { return forward_blocking(c); }
-long sys_unlink(Call& c) { return forward_blocking(c); }
-long sys_unlinkat(Call& c) { return forward_blocking(c); }
-long sys_rename(Call& c) { return forward_blocking(c); }
-long sys_renameat(Call& c) { return forward_blocking(c); }
-long sys_link(Call& c) { return forward_blocking(c); }
-long sys_linkat(Call& c) { return forward_blocking(c); }
-long sys_symlink(Call& c) { return forward_blocking(c); }
-long sys_symlinkat(Call& c) { return forward_blocking(c); }
-long sys_chmod(Call& c) { return forward_blocking(c); }
-long sys_fchmodat(Call& c) { return forward_blocking(c); }
-long sys_chown(Call& c) { return forward_blocking(c); }
-long sys_lchown(Call& c) { return forward_blocking(c); }
-long sys_fchownat(Call& c) { return forward_blocking(c); }
-long sys_chdir(Call& c) { return forward_blocking(c); }
-long sys_fchdir(Call& c) { return forward_blocking(c); }
-long sys_getcwd(Call& c) { return forward_blocking(c); }
-long sys_truncate(Call& c) { return forward_blocking(c); }
-long sys_utime(Call& c) { return forward_blocking(c); }
-long sys_utimes(Call& c) { return forward_blocking(c); }
-long sys_utimensat(Call& c) { return forward_blocking(c); }
-long sys_futimesat(Call& c) { return forward_blocking(c); }
-long sys_mknod(Call& c) { return forward_blocking(c); }
-long sys_mknodat(Call& c) { return forward_blocking(c); }
-long sys_statfs(Call& c) { return forward_blocking(c); }
-long sys_fstatfs(Call& c) { return forward_blocking(c); }
-long sys_faccessat(Call& c) { return forward_blocking(c); }
-long sys_creat(Call& c) { return forward_blocking(c); }
-long sys_umask(Call& c) { return forward_blocking(c); }
-long sys_chroot(Call& c) { return forward_blocking(c); }
-long sys_setxattr(Call& c) { return forward_blocking(c); }
-long sys_fsetxattr(Call& c) { return forward_blocking(c); }
-long sys_getxattr(Call& c) { return forward_blocking(c); }
-long sys_fgetxattr(Call& c) { return forward_blocking(c); }
-long sys_listxattr(Call& c) { return forward_blocking(c); }
-long sys_flistxattr(Call& c) { return forward_blocking(c); }
-long sys_removexattr(Call& c) { return forward_blocking(c); }
-long sys_fremovexattr(Call& c) { return forward_blocking(c); }
-long sys_inotify_add_watch(Call& c) { return forward_blocking(c); }
-long sys_openat2(Call& c) { return forward_blocking(c); }
-long sys_sendfile(Call& c) { return forward_blocking(c); }
-long sys_splice(Call& c) { return forward_blocking(c); }
-long sys_copy_file_range(Call& c) { return forward_blocking(c); }
-long sys_bind(Call& c) { return forward_blocking(c); }
+constexpr uint64_t large_file = 0100000;
+
+struct Found {
+  pip::Attributes attributes;
+  std::optional<std::string> host;  // where the host has it
+};
+
+Result<Found> look(PathArgument& path, bool follow) {
+  if (path.is_proc() && follow) path.follow_proc_links();
+  if (path.is_proc()) {
+    OSP_ASSIGN(const file::ProcEntry entry, file::find_proc(path.text()));
+    return Found{file::attributes_of(entry), std::nullopt};
+  }
+  OSP_ASSIGN(const ns::FoundPlace found, ns::stat(path.table(), path.request(follow)));
+  return Found{found.attributes, found.place.host_path()};
+}
+
+// stat in all its forms. `forwarded` makes the host's call with a path of the host.
+template <class Host, class Put>
+long stat_with(Call& c, int directory_fd, uint64_t address, uint64_t flags, Host host, Put put_result) {
+  const bool empty_allowed = (flags & AT_EMPTY_PATH) != 0;
+  PathArgument path(c, directory_fd, address);
+  if (path.error() != 0) return path.error();
+  if (path.plain()) return forward(c);
+  if (path.empty()) {
+    if (!empty_allowed) return -ENOENT;
+    const file::Description* served = c.process.files->find(directory_fd);
+    if (served == nullptr) return directory_fd == AT_FDCWD ? host(c.process.names->cwd()) : forward(c);
+    const auto attributes = const_cast<file::Description*>(served)->stat();
+    return attributes ? put_result(*attributes) : -attributes.error().code;
+  }
+  const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
+  if (!found) return -found.error().code;
+  return found->host ? host(*found->host) : put_result(found->attributes);
+}
+
+long stat_at(Call& c, int directory_fd, uint64_t address, uint64_t buffer, uint64_t flags) {
+  return stat_with(
+      c, directory_fd, address, flags,
+      [&](const std::string& host) {
+        return raw::syscall(SYS_newfstatat, AT_FDCWD, host.c_str(), buffer, AT_SYMLINK_NOFOLLOW);
+      },
+      [&](const pip::Attributes& a) { return put_stat(buffer, a); });
+}
+
+// access(2) of what another server has: its mode against our ids, as the kernel would.
+long check_access(const pip::Attributes& a, uint64_t wanted, bool effective) {
+  const auto uid = static_cast<uint32_t>(raw::call(effective ? SYS_geteuid : SYS_getuid));
+  const auto gid = static_cast<uint32_t>(raw::call(effective ? SYS_getegid : SYS_getgid));
+  if (uid == 0) return (wanted & X_OK) == 0 || S_ISDIR(a.mode) || (a.mode & 0111) != 0 ? 0 : -EACCES;
+  const uint32_t shift = a.uid == uid ? 6 : (a.gid == gid ? 3 : 0);
+  return (((a.mode >> shift) & 7) & wanted) == wanted ? 0 : -EACCES;
+}
+
+long access_at(Call& c, int directory_fd, uint64_t address, uint64_t wanted, uint64_t flags) {
+  PathArgument path(c, directory_fd, address);
+  if (path.error() != 0) return path.error();
+  if (path.plain()) return forward(c);
+  const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
+  if (!found) return -found.error().code;
+  if (found->host)
+    return raw::syscall(SYS_faccessat2, AT_FDCWD, found->host->c_str(), wanted, (flags & AT_EACCESS) | AT_SYMLINK_NOFOLLOW);
+  return check_access(found->attributes, wanted, (flags & AT_EACCESS) != 0);
+}
+
+// A change by name; the served part of it is `change`. An empty path means the fd itself.
+long change_at(Call& c, int directory_fd, uint64_t address, const pip::AttributeChange& change, uint64_t flags) {
+  if (file::Description* served = address == 0 ? c.process.files->find(directory_fd) : nullptr)
+    return to_long(served->change(change));
+  PathArgument path(c, directory_fd, address);
+  if (path.error() != 0) return path.error();
+  if (path.plain() || address == 0) return forward(c);
+  if (path.empty() && (flags & AT_EMPTY_PATH) != 0) {
+    file::Description* served = c.process.files->find(directory_fd);
+    return served == nullptr ? forward(c) : to_long(served->change(change));
+  }
+  if (path.is_proc()) return -EPERM;
+  const auto done = ns::change(path.table(), path.request((flags & AT_SYMLINK_NOFOLLOW) == 0), change);
+  return done ? 0 : -done.error().code;
+}
+
+pip::AttributeChange owner_change(uint64_t uid, uint64_t gid) {
+  pip::AttributeChange change;
+  change.has_uid = static_cast<int>(uid) != -1, change.uid = static_cast<uint32_t>(uid);
+  change.has_gid = static_cast<int>(gid) != -1, change.gid = static_cast<uint32_t>(gid);
+  return change;
+}
+
+pip::AttributeChange mode_change(uint64_t mode) {
+  pip::AttributeChange change;
+  change.has_mode = true, change.mode = static_cast<uint32_t>(mode) & 07777;
+  return change;
+}
+
+pip::AttributeChange times_change(const timespec* times) {
+  pip::AttributeChange change;
+  const auto value = [&](size_t i) {
+    return times == nullptr || times[i].tv_nsec == UTIME_NOW ? pip::AttributeChange::now : to_ns(times[i]);
+  };
+  change.has_atime = times == nullptr || times[0].tv_nsec != UTIME_OMIT;
+  change.has_mtime = times == nullptr || times[1].tv_nsec != UTIME_OMIT;
+  change.atime_ns = value(0), change.mtime_ns = value(1);
+  return change;
+}
+
+long open_at(Call& c, int directory_fd, uint64_t address, uint64_t flags, uint64_t mode, uint64_t resolve) {
+  PathArgument path(c, directory_fd, address);
+  if (path.error() != 0) return path.error();
+  if (path.plain()) return forward_blocking(c);
+  return open_path(c, path, flags & ~large_file, static_cast<uint32_t>(mode), resolve);
+}
+
+}  // namespace
+
+long sys_open(Call& c) { return open_at(c, AT_FDCWD, c.a, c.b, c.c, 0); }
+long sys_creat(Call& c) { return open_at(c, AT_FDCWD, c.a, O_CREAT | O_WRONLY | O_TRUNC, c.b, 0); }
+long sys_openat(Call& c) { return open_at(c, static_cast<int>(c.a), c.b, c.c, c.d, 0); }
+long sys_openat2(Call& c) {
+  open_how how = {};
+  if (c.d < sizeof how) return -EINVAL;
+  if (!get(c.c, how)) return -EFAULT;
+  return open_at(c, static_cast<int>(c.a), c.b, how.flags, how.mode, how.resolve);
+}
+
+long sys_stat(Call& c) { return stat_at(c, AT_FDCWD, c.a, c.b, 0); }
+long sys_lstat(Call& c) { return stat_at(c, AT_FDCWD, c.a, c.b, AT_SYMLINK_NOFOLLOW); }
+long sys_newfstatat(Call& c) { return stat_at(c, static_cast<int>(c.a), c.b, c.c, c.d); }
+long sys_statx(Call& c) {
+  return stat_with(
+      c, static_cast<int>(c.a), c.b, c.c,
+      [&](const std::string& host) {
+        return raw::syscall(SYS_statx, AT_FDCWD, host.c_str(), c.c | AT_SYMLINK_NOFOLLOW, c.d, c.e);
+      },
+      [&](const pip::Attributes& a) { return put_statx(c.e, a); });
+}
+
+long sys_access(Call& c) { return access_at(c, AT_FDCWD, c.a, c.b, 0); }
+long sys_faccessat(Call& c) {
+  return access_at(c, static_cast<int>(c.a), c.b, c.c, c.nr == SYS_faccessat2 ? c.d : 0);
+}
+
+long sys_readlinkat(Call& c) {
+  const bool at = c.nr == SYS_readlinkat;
+  const auto size = static_cast<int64_t>(at ? c.d : c.c);
+  PathArgument path(c, at ? static_cast<int>(c.a) : AT_FDCWD, at ? c.b : c.a);
+  if (path.error() != 0) return path.error();
+  if (path.plain() || path.empty()) return forward(c);
+  if (size <= 0) return -EINVAL;
+  Result<std::string> target = fail(EINVAL);
+  if (path.is_proc()) {
+    const auto entry = file::find_proc(path.text());
+    if (!entry) return -entry.error().code;
+    if (entry->kind == file::ProcEntry::Kind::link) target = entry->target;
+  } else {
+    target = ns::read_link(path.table(), path.request(false));
+  }
+  if (!target) return -target.error().code;
+  const size_t count = std::min<size_t>(target->size(), static_cast<size_t>(size));
+  return osp_user_copy(Call::pointer<void>(at ? c.c : c.b), target->data(), count) == 0 ? static_cast<long>(count) : -EFAULT;
+}
+long sys_readlink(Call& c) { return sys_readlinkat(c); }
+
+long sys_chmod(Call& c) { return change_at(c, AT_FDCWD, c.a, mode_change(c.b), 0); }
+long sys_fchmodat(Call& c) { return change_at(c, static_cast<int>(c.a), c.b, mode_change(c.c), 0); }
+long sys_chown(Call& c) { return change_at(c, AT_FDCWD, c.a, owner_change(c.b, c.c), 0); }
+long sys_lchown(Call& c) { return change_at(c, AT_FDCWD, c.a, owner_change(c.b, c.c), AT_SYMLINK_NOFOLLOW); }
+long sys_fchownat(Call& c) { return change_at(c, static_cast<int>(c.a), c.b, owner_change(c.c, c.d), c.e); }
+
+long sys_truncate(Call& c) {
+  if (static_cast<int64_t>(c.b) < 0) return -EINVAL;
+  pip::AttributeChange change;
+  change.has_size = true, change.size = c.b;
+  return change_at(c, AT_FDCWD, c.a, change, 0);
+}
+
+long sys_utimensat(Call& c) {
+  timespec times[2] = {};
+  if (c.c != 0 && !get(c.c, times)) return -EFAULT;
+  return change_at(c, static_cast<int>(c.a), c.b, times_change(c.c != 0 ? times : nullptr), c.d);
+}
+
+namespace {
+
+// The older forms, with microseconds or seconds.
+long change_times_us(Call& c, int directory_fd, uint64_t address, uint64_t at) {
+  timeval old[2] = {};
+  if (at != 0 && !get(at, old)) return -EFAULT;
+  const timespec times[2] = {{old[0].tv_sec, old[0].tv_usec * 1000}, {old[1].tv_sec, old[1].tv_usec * 1000}};
+  return change_at(c, directory_fd, address, times_change(at != 0 ? times : nullptr), 0);
+}
+
+}  // namespace
+
+long sys_utimes(Call& c) { return change_times_us(c, AT_FDCWD, c.a, c.b); }
+long sys_futimesat(Call& c) { return change_times_us(c, static_cast<int>(c.a), c.b, c.c); }
+long sys_utime(Call& c) {
+  int64_t old[2] = {};
+  if (c.b != 0 && !get(c.b, old)) return -EFAULT;
+  const timespec times[2] = {{old[0], 0}, {old[1], 0}};
+  return change_at(c, AT_FDCWD, c.a, times_change(c.b != 0 ? times : nullptr), 0);
+}
+
+namespace {
+
+long put_statfs(uint64_t address, const pip::FileSystemStat& s) {
+  struct statfs out = {};
+  out.f_type = static_cast<long>(s.type), out.f_bsize = static_cast<long>(s.block_size), out.f_blocks = s.blocks;
+  out.f_bfree = s.free, out.f_bavail = s.available, out.f_files = s.files, out.f_ffree = s.files_free;
+  out.f_namelen = static_cast<long>(s.name_max), out.f_frsize = out.f_bsize;
+  return put(address, out) ? 0 : -EFAULT;
+}
+
+}  // namespace
+
+long sys_statfs(Call& c) {
+  PathArgument path(c, AT_FDCWD, c.a);
+  if (path.error() != 0) return path.error();
+  if (path.plain() || path.is_proc()) return forward(c);
+  if (const auto host = host_path_of(path, true)) return raw::syscall(SYS_statfs, host->c_str(), c.b);
+  const auto found = ns::statfs(path.table(), path.request(true));
+  return found ? put_statfs(c.b, *found) : -found.error().code;
+}
+
+long sys_fstatfs(Call& c) {
+  const file::Description* served = c.process.files->find(static_cast<int>(c.a));
+  if (served == nullptr) return forward(c);
+  ns::Request request;
+  request.path = served->path();
+  const auto found = ns::statfs(c.process.names->table(), request);
+  return found ? put_statfs(c.b, *found) : -found.error().code;
+}
 
 }  // namespace osp::linux

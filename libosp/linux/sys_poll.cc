@@ -113,7 +113,7 @@ long select_until(Call& c, uint64_t deadline) {
 
 // Puts the mask of ppoll and its like in force. False: EFAULT or EINVAL in `error`.
 bool take_mask(Call& c, uint64_t address, uint64_t size, long& error) {
-  if (address == 0 || c.thread.restarting) return true;
+  if (address == 0 || c.thread.signals.saved_mask) return true;
   signal::Mask mask = 0;
   error = size != mask_size ? -EINVAL : (get(address, mask) ? 0 : -EFAULT);
   if (error != 0) return false;
@@ -123,21 +123,23 @@ bool take_mask(Call& c, uint64_t address, uint64_t size, long& error) {
 
 long nohand(long result) { return result == task::restart_block ? static_cast<long>(task::restart_nohand) : result; }
 
+// epoll_wait(2) is never begun again after a signal, whatever SA_RESTART says.
 long epoll_until(Call& c, uint64_t deadline) {
+  const auto interrupted = [&c] { return c.process.has_signal(c.thread) ? -EINTR : static_cast<long>(task::restart_block); };
   for (;;) {
     if (c.process.single_threaded()) {
       const timespec left = time_left(deadline);
       const long result = osp_blocking_syscall(SYS_epoll_pwait2, static_cast<long>(c.a), static_cast<long>(c.b),
                                                static_cast<long>(c.c), deadline == no_deadline ? 0 : raw::arg(&left), 0, 8);
       if (result != -EINTR) return result;
-      if (c.process.signal_waits(c.thread)) return -EINTR;
+      if (c.process.signal_waits(c.thread)) return interrupted();
       continue;
     }
     const long ready = raw::syscall(SYS_epoll_pwait, c.a, c.b, c.c, 0, 0, 8);
     if (ready != 0) return ready;
     if (over(deadline)) return 0;
     pollfd wait = {static_cast<int>(c.a), POLLIN, 0};
-    if (c.process.scheduler.wait(c.thread, {&wait, 1}, deadline) == task::Wake::signal) return -EINTR;
+    if (c.process.scheduler.wait(c.thread, {&wait, 1}, deadline) == task::Wake::signal) return interrupted();
   }
 }
 

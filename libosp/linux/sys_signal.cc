@@ -102,7 +102,10 @@ long sys_rt_sigtimedwait(Call& c) {
   if (c.d != mask_size) return -EINVAL;
   if (!get(c.a, wanted) || (c.c != 0 && !get(c.c, timeout))) return -EFAULT;
   wanted &= ~signal::unblockable;
-  const uint64_t deadline = c.c == 0 ? 0 : host_deadline(c, CLOCK_MONOTONIC, timeout, false);
+  const bool goes_on = c.thread.restarting && c.thread.restart_deadline != 0;
+  const uint64_t deadline =
+      goes_on || c.c == 0 ? c.thread.restart_deadline : host_deadline(c, CLOCK_MONOTONIC, timeout, false);
+  c.thread.restart_deadline = deadline;
   for (;;) {
     c.process.collect_signals();
     auto info = c.thread.signals.pending.take(wanted);
@@ -113,7 +116,8 @@ long sys_rt_sigtimedwait(Call& c) {
       return info->si_signo;
     }
     if (deadline != 0 && task::host_now_ns() >= deadline) return -EAGAIN;
-    if (c.process.signal_waits(c.thread) || c.thread.exiting) return -EINTR;
+    if (c.thread.exiting || c.process.has_signal(c.thread)) return -EINTR;
+    if (c.process.stop_requested()) return task::restart_block;
     c.thread.signals.waiting_for = wanted;
     if (c.process.single_threaded()) {
       const timespec left = to_timespec(deadline == 0 ? 0 : static_cast<int64_t>(deadline - task::host_now_ns()));

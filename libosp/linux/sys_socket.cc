@@ -14,18 +14,8 @@ long when_ready(Call& c, short events, uint64_t flags) {
   return forward_fd_blocking(c);
 }
 
-}  // namespace
-
-long sys_recvfrom(Call& c) { return when_ready(c, POLLIN, c.d); }
-long sys_recvmsg(Call& c) { return when_ready(c, (c.c & MSG_ERRQUEUE) != 0 ? POLLERR : POLLIN, c.c); }
-long sys_recvmmsg(Call& c) { return when_ready(c, POLLIN, c.d); }
-long sys_sendto(Call& c) { return when_ready(c, POLLOUT, c.d); }
-long sys_sendmsg(Call& c) { return when_ready(c, POLLOUT, c.c); }
-long sys_sendmmsg(Call& c) { return when_ready(c, POLLOUT, c.d); }
-long sys_accept(Call& c) { return when_ready(c, POLLIN, 0); }
-
 // connect(2) of a blocking socket with other threads to run: started as non-blocking, waited for, asked for.
-long sys_connect(Call& c) {
+long connect_to(Call& c) {
   const auto fd = static_cast<int>(c.a);
   if (c.process.single_threaded() || must_not_wait(fd)) return forward_blocking(c);
   const long flags = raw::syscall(SYS_fcntl, fd, F_GETFL);
@@ -40,5 +30,17 @@ long sys_connect(Call& c) {
   result = raw::syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, &error, &size);
   return result < 0 ? result : -error;
 }
+
+}  // namespace
+
+long sys_recvfrom(Call& c) { return when_ready(c, POLLIN, c.d); }
+long sys_recvmsg(Call& c) { return when_ready(c, (c.c & MSG_ERRQUEUE) != 0 ? POLLERR : POLLIN, c.c); }
+long sys_recvmmsg(Call& c) { return when_ready(c, POLLIN, c.d); }
+long sys_sendto(Call& c) { return when_ready(c, POLLOUT, c.d); }
+long sys_sendmsg(Call& c) { return when_ready(c, POLLOUT, c.c); }
+long sys_sendmmsg(Call& c) { return when_ready(c, POLLOUT, c.d); }
+long sys_accept(Call& c) { return when_ready(c, POLLIN, 0); }
+
+long sys_connect(Call& c) { return with_host_address(c, connect_to); }
 
 }  // namespace osp::linux

@@ -86,7 +86,7 @@ void deliver(Thread& thread) {
   if (thread.signals.saved_mask) {
     set_mask(thread, *thread.signals.saved_mask);
     thread.signals.saved_mask.reset();
-    if (thread.process.signal_waits(thread)) deliver(thread);
+    if (thread.process.has_signal(thread)) deliver(thread);
   }
 }
 
@@ -110,6 +110,7 @@ long return_from_handler(Thread& thread) {
 }
 
 void mirror(const Process& process, int signo) {
+  if (signo == trap::tick_signal || signo == trap::control_signal) return;
   const Action& action = process.signals.actions[static_cast<size_t>(signo)];
   if (action.handler == 1) {
     trap::install_disposition(signo, true);

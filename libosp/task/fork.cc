@@ -37,6 +37,7 @@ void become_child(Thread& thread) {
   worker.ring.tail = worker.ring.head;
   worker.pending = 0;
   worker.tick = 0;
+  worker.control = 0;
   p.signals.pending.clear();
   thread.signals.pending.clear();
   p.scheduler.forget_others(thread);

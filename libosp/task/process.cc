@@ -6,6 +6,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/file/names.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/trap/raw_handler.h"
 #include "libosp/trap/vector.h"
@@ -52,10 +53,16 @@ void Process::collect_signals() {
     ring.tail = ring.tail + 1;
     send(info);
   }
+  if (worker.control != 0) request_stop(std::exchange(worker.control, 0));
+  if (stop_requested()) worker.pending = 1;  // no call may block any more
 }
 
 bool Process::signal_waits(Thread& thread) {
   collect_signals();
+  return stop_requested() || has_signal(thread);
+}
+
+bool Process::has_signal(const Thread& thread) const {
   signal::Mask ready = (thread.signals.pending.set() | signals.pending.set()) & ~thread.signals.mask;
   for (int signo = 1; ready != 0 && signo <= signal::last_signal; ++signo) {
     if ((ready & signal::bit(signo)) == 0) continue;
@@ -72,7 +79,30 @@ Wake Process::await_child(Thread& thread) {
   return why;
 }
 
+void Process::request_stop(uint64_t reason) {
+  if (serve_stop == nullptr || stop_requested()) return;
+  stop_reason_ = reason;
+  for (const auto& thread : threads)
+    if (thread->interruptible) scheduler.wake(*thread, Wake::signal);
+}
+
+void Process::stop_at_edge(Thread& thread) {
+  const auto is_stopped = [&](const auto& t) { return t->stopped || t.get() == stopper_; };
+  thread.stopped = stopper_ != nullptr;
+  while (thread.stopped && stop_requested() && !thread.exiting) scheduler.yield(thread);
+  if (std::exchange(thread.stopped, false) || thread.exiting) return;
+  stopper_ = &thread;
+  while (!thread.exiting && !std::all_of(threads.begin(), threads.end(), is_stopped)) scheduler.yield(thread);
+  if (!thread.exiting) {
+    serve_stop(thread, stop_reason_);
+    stop_reason_ = 0;
+  }
+  stopper_ = nullptr;
+}
+
 void Process::after_fork() {
+  stop_reason_ = 0;
+  stopper_ = nullptr;
   child_waiters_.clear();
   files->after_fork();
 }

@@ -15,6 +15,7 @@ class SitePatcher;
 }
 namespace osp::file {
 class Files;
+class Names;
 }
 
 namespace osp::task {
@@ -45,6 +46,8 @@ class Process {
   std::vector<std::unique_ptr<Thread>> threads;
   std::unique_ptr<patch::SitePatcher> patcher;
   std::unique_ptr<file::Files> files;
+  std::unique_ptr<file::Names> names;
+  uint32_t umask = 022;
   int exit_status = 0;         // of exit_group, in wait(2)'s form
   int64_t clock_offset_ns = 0;  // the program's CLOCK_MONOTONIC minus the host's; not 0 after a restore
   bool trace = false;
@@ -55,10 +58,21 @@ class Process {
 
   // Takes what the signal handler noted into the pending sets, and wakes threads that it concerns.
   void collect_signals();
-  // Whether a signal that has an effect is pending for the thread and not blocked. Collects first.
+  // Whether the thread must leave the call it is in for the program's edge: for a signal, or a stop. Collects
+  // first. A call that is left for a stop must be one that begins again: a Restart code, never EINTR.
   bool signal_waits(Thread& thread);
+  // Whether a signal that has an effect is pending for the thread and not blocked.
+  [[nodiscard]] bool has_signal(const Thread& thread) const;
   void send(const siginfo_t& info);                   // to the process
   void send(Thread& thread, const siginfo_t& info);   // to one thread
+
+  // Makes every thread come to the program's edge, where it stays until `serve_stop` has returned.
+  void request_stop(uint64_t reason);
+  [[nodiscard]] bool stop_requested() const { return stop_reason_ != 0; }
+  // At the edge, with a stop requested: the first thread to come waits for the others and calls serve_stop.
+  void stop_at_edge(Thread& thread);
+  // Called with every thread stopped, and what the control signal carried. Null: nobody may stop us.
+  void (*serve_stop)(Thread& thread, uint64_t reason) = nullptr;
 
   // Parks a thread until a child may have changed state, or a signal comes for it.
   Wake await_child(Thread& thread);
@@ -75,6 +89,8 @@ class Process {
 
  private:
   int next_tid_ = 0;
+  uint64_t stop_reason_ = 0;
+  Thread* stopper_ = nullptr;  // calls serve_stop
   std::vector<Thread*> child_waiters_;
 };
 

@@ -105,7 +105,11 @@ void run_thread(Thread& thread) {
     if (((thread.signals.pending.set() | p.signals.pending.set()) & ~thread.signals.mask) != 0 ||
         thread.interrupted != 0 || thread.signals.saved_mask)
       signal::deliver(thread);
-    enter_program(thread);
+    if (p.stop_requested()) {
+      p.stop_at_edge(thread);
+    } else {
+      enter_program(thread);
+    }
   }
   leave(thread);
 }

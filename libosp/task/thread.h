@@ -47,6 +47,8 @@ struct Thread {
   uint64_t rewound_rip = 0;        // the syscall instruction that will begin the interrupted call again
   bool exiting = false;            // leaves at the program's edge (exec or exit of another thread)
 
+  bool stopped = false;            // stays at the program's edge (Process::stop_at_edge)
+
   // The scheduler's.
   boost::fibers::context* context = nullptr;
   RunState state = RunState::ready;

@@ -54,6 +54,7 @@ struct Worker {
   uint64_t iret[5] = {};          // a frame for iretq
   volatile uint64_t tick = 0;     // the preemption tick has come
   volatile uint64_t caught = 0;   // calls that came by SIGSYS, for statistics
+  volatile uint64_t control = 0;  // what the control signal carried; 0: it has not come
   siginfo_t fault = {};
   uint64_t fault_error = 0, fault_trap = 0;  // sigcontext's err and trapno
   uint64_t host_mask = 0;         // the host's signal mask while the program runs

@@ -59,6 +59,9 @@ void note(Worker& w, int signo, const siginfo_t& info) {
   if (signo == tick_signal) {
     w.tick = 1;
     w.pending = 1;
+  } else if (signo == control_signal && info.si_code == SI_QUEUE && info.si_errno == control_mark) {
+    w.control = reinterpret_cast<uint64_t>(info.si_value.sival_ptr);
+    w.pending = 1;
   } else {
     enqueue(w, info);
   }

@@ -10,6 +10,10 @@ namespace osp::trap {
 
 // The core's own signals, out of the program's reach: real-time signals that it never sees.
 inline constexpr int tick_signal = 62;
+// A tool asks for the process's attention (control/serve.h) by sigqueue(3) of this one with the mark in si_errno;
+// without the mark it is a signal like any other.
+inline constexpr int control_signal = 61;
+inline constexpr int control_mark = 0x6f7370;
 
 // Installs the handler for `signo` (any but SIGKILL, SIGSTOP); `flags` adds SA_NOCLDSTOP or SA_NOCLDWAIT.
 long install_handler(int signo, uint64_t flags = 0);

@@ -1,0 +1,119 @@
+#include "libosp/file/names.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "libosp/file/files.h"
+#include "libosp/file/proc.h"
+#include "libosp/file/servers.h"
+#include "libosp/task/process.h"
+#include "namespace/ns_apply.h"
+#include "pip/host_tree.h"
+
+namespace osp::file {
+namespace {
+
+std::shared_ptr<pip::Server> host_root() {
+  auto tree = pip::HostTree::create("/", {});
+  if (!tree) {
+    log::error("core", "the host's root cannot be opened: {}", describe(tree.error()));
+    raw::syscall(SYS_exit_group, 125);
+  }
+  return std::move(*tree);
+}
+
+Result<std::string> read_host_file(const std::string& path) {
+  const long fd = raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail(static_cast<int>(-fd));
+  std::string text;
+  char buffer[4096];
+  long size = 0;
+  while ((size = raw::read(static_cast<int>(fd), buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(size));
+  raw::close(static_cast<int>(fd));
+  if (size < 0) return fail(static_cast<int>(-size));
+  return text;
+}
+
+std::string host_cwd() {
+  char buffer[4096];
+  const long size = raw::syscall(SYS_getcwd, buffer, sizeof buffer);
+  return size > 0 && buffer[0] == '/' ? std::string(buffer) : "/";
+}
+
+std::string host_path_of(int fd) {
+  char target[4096];
+  const long size = raw::syscall(SYS_readlink, fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
+  return size > 0 ? std::string(target, static_cast<size_t>(size)) : std::string();
+}
+
+}  // namespace
+
+Names::Names() : space_(std::make_shared<ns::Namespace>(host_root())) {}
+
+bool Names::is_plain(std::string_view path) const {
+  return only_host() && !(path.starts_with("/proc/") && is_core_proc(path));
+}
+
+ns::Request Names::Held::request(bool follow, uint64_t resolve) const {
+  ns::Request request;
+  request.base = base, request.path = path, request.root = root, request.follow = follow, request.resolve = resolve;
+  return request;
+}
+
+std::string Names::cwd() const { return cwd_.empty() ? host_cwd() : cwd_; }
+
+Result<Names::Held> Names::hold(int directory_fd, std::string path) const {
+  Held held;
+  held.root = root_;
+  held.path = std::move(path);
+  if (held.path.starts_with('/')) {
+    held.base = root_;
+  } else if (directory_fd == AT_FDCWD) {
+    held.base = cwd();
+  } else {
+    const Files& files = *task::process().files;
+    if (const Description* served = files.find(directory_fd)) {
+      held.base = served->path();
+    } else if (const std::string* directory = files.directory_path(directory_fd)) {
+      held.base = *directory;
+    } else {
+      held.base = host_path_of(directory_fd);
+    }
+    if (held.base.empty()) return fail(EBADF);
+    if (!held.base.starts_with('/')) return fail(ENOTDIR);
+  }
+  return held;
+}
+
+ns::NsResult<void> Names::apply(const host::BootBlock& boot, const std::vector<std::string>& environment) {
+  const auto variable = [&](std::string_view name) -> std::optional<std::string> {
+    for (const std::string& entry : environment)
+      if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=')
+        return entry.substr(name.size() + 1);
+    return std::nullopt;
+  };
+  const auto read = [](const std::string& path) { return read_host_file(path); };
+  unsigned mounts = 0, binds = 0;
+  CoreServers servers(space_);
+  for (size_t i = 0; i < boot.option_count; ++i) {
+    const host::NamespaceOption& option = boot.options[i];
+    std::vector<ns::Command> commands;
+    if (option.kind == host::NamespaceOption::Kind::file) {
+      auto parsed = ns::parse_ns_file(option.text, {read, variable});
+      if (!parsed) return std::unexpected(parsed.error());
+      commands = std::move(*parsed);
+    } else {
+      auto parsed = option.kind == host::NamespaceOption::Kind::mount ? ns::parse_mount_option(option.text, ++mounts)
+                                                                      : ns::parse_bind_option(option.text, ++binds);
+      if (!parsed) return std::unexpected(parsed.error());
+      commands.push_back(std::move(*parsed));
+    }
+    if (auto applied = ns::apply(commands, *space_, servers, host_cwd(), root_); !applied) return applied;
+  }
+  if (!space_->only_host()) cwd_ = host_cwd();
+  return {};
+}
+
+}  // namespace osp::file

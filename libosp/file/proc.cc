@@ -1,0 +1,238 @@
+#include "libosp/file/proc.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/raw_syscall.h"
+#include "libosp/file/names.h"
+#include "libosp/file/served_file.h"
+#include "libosp/task/process.h"
+
+namespace osp::file {
+namespace {
+
+using task::Process;
+using task::Thread;
+using Kind = ProcEntry::Kind;
+
+constexpr std::array text_names = {"maps", "cmdline", "environ", "auxv", "comm", "stat", "status"};
+
+// "/proc/self/fd/3" -> "fd/3"; nothing for other processes. task/TID is taken off into `tid`.
+std::optional<std::string_view> own_part(std::string_view path, int& tid) {
+  if (!path.starts_with("/proc/")) return std::nullopt;
+  path.remove_prefix(6);
+  const size_t slash = path.find('/');
+  const std::string_view who = path.substr(0, slash);
+  const Process& p = task::process();
+  tid = 0;
+  if (who == "thread-self") {
+    tid = p.scheduler.current() != nullptr ? p.scheduler.current()->tid : p.pid;
+  } else if (who != "self" && who != fmt::format("{}", p.pid)) {
+    return std::nullopt;
+  }
+  if (slash == std::string_view::npos) return "";
+  std::string_view rest = path.substr(slash + 1);
+  if (rest.starts_with("task/") && rest.size() > 5) {
+    const size_t end = std::min(rest.find('/', 5), rest.size());
+    tid = 0;
+    for (const char digit : rest.substr(5, end - 5)) tid = digit >= '0' && digit <= '9' ? tid * 10 + digit - '0' : -1;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (rest.empty()) return "task-directory";
+  }
+  return rest;
+}
+
+std::string host_text(const std::string& path) {
+  const long fd = raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC);
+  std::string text(16384, '\0');
+  const long size = fd < 0 ? 0 : raw::read(static_cast<int>(fd), text.data(), text.size());
+  raw::close(static_cast<int>(fd));
+  text.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  return text;
+}
+
+std::string program_memory(uintptr_t start, uintptr_t end) {
+  std::string text(end - start, '\0');
+  if (osp_user_copy(text.data(), reinterpret_cast<const void*>(start), text.size()) != 0) text.clear();
+  return text;
+}
+
+std::string_view label(const memory::Area& area) {
+  switch (area.use) {
+    case memory::Use::heap: return "[heap]";
+    case memory::Use::stack: return "[stack]";
+    case memory::Use::vdso: return "[vdso]";
+    default: return area.backing != nullptr ? std::string_view(area.backing->path) : std::string_view();
+  }
+}
+
+std::string maps_text(const Process& p) {
+  std::string out;
+  for (const auto& [start, area] : p.memory.areas()) {
+    const auto flag = [&](int bit, char name) { return (area.protection & bit) != 0 ? name : '-'; };
+    const dev_t device = area.backing != nullptr ? area.backing->device : 0;
+    std::string line = fmt::format("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", area.start, area.end,
+                                   flag(PROT_READ, 'r'), flag(PROT_WRITE, 'w'), flag(PROT_EXEC, 'x'),
+                                   (area.flags & MAP_SHARED) != 0 ? 's' : 'p', area.backing != nullptr ? area.offset : 0,
+                                   major(device), minor(device), area.backing != nullptr ? area.backing->inode : 0);
+    if (const auto name = label(area); !name.empty()) {
+      line.resize(std::max<size_t>(line.size(), 73), ' ');
+      line += name;
+    }
+    out += line + "\n";
+  }
+  return out;
+}
+
+void replace_line(std::string& text, std::string_view key, const std::string& value) {
+  size_t at = text.starts_with(key) ? 0 : text.find("\n" + std::string(key));
+  if (at == std::string::npos) return;
+  at += text.starts_with(key) && at == 0 ? key.size() : key.size() + 1;
+  text.replace(at, text.find('\n', at) - at, value);
+}
+
+std::string status_text(const Process& p, const Thread& thread) {
+  std::string text = host_text("/proc/self/status");
+  signal::Mask ignored = 0, caught = 0;
+  for (int signo = 1; signo <= signal::last_signal; ++signo) {
+    const uint64_t handler = p.signals.actions[static_cast<size_t>(signo)].handler;
+    if (handler == 1) ignored |= signal::bit(signo);
+    if (handler > 1) caught |= signal::bit(signo);
+  }
+  replace_line(text, "Name:", fmt::format("\t{}", thread.name.data()));
+  replace_line(text, "Tgid:", fmt::format("\t{}", p.pid));
+  replace_line(text, "Pid:", fmt::format("\t{}", thread.tid));
+  replace_line(text, "Threads:", fmt::format("\t{}", p.threads.size()));
+  replace_line(text, "SigPnd:", fmt::format("\t{:016x}", thread.signals.pending.set()));
+  replace_line(text, "ShdPnd:", fmt::format("\t{:016x}", p.signals.pending.set()));
+  replace_line(text, "SigBlk:", fmt::format("\t{:016x}", thread.signals.mask));
+  replace_line(text, "SigIgn:", fmt::format("\t{:016x}", ignored));
+  replace_line(text, "SigCgt:", fmt::format("\t{:016x}", caught));
+  return text;
+}
+
+// pid (comm) state ppid … num_threads is the 20th field.
+std::string stat_text(const Process& p, const Thread& thread) {
+  const std::string text = host_text("/proc/self/stat");
+  const size_t behind = text.rfind(')');
+  if (behind == std::string::npos) return text;
+  std::string rest = text.substr(behind + 1);
+  size_t at = 0;
+  for (int field = 3; field < 20 && at != std::string::npos; ++field) at = rest.find(' ', at + 1);
+  if (at != std::string::npos) rest.replace(at + 1, rest.find(' ', at + 1) - at - 1, fmt::format("{}", p.threads.size()));
+  return fmt::format("{} ({}){}", thread.tid, thread.name.data(), rest);
+}
+
+std::string text_of(std::string_view name, const Process& p, const Thread& thread) {
+  if (name == "maps") return maps_text(p);
+  if (name == "cmdline") return program_memory(p.program.arguments_start, p.program.arguments_end);
+  if (name == "environ") return program_memory(p.program.arguments_end, p.program.environment_end);
+  if (name == "comm") return std::string(thread.name.data()) + "\n";
+  if (name == "stat") return stat_text(p, thread);
+  if (name == "status") return status_text(p, thread);
+  return std::string(reinterpret_cast<const char*>(p.program.auxv.data()), p.program.auxv.size() * sizeof(uint64_t));
+}
+
+Result<ProcEntry> fd_entry(std::string_view number) {
+  int fd = 0;
+  for (const char digit : number) {
+    if (digit < '0' || digit > '9') return fail(ENOENT);
+    fd = fd * 10 + (digit - '0');
+  }
+  const Description* served = task::process().files->find(fd);
+  if (served == nullptr || served->path().empty()) return fail(ENOENT);
+  return ProcEntry{Kind::link, served->path(), {}, {}, S_IFLNK | 0700};
+}
+
+// Read-only text, or a list of names.
+class ProcFile final : public pip::File {
+ public:
+  explicit ProcFile(ProcEntry entry) : entry_(std::move(entry)) {}
+  Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
+    if (entry_.kind == Kind::directory) return fail(EISDIR);
+    if (offset >= entry_.text.size()) return size_t{0};
+    const size_t size = std::min<size_t>(into.size(), entry_.text.size() - offset);
+    std::memcpy(into.data(), entry_.text.data() + offset, size);
+    return size;
+  }
+  Result<size_t> write(uint64_t, std::span<const std::byte>) override { return fail(EINVAL); }
+  Result<std::vector<pip::DirectoryEntry>> read_directory(uint64_t first, size_t count) override {
+    std::vector<pip::DirectoryEntry> entries;
+    for (size_t i = first; i < entry_.names.size() && entries.size() < count; ++i) {
+      pip::DirectoryEntry entry;
+      entry.name = entry_.names[i];
+      entry.attributes.id = i + 3;
+      entry.attributes.mode = entry_.mode == (S_IFDIR | 0500) ? S_IFLNK | 0700U : S_IFDIR | 0555U;
+      entries.push_back(std::move(entry));
+    }
+    return entries;
+  }
+  Result<pip::Attributes> stat() override { return attributes_of(entry_); }
+
+ private:
+  ProcEntry entry_;
+};
+
+}  // namespace
+
+bool is_core_proc(std::string_view path) {
+  int tid = 0;
+  const auto rest = own_part(path, tid);
+  if (!rest) return false;
+  if (*rest == "exe" || *rest == "cwd" || *rest == "fd" || *rest == "fd/" || *rest == "task" || *rest == "task/" || *rest == "task-directory") return true;
+  if (rest->starts_with("fd/")) return fd_entry(rest->substr(3)).has_value();
+  return std::find(text_names.begin(), text_names.end(), *rest) != text_names.end();
+}
+
+Result<ProcEntry> find_proc(std::string_view path) {
+  const Process& p = task::process();
+  int tid = 0;
+  const auto rest = own_part(path, tid);
+  if (!rest) return fail(ENOENT);
+  const Thread* thread = tid == 0 ? p.threads.front().get() : task::process().find_thread(tid);
+  if (thread == nullptr) return fail(ENOENT);
+  if (*rest == "exe") return ProcEntry{Kind::link, p.program.path, {}, {}, S_IFLNK | 0777};
+  if (*rest == "cwd") return ProcEntry{Kind::link, p.names->cwd(), {}, {}, S_IFLNK | 0777};
+  if (rest->starts_with("fd/") && rest->size() > 3) return fd_entry(rest->substr(3));
+  ProcEntry entry;
+  if (rest->starts_with("fd")) {
+    entry.kind = Kind::directory, entry.mode = S_IFDIR | 0500;
+    for (const int fd : open_fds())
+      if (!is_core_fd(fd)) entry.names.push_back(fmt::format("{}", fd));
+    return entry;
+  }
+  if (*rest == "task-directory") {
+    entry.kind = Kind::directory, entry.mode = S_IFDIR | 0555;
+    entry.names.assign(text_names.begin(), text_names.end());
+    return entry;
+  }
+  if (rest->starts_with("task")) {
+    entry.kind = Kind::directory, entry.mode = S_IFDIR | 0555;
+    for (const auto& t : p.threads) entry.names.push_back(fmt::format("{}", t->tid));
+    return entry;
+  }
+  entry.mode = S_IFREG | (*rest == "comm" ? 0644 : *rest == "environ" || *rest == "auxv" ? 0400 : 0444);
+  entry.text = text_of(*rest, p, *thread);
+  return entry;
+}
+
+std::shared_ptr<Description> open_proc(ProcEntry entry, const std::string& path) {
+  auto file = std::make_shared<ServedFile>(std::make_unique<ProcFile>(std::move(entry)));
+  file->set_path(path);
+  return file;
+}
+
+pip::Attributes attributes_of(const ProcEntry& entry) {
+  pip::Attributes a;
+  a.id = 2, a.mode = entry.mode, a.links = 1;
+  a.uid = static_cast<uint32_t>(raw::call(SYS_getuid)), a.gid = static_cast<uint32_t>(raw::call(SYS_getgid));
+  return a;
+}
+
+}  // namespace osp::file

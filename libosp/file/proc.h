@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libosp/file/files.h"
+
+// The files of /proc/self (and /proc/PID of the own process) that must show the program, not the core:
+// exe, maps, cmdline, environ, auxv, comm, stat, status, cwd, fd, task (proc(5)). All others are the host's.
+namespace osp::file {
+
+// Whether an absolute path names one of these. Cheap for paths outside /proc.
+bool is_core_proc(std::string_view path);
+
+// What such a path is.
+struct ProcEntry {
+  enum class Kind { text, directory, link } kind = Kind::text;
+  std::string target;              // of a link
+  std::vector<std::string> names;  // of a directory
+  std::string text;
+  uint32_t mode = 0;               // as st_mode
+};
+// ENOENT: no such thread or fd.
+Result<ProcEntry> find_proc(std::string_view path);
+
+// An entry as an open file; not for links. `path` is for /proc/self/fd.
+std::shared_ptr<Description> open_proc(ProcEntry entry, const std::string& path);
+pip::Attributes attributes_of(const ProcEntry& entry);
+
+}  // namespace osp::file

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+
+#include "libosp/file/files.h"
+#include "libosp/file/shared_offset.h"
+
+namespace osp::file {
+
+// A file of a pip::Server as an open file description: offset, flags, directories as getdents64(2) has them.
+class ServedFile final : public Description {
+ public:
+  explicit ServedFile(std::unique_ptr<pip::File> file) : file_(std::move(file)) {}
+
+  long read(task::Thread& thread, void* to, size_t size) override;
+  long write(task::Thread& thread, const void* from, size_t size) override;
+  long pread(task::Thread& thread, void* to, size_t size, int64_t offset) override;
+  long pwrite(task::Thread& thread, const void* from, size_t size, int64_t offset) override;
+  long seek(int64_t offset, int whence) override;
+  long list(task::Thread& thread, void* to, size_t size) override;
+  Result<pip::Attributes> stat() override { return file_->stat(); }
+  long truncate(uint64_t size) override;
+  long sync() override;
+  Result<void> change(const pip::AttributeChange& change) override { return file_->change(change); }
+  Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable) override {
+    return file_->map(offset, size, writable);
+  }
+  long close() override;
+  void inherited() override { offset_.inherited(); }
+
+  [[nodiscard]] uint64_t offset() const { return offset_.get(); }
+  [[nodiscard]] pip::File& file() { return *file_; }
+
+ private:
+  std::unique_ptr<pip::File> file_;
+  SharedOffset offset_;
+};
+
+}  // namespace osp::file
