@@ -41,8 +41,8 @@ void configure_item(std::string_view item) {
   const bool has_area = equals != std::string_view::npos;
   const auto level = parse_level(has_area ? item.substr(equals + 1) : item);
   if (!level) {
-    write("log", Level::warn, fmt::format("OSP_LOG: '{}' is not LEVEL or AREA=LEVEL; levels: {}", item,
-                                          "error warn info debug trace"));
+    write("log", Level::warn,
+          fmt::format("OSP_LOG: '{}' is not LEVEL or AREA=LEVEL; levels: {}", item, "error warn info debug trace"));
   } else if (!has_area) {
     s.level = *level;
   } else if (s.area_count < max_areas) {

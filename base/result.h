@@ -20,9 +20,7 @@ template <class T>
 using Result = std::expected<T, Error>;
 
 // For `return fail(ENOENT);` in a function that returns Result<T>.
-constexpr std::unexpected<Error> fail(int errno_number) {
-  return std::unexpected<Error>(Error(errno_number));
-}
+constexpr std::unexpected<Error> fail(int errno_number) { return std::unexpected<Error>(Error(errno_number)); }
 
 // "No such file or directory": the text of strerror(3), which is not signal-safe.
 inline const char* describe(Error error) {
@@ -48,15 +46,14 @@ constexpr Result<void> from_raw<void>(long raw) {
 #define OSP_CONCAT(a, b) OSP_CONCAT_(a, b)
 
 // OSP_TRY(expr): for Result<void>; returns the error from the enclosing function.
-#define OSP_TRY(...)                                             \
-  do {                                                           \
-    if (auto osp_try_result_ = (__VA_ARGS__); !osp_try_result_)  \
-      return std::unexpected(osp_try_result_.error());           \
+#define OSP_TRY(...)                                                                                             \
+  do {                                                                                                           \
+    if (auto osp_try_result_ = (__VA_ARGS__); !osp_try_result_) return std::unexpected(osp_try_result_.error()); \
   } while (false)
 
 // OSP_ASSIGN(auto value, expr): declares or assigns `value` from the Result, or returns its error.
 #define OSP_ASSIGN(declaration, ...) OSP_ASSIGN_(declaration, OSP_CONCAT(osp_assign_, __LINE__), __VA_ARGS__)
-#define OSP_ASSIGN_(declaration, temporary, ...)                   \
-  auto temporary = (__VA_ARGS__);                                  \
-  if (!temporary) return std::unexpected(temporary.error());       \
+#define OSP_ASSIGN_(declaration, temporary, ...)             \
+  auto temporary = (__VA_ARGS__);                            \
+  if (!temporary) return std::unexpected(temporary.error()); \
   declaration = std::move(*temporary)
