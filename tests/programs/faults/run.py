@@ -130,6 +130,9 @@ def run_case(bench, options, times):
     if found != expected:
         print(f"FAILED {bench.case.name} without a fault", *unit.differences(expected, found), sep="\n", flush=True)
         return False
+    if proxy.passed < 10000:
+        print(f"FAILED {bench.case.name}: only {proxy.passed} bytes went through the proxy", flush=True)
+        return False
     print(f"passed {bench.case.name} without a fault: {proxy.passed} bytes through the proxy", flush=True)
     return all([run_fault(bench, fault, expected, proxy.passed, options, times) for fault in options.fault])
 

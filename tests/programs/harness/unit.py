@@ -116,7 +116,8 @@ class Runner:
             for folder, socket in exports:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(socket)
-                servers.append(world.Server(self.settings.build, folder, f"unix:{socket}", self.user, self.log))
+                servers.append(world.Server(self.settings.build, folder, f"unix:{socket}", self.user, self.log,
+                                            f"{socket}.state"))
             yield {server.pid for server in servers}
         finally:
             for server in servers:

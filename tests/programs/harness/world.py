@@ -19,12 +19,12 @@ class WorldError(Exception):
 
 def pip_url(socket_path):
     """The URL of what a pipd serves on a unix socket (docs/pip.md)."""
-    return f"pip+unix:{socket_path}"
+    return f"pip+unix://{socket_path}!/"
 
 
 def pip_tcp_url(port):
     """The URL of what a pipd serves on a port of the loopback interface."""
-    return f"pip+tcp://127.0.0.1:{port}"
+    return f"pip://127.0.0.1:{port}/"
 
 
 class Build:
@@ -94,10 +94,8 @@ def image_check_command(build, image):
 class Server:
     """A pipd that serves one directory, on a unix socket or a port, run as `user`."""
 
-    def __init__(self, build, export, listen, user, log, state=None):
-        self.command = [build.tool("pipd"), "--export", export, "--listen", listen]
-        if state:
-            self.command += ["--state", state]
+    def __init__(self, build, export, listen, user, log, state):
+        self.command = [build.tool("pipd"), "--export", export, "--listen", listen, "--state", state]
         self.user, self.log, self.listen = user, log, listen
         self.start()
 
