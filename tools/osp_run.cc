@@ -58,8 +58,6 @@ std::string find_core() {
 
 // What a failed start_core() means.
 std::string explain(const std::string& core, int error) {
-  if (error == EEXIST)
-    return "this process is in an Osprey environment already; run the program itself, without osp-run";
   std::string text = "cannot start the core '" + core + "': " + describe(Error(error));
   if (error == ENOENT) text += "; it belongs in lib beside the bin that holds osp-run";
   if (error == ENOEXEC) text += "; is it of this build?";
@@ -78,6 +76,7 @@ int run(char** argv, char** envp) {
   if (options->version) return put(STDOUT_FILENO, "osp-run " OSP_VERSION "\n"), EXIT_SUCCESS;
   const auto environment = changed_environment(envp, options->environment);
   if (!environment) return complain(environment.error());
+  if (host::core_is_here()) return complain("this process is in Osprey already; run the program without osp-run");
   const std::string core = find_core();
   if (core.empty()) return complain("cannot find the core: /proc/self/exe cannot be read; is /proc mounted?");
   const host::BootBlock block{.door = host::Door::run,
