@@ -77,7 +77,7 @@ def summary(measure, samples):
 
 
 def say(result):
-    goal = f"goal {result['goal']:.2g}" if result["goal"] else "no goal"
+    goal = f"goal {result['goal']:g}" if result["goal"] else "no goal"
     print(f"{result['name']}: {result['title']} ({goal})")
     for way, row in result["ways"].items():
         low, high = row["ratio_range"]
@@ -107,7 +107,7 @@ def main():
     chosen = [m for m in measures.all_measures(options.quick) if not options.only or m.name in options.only]
     if options.list:
         for m in chosen:
-            print(f"{m.name:16} {m.title}" + (f", goal {m.goal:.2g}" if m.goal else ""))
+            print(f"{m.name:16} {m.title}" + (f", goal {m.goal:g}" if m.goal else ""))
         return 0
     if unknown := set(options.only or ()) - {m.name for m in chosen}:
         raise measures.BenchError(f"no measure is called {', '.join(sorted(unknown))}; --list names them")
