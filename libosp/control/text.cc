@@ -47,12 +47,15 @@ void add_frames(std::string& out, const task::Process& p, const trap::UserRegs& 
 void add_thread(std::string& out, const task::Process& p, const task::Thread& t) {
   const trap::UserRegs& r = t.regs;
   out += fmt::format("thread {} ({})", t.tid, t.name.data());
-  const char* call = t.rewound_rip != 0 && t.rewound_rip == r.rip ? linux::entry(static_cast<long>(r.rax)).name : nullptr;
-  out += call != nullptr ? fmt::format(" in {}({:#x}, {:#x}, {:#x})\n", call, r.rdi, r.rsi, r.rdx) : " in the program\n";
+  const char* call =
+      t.rewound_rip != 0 && t.rewound_rip == r.rip ? linux::entry(static_cast<long>(r.rax)).name : nullptr;
+  out +=
+      call != nullptr ? fmt::format(" in {}({:#x}, {:#x}, {:#x})\n", call, r.rdi, r.rsi, r.rdx) : " in the program\n";
   out += fmt::format("  rip {:x} rsp {:x} rbp {:x} flags {:x} fs {:x}\n", r.rip, r.rsp, r.rbp, r.flags, r.fs_base);
-  out += fmt::format("  rax {:x} rbx {:x} rcx {:x} rdx {:x} rsi {:x} rdi {:x}\n", r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi);
-  out += fmt::format("  r8 {:x} r9 {:x} r10 {:x} r11 {:x} r12 {:x} r13 {:x} r14 {:x} r15 {:x}\n", r.r8, r.r9, r.r10, r.r11,
-                     r.r12, r.r13, r.r14, r.r15);
+  out += fmt::format("  rax {:x} rbx {:x} rcx {:x} rdx {:x} rsi {:x} rdi {:x}\n", r.rax, r.rbx, r.rcx, r.rdx, r.rsi,
+                     r.rdi);
+  out += fmt::format("  r8 {:x} r9 {:x} r10 {:x} r11 {:x} r12 {:x} r13 {:x} r14 {:x} r15 {:x}\n", r.r8, r.r9, r.r10,
+                     r.r11, r.r12, r.r13, r.r14, r.r15);
   add_frames(out, p, r);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,12 @@ class Description {
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
   virtual long close() { return 0; }  // of the last fd; the error of close(2)
   virtual void inherited() {}         // in a forked child
+  // For a checkpoint: how path() can be opened again. Nothing: it cannot.
+  struct Origin {
+    std::string server;  // pip::Server::name(), where it is known
+    uint64_t offset = 0;
+  };
+  [[nodiscard]] virtual std::optional<Origin> origin() const { return std::nullopt; }
   // Where it was opened, absolute in the name space; empty for what has no name.
   [[nodiscard]] const std::string& path() const { return path_; }
   void set_path(std::string path) { path_ = std::move(path); }

@@ -27,6 +27,9 @@ class ServedFile final : public Description {
   }
   long close() override;
   void inherited() override { offset_.inherited(); }
+  [[nodiscard]] std::optional<Origin> origin() const override {
+    return path().empty() ? std::nullopt : std::optional(Origin{"", offset()});
+  }
 
   [[nodiscard]] uint64_t offset() const { return offset_.get(); }
   [[nodiscard]] pip::File& file() { return *file_; }

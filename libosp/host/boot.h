@@ -46,6 +46,7 @@ struct BootBlock {
   const char* image = nullptr;   // door restore: the image's path
   const char* change_directory = nullptr;
   const ProgramStart* start = nullptr;  // door 2
+  uint32_t changed_files = 0;           // door restore: migrate::ChangedFiles
 };
 
 // Maps `core_path` and jumps to it; returns only on failure, with minus an errno: ENOENT ENOEXEC
