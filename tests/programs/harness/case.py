@@ -22,11 +22,10 @@ class CaseError(Exception):
 class Case:
     """What a case file's header says; the fields are documented in the README."""
 
-    def __init__(self, path, link=None):
+    def __init__(self, path, link="dynamic", suffix=""):
         self.path = path
         self.stem, self.suffix = os.path.splitext(os.path.basename(path))
-        self.name = self.stem + (f"-{link}" if link else "")
-        self.link = link or "dynamic"
+        self.name, self.link = self.stem + suffix, link
         fields = read_header(path)
         words = lambda key: fields.get(key, DEFAULTS.get(key, "")).replace(",", " ").split()
         self.about = fields.get("about", "")
@@ -99,7 +98,7 @@ def load(folder):
         if os.path.splitext(name)[1] not in INTERPRETERS:
             continue
         link = read_header(path).get("link", "dynamic")
-        cases.append(Case(path, "static" if link == "static" else None))
+        cases.append(Case(path, "static" if link == "static" else "dynamic"))
         if link == "both":
-            cases.append(Case(path, "static"))
+            cases.append(Case(path, "static", "-static"))
     return cases
