@@ -89,6 +89,12 @@ class TerminalTest(unittest.TestCase):
     def test_interrupt_reaches_the_foreground(self):
         self.assertEqual(self.play("echo ready; exec sleep 4244", "expect ready\nsend \\x03\n").status, -2)
 
+    def test_ignored_signals_are_not_inherited(self):
+        script = ("import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path.insert(0, sys.argv[1]);"
+                  "from harness import process; process.become_reaper(); print(signal.getsignal(signal.SIGINT) == signal.SIG_DFL)")
+        command = [sys.executable, "-B", "-c", script, HERE]
+        self.assertEqual(subprocess.run(command, capture_output=True, text=True, check=False).stdout, "True\n")
+
     def test_missing_output_is_reported(self):
         self.assertIn(b"the output ended before", self.play("echo something", "expect nothing\n").stderr)
 

@@ -76,8 +76,10 @@ master, slave = pty.openpty()
 termios.tcsetwinsize(slave, (33, 99))
 child = subprocess.Popen(["sh", "-c", "tty -s && stty size; read line; echo got $line"], stdin=slave, stdout=slave,
                          stderr=slave, start_new_session=True)
-os.write(master, b"typed\n")
 screen = b""
+while not screen.endswith(b"33 99\r\n"):
+    screen += os.read(master, 1000)
+os.write(master, b"typed\n")
 while not screen.endswith(b"got typed\r\n"):
     screen += os.read(master, 1000)
 print("pty", child.wait(), screen)

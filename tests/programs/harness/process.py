@@ -41,7 +41,12 @@ class User:
 
 
 def become_reaper():
-    """Makes this process the parent of every orphan below it, and cores forbidden to all of them."""
+    """Makes this process the parent of every orphan below it, and what it starts independent of how
+    it was started itself: no signal is ignored (nohup, `&` in a script) or blocked; no cores are written."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
