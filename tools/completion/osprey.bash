@@ -31,11 +31,24 @@ _osp_run() {
   esac
 }
 
+# The pids of the processes that run in Osprey.
+_osp_pids() { _osp_words "$(osp ps 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { print $1 }')" "$1"; }
+
 _osp() {
-  case ${COMP_WORDS[*]:1:COMP_CWORD-1} in
-    '') _osp_words 'image --help --version' "$2" ;;
-    image) _osp_words 'show check --help' "$2" ;;
-    *) if [[ $2 == -* ]]; then _osp_words '--json --maps --help' "$2"; else compopt -o default; fi ;;
+  local command=${COMP_WORDS[1]-}
+  if ((COMP_CWORD == 1)); then
+    _osp_words 'ps status ns fd maps stack checkpoint restore image --help --version' "$2"
+    return
+  fi
+  case $command:$2 in
+    ps:*) _osp_words '--json --help' "$2" ;;
+    checkpoint:-*) _osp_words '--output --leave-running --force --help' "$2" ;;
+    checkpoint:*) if [[ $3 == -o || $3 == --output ]]; then compopt -o default; else _osp_pids "$2"; fi ;;
+    restore:-*) _osp_words '--files --trace --help' "$2" ;;
+    restore:*) if [[ $3 == --files ]]; then _osp_words 'keep refuse truncate' "$2"; else compopt -o default; fi ;;
+    image:-*) _osp_words '--json --maps --help' "$2" ;;
+    image:*) if ((COMP_CWORD == 2)); then _osp_words 'show check' "$2"; else compopt -o default; fi ;;
+    *) _osp_pids "$2" ;;
   esac
 }
 
