@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pip/server.h"
 #include "pip/session_client.h"
 
 namespace osp::pip {
@@ -17,6 +18,11 @@ class Channel {
   virtual void forget(uint64_t tag) = 0;
   // The most bytes that one Tread or Twrite may carry.
   [[nodiscard]] virtual uint32_t iounit() const = 0;
+  // Pages of an open file, where the other end has a page cache (File::map). The fd is the channel's until the fid is
+  // clunked. ENODEV: it has none.
+  virtual Result<PageRange> map(uint32_t, uint64_t, uint64_t, bool) { return fail(ENODEV); }
+  // Counts what others changed through the same session: what was read ahead before is stale.
+  [[nodiscard]] virtual uint64_t outside_changes() const { return 0; }
 
   Result<Answer> exchange(const std::vector<Message>& messages, uint16_t flags = 0) {
     OSP_ASSIGN(const uint64_t tag, submit(messages, flags));

@@ -74,7 +74,7 @@ Walked<Answer> Client::run_named(std::string_view path, Build&& second) {
 
 Walked<Opened> Client::open(std::string_view path, const OpenMode& mode) {
   if (mode.create) return create_file(path, mode);
-  if (mode.truncate || mode.write) ++shared_->changes;
+  if (mode.truncate || mode.write) shared_->changed();
   const uint32_t fid = shared_->fids.take();
   const std::string text = letters(mode);
   std::vector<Message> messages = {Topen{.fid = root_, .nfid = fid, .path = path, .mode = text}};
@@ -82,6 +82,7 @@ Walked<Opened> Client::open(std::string_view path, const OpenMode& mode) {
   const bool ahead = mode.read && !mode.write && !mode.path_only;
   const uint32_t count = std::min(shared_->channel->iounit(), ClientFile::prefetch * (mode.directory ? 8 : 1));
   if (ahead) messages.emplace_back(Tread{.fid = fid, .offset = 0, .count = count, .attrs = ""});
+  const uint64_t seen = shared_->changes();
   auto answer = shared_->channel->exchange(messages);
   const auto opened = answer ? reply_as<Ropen>(*answer, 0) : std::unexpected(WalkError(answer.error()));
   if (!opened) {
@@ -91,12 +92,12 @@ Walked<Opened> Client::open(std::string_view path, const OpenMode& mode) {
   const bool is_directory = (opened->ftype & 1U) != 0;
   auto file = std::make_unique<ClientFile>(shared_, fid, mode, is_directory);
   OSP_ASSIGN(const Attributes attributes, walked(unpack_attributes(opened->attributes)));
-  if (ahead && answer->replies.size() > 1) file->prefetched(std::move(*answer), 1, count);
+  if (ahead && answer->replies.size() > 1) file->prefetched(std::move(*answer), 1, count, seen);
   return Opened{.file = std::move(file), .attributes = attributes, .created = false};
 }
 
 Walked<Opened> Client::create_file(std::string_view path, const OpenMode& mode) {
-  ++shared_->changes;
+  shared_->changed();
   const uint32_t fid = shared_->fids.take();
   const std::string text = letters(mode);
   const auto answer =
@@ -128,7 +129,7 @@ Walked<std::string> Client::read_attribute(std::string_view path, std::string_vi
 
 Walked<void> Client::write_attribute(std::string_view path, std::string_view name, std::string_view value,
                                      uint64_t flags) {
-  ++shared_->changes;
+  shared_->changed();
   return nothing(
       run_named(path, [&](uint32_t fid) { return Twrite{.fid = fid, .offset = flags, .dat = value, .attr = name}; }));
 }
@@ -208,7 +209,7 @@ Walked<std::string> Client::read_file(std::string_view path, uint32_t most) {
 }
 
 Walked<void> Client::write_file(std::string_view path, std::string_view contents, uint32_t permissions) {
-  ++shared_->changes;
+  shared_->changed();
   if (contents.size() > shared_->channel->iounit()) return std::unexpected(WalkError(EMSGSIZE));
   const uint32_t fid = shared_->fids.take();
   auto answer = run({Tcreate{.fid = root_, .name = path, .perm = permissions, .mode = "wt", .nfid = fid, .target = ""},

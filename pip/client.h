@@ -24,7 +24,11 @@ class FidPool {
 struct ClientShared {
   Channel* channel = nullptr;
   FidPool fids;
-  uint64_t changes = 0;  // counts what this client changed: read-ahead from before is stale
+  uint64_t own_changes = 0;
+
+  // Grows with what this client and others of its session changed: read-ahead from before is stale.
+  [[nodiscard]] uint64_t changes() const { return own_changes + channel->outside_changes(); }
+  void changed() { ++own_changes; }
 };
 
 // A remote tree as a Server: each call is one group, so one round trip. Not for several threads at once; fibers that

@@ -26,7 +26,8 @@ ClientFile::~ClientFile() {
 
 Result<Answer> ClientFile::exchange(const Message& message) { return shared_->channel->exchange({message}); }
 
-void ClientFile::prefetched(Answer answer, size_t index, uint32_t asked) {
+void ClientFile::prefetched(Answer answer, size_t index, uint32_t asked, uint64_t seen) {
+  seen_ = seen;
   const auto read = reply_as<Rread>(answer, index);
   if (!read) return;
   if (is_directory_) {
@@ -107,8 +108,8 @@ void ClientFile::drop_chunks() {
 
 // Makes the first chunk one that holds `offset`, and asks for those after it if the file is read in sequence.
 Result<void> ClientFile::aim(uint64_t offset, size_t size) {
-  if (seen_ != shared_->changes) drop_chunks();
-  seen_ = shared_->changes;
+  if (seen_ != shared_->changes()) drop_chunks();
+  seen_ = shared_->changes();
   while (!chunks_.empty() && offset >= chunks_.front().offset + chunks_.front().count) {
     if (!chunks_.front().here) shared_->channel->forget(chunks_.front().tag);
     chunks_.pop_front();
@@ -155,7 +156,7 @@ Result<size_t> ClientFile::read_ahead(uint64_t offset, std::span<std::byte> into
 
 Result<size_t> ClientFile::write(uint64_t offset, std::span<const std::byte> from) {
   if (!mode_.write) return fail(EBADF);
-  ++shared_->changes;
+  shared_->changed();
   const std::string_view bytes(reinterpret_cast<const char*>(from.data()), from.size());  // bytes are chars in πp
   const size_t unit = shared_->channel->iounit();
   std::vector<uint64_t> tags;
@@ -179,7 +180,7 @@ Result<size_t> ClientFile::write(uint64_t offset, std::span<const std::byte> fro
 
 Result<uint64_t> ClientFile::append(std::span<const std::byte> from) {
   if (!mode_.write || !mode_.append) return fail(EBADF);
-  ++shared_->changes;
+  shared_->changed();
   const std::string_view bytes(reinterpret_cast<const char*>(from.data()), from.size());  // bytes are chars in πp
   const size_t unit = shared_->channel->iounit();
   uint64_t end = 0;
@@ -203,12 +204,17 @@ Result<void> ClientFile::fetch_entries(uint64_t first) {
 
 Result<std::vector<DirectoryEntry>> ClientFile::read_directory(uint64_t first, size_t count) {
   if (!is_directory_) return fail(ENOTDIR);
-  const bool rewound = first == 0 && !entries_fresh_;
+  const bool rewound = first == 0 && (!entries_fresh_ || seen_ != shared_->changes());
   entries_fresh_ = false;
   if (rewound || first < entries_first_ || first >= entries_first_ + entries_.size()) OSP_TRY(fetch_entries(first));
   const auto begin = entries_.begin() + static_cast<ptrdiff_t>(first - entries_first_);
   const auto size = std::min<size_t>(count, static_cast<size_t>(entries_.end() - begin));
   return std::vector<DirectoryEntry>(begin, begin + static_cast<ptrdiff_t>(size));
+}
+
+Result<PageRange> ClientFile::map(uint64_t offset, uint64_t size, bool writable) {
+  if (is_directory_ || mode_.path_only) return fail(ENODEV);
+  return shared_->channel->map(fid_, offset, size, writable);
 }
 
 Result<Attributes> ClientFile::stat() {
@@ -218,7 +224,7 @@ Result<Attributes> ClientFile::stat() {
 }
 
 Result<void> ClientFile::change(const AttributeChange& change) {
-  ++shared_->changes;
+  shared_->changed();
   const std::string packed = pack(change);
   OSP_ASSIGN(const Answer answer, exchange(Twrite{.fid = fid_, .offset = 0, .dat = packed, .attr = "stat"}));
   OSP_TRY(only_reply<Rwrite>(answer));

@@ -14,7 +14,7 @@ namespace osp::pip {
 class ClientFile final : public File {
  public:
   ClientFile(std::shared_ptr<ClientShared> shared, uint32_t fid, const OpenMode& mode, bool is_directory)
-      : shared_(std::move(shared)), fid_(fid), mode_(mode), is_directory_(is_directory), seen_(shared_->changes) {}
+      : shared_(std::move(shared)), fid_(fid), mode_(mode), is_directory_(is_directory), seen_(shared_->changes()) {}
   ~ClientFile() override;
 
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) override;
@@ -26,8 +26,11 @@ class ClientFile final : public File {
   Result<void> commit() override;
   Result<void> close() override;
 
-  // What came along with the open: the contents (or entries) from 0 on, `asked` bytes of them.
-  void prefetched(Answer answer, size_t index, uint32_t asked);
+  Result<PageRange> map(uint64_t offset, uint64_t size, bool writable) override;
+
+  // What came along with the open: the contents (or entries) from 0 on, `asked` bytes of them. `seen` is what
+  // ClientShared::changes() was before.
+  void prefetched(Answer answer, size_t index, uint32_t asked, uint64_t seen);
   static constexpr uint32_t prefetch = 32 * 1024;
 
  private:
@@ -56,7 +59,7 @@ class ClientFile final : public File {
   bool is_directory_;
   bool open_ = true;
   bool busy_ = false;         // another fiber is reading ahead
-  uint64_t seen_;             // shared_->changes when the chunks were asked for
+  uint64_t seen_;             // shared_->changes() when the chunks were asked for
   uint64_t next_ = 0;         // where a sequential read goes on
   size_t depth_ = 0;          // chunks to keep asked for
   std::deque<Chunk> chunks_;  // contiguous

@@ -1,0 +1,60 @@
+#include "pip/shm_channel.h"
+
+#include "pip/wire.h"
+
+namespace osp::pip {
+namespace {
+
+constexpr OptionSet options = OptionSet::all();
+constexpr size_t length_size = 4;  // of a packet, before its body
+
+}  // namespace
+
+Result<uint64_t> ShmChannel::submit(const std::vector<Message>& messages, uint16_t flags) {
+  std::string packet;
+  OSP_TRY(encode_group(Tgroup{.flags = flags}, messages, options, shm::area_size, packet));
+  for (const Message& message : messages) {
+    const auto* clunk = std::get_if<Tclunk>(&message);
+    if (clunk == nullptr || pages_.empty()) continue;
+    if (const auto found = pages_.find(clunk->fid); found != pages_.end()) {
+      port_.link().close_fd(found->second);
+      pages_.erase(found);
+    }
+  }
+  return port_.submit(shm::Kind::group, server_, std::string_view(packet).substr(length_size));
+}
+
+Result<Answer> ShmChannel::wait(uint64_t tag) {
+  OSP_ASSIGN(ShmReply reply, port_.wait(tag));
+  if (reply.status != 0) return fail(reply.status);
+  Answer answer{.bytes = std::make_unique<std::string>(std::move(reply.bytes)), .replies = {}};
+  OSP_ASSIGN(Packet packet, decode_body(*answer.bytes, options, UINT16_MAX));
+  answer.replies = std::move(packet.messages);
+  return answer;
+}
+
+Result<PageRange> ShmChannel::map(uint32_t fid, uint64_t offset, uint64_t size, bool writable) {
+  std::string request;
+  Writer writer(request);
+  writer.u32(fid), writer.u64(offset), writer.u64(size), writer.u8(writable ? 1 : 0);
+  OSP_ASSIGN(const ShmReply reply, port_.exchange(shm::Kind::map, server_, request));
+  if (reply.status != 0) return fail(reply.status);
+  Reader reader(reply.bytes);
+  const uint32_t serial = reader.u32();
+  const uint64_t file_size = reader.u64();
+  if (!reader.finished()) return fail(EPROTO);
+  if (serial != 0) {
+    OSP_ASSIGN(const int fd, port_.link().receive_fd(serial));
+    const auto [place, is_new] = pages_.try_emplace(fid, fd);
+    if (!is_new) port_.link().close_fd(std::exchange(place->second, fd));
+  }
+  const auto found = pages_.find(fid);
+  if (found == pages_.end()) return fail(EIO);
+  return PageRange{.fd = found->second, .fd_offset = offset, .size = file_size};
+}
+
+uint64_t ShmChannel::outside_changes() const {
+  return forks_ + environment_.changes[server_].load(std::memory_order_acquire);
+}
+
+}  // namespace osp::pip

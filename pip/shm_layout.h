@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "pip/message.h"
+
+// The shared memory between a process of an environment and its keeper: a header page and slots, each with a request
+// area and a reply area. A slot belongs to the client while it is free or done, and to the keeper while it is asked.
+namespace osp::pip::shm {
+
+enum class Kind : uint32_t {
+  group = 1,   // the body of a Tgroup; answered by the body of an Rgroup
+  attach = 2,  // a URL; answered by the server's number and the iounit, or status and a text
+  map = 3,     // fid[4] offset[8] size[8] writable[1]; answered by serial[4] size[8], the fd on the socket if serial
+  fork = 4,    // a channel for a child: answered by serial[4]; socket, segment and event come on the socket
+  sync = 5,    // writes back what was written through shared mappings
+};
+
+enum class State : uint32_t { free, asked, done };
+
+struct Slot {
+  std::atomic<State> state;
+  Kind kind;
+  uint32_t server;  // the number that attach gave
+  uint32_t request_size;
+  uint32_t reply_size;
+  int32_t status;  // 0, or an errno
+  uint64_t tag;    // grows with each request
+};
+
+inline constexpr uint32_t magic = 0x70ea0001;
+inline constexpr size_t slot_count = 8;
+inline constexpr uint32_t most_data = 256 * 1024;           // of one Tread or Twrite
+inline constexpr size_t area_size = most_data + 16 * 1024;  // bytes of one area; as iounit_of() leaves
+
+struct Header {
+  uint32_t magic;
+  std::atomic<uint32_t> replies;   // counts; the futex that a client without other threads sleeps on
+  std::atomic<uint32_t> sleeping;  // it does
+  std::atomic<uint32_t> polling;   // it sleeps on the event instead
+  Slot slots[slot_count];
+};
+
+inline constexpr size_t areas_at = 4096;
+static_assert(sizeof(Header) <= areas_at);
+inline constexpr size_t segment_size = areas_at + slot_count * 2 * area_size;
+
+inline std::byte* request_area(std::byte* segment, size_t slot) { return segment + areas_at + slot * 2 * area_size; }
+inline std::byte* reply_area(std::byte* segment, size_t slot) { return request_area(segment, slot) + area_size; }
+
+// A page that all processes of the environment share; only the keeper writes.
+struct Environment {
+  static constexpr size_t most_servers = 500;
+  std::atomic<uint64_t> changes[most_servers];  // by server: grows with each change that went through the keeper
+};
+inline constexpr size_t environment_size = 4096;
+static_assert(sizeof(Environment) <= environment_size);
+
+// What goes over the control socket (SOCK_SEQPACKET), always with fds.
+struct Notice {
+  uint32_t serial;  // 0: the first, with segment, doorbell, event and environment
+};
+
+}  // namespace osp::pip::shm
