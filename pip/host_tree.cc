@@ -59,8 +59,9 @@ Result<std::string> sized_value(Call&& call) {
 }  // namespace
 
 Result<std::unique_ptr<HostTree>> HostTree::create(std::string directory, Options options) {
-  OSP_ASSIGN(const int fd,
+  OSP_ASSIGN(int fd,
              from_raw<int>(raw::syscall(SYS_openat, AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)));
+  if (options.keep != nullptr) fd = options.keep(fd);
   HostFd root(fd);
   struct statx s {};
   OSP_TRY(from_raw<void>(raw::syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &s)));

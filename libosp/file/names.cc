@@ -16,7 +16,7 @@ namespace osp::file {
 namespace {
 
 std::shared_ptr<pip::Server> host_root() {
-  auto tree = pip::HostTree::create("/", {});
+  auto tree = pip::HostTree::create("/", {.keep = [](int fd) { return static_cast<int>(keep_fd(fd)); }});
   if (!tree) {
     log::error("core", "the host's root cannot be opened: {}", describe(tree.error()));
     raw::syscall(SYS_exit_group, 125);

@@ -1,5 +1,6 @@
 #include "libosp/file/servers.h"
 
+#include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
 #include "namespace/ns_file.h"
 #include "pip/host_tree.h"
@@ -10,7 +11,7 @@ namespace {
 
 ns::Checked<ns::Attached> attach_device(const ns::DeviceName& name) {
   if (name.device == "U") {
-    auto tree = pip::HostTree::create("/", {});
+    auto tree = pip::HostTree::create("/", {.keep = [](int fd) { return static_cast<int>(keep_fd(fd)); }});
     if (!tree) return ns::trouble(tree.error().code, "the host's root cannot be opened");
     return ns::Attached{std::move(*tree), name.path};
   }

@@ -37,8 +37,15 @@ long clone_thread(Call& c, const CloneArguments& args) {
 long clone_process(Call& c, const CloneArguments& args) {
   const bool vfork = (args.flags & CLONE_VFORK) != 0;
   if ((args.flags & CLONE_VM) != 0 && !vfork) return -ENOSYS;  // docs/caveats.md
-  if ((args.flags & (CLONE_SIGHAND | CLONE_FILES | namespaces | CLONE_PARENT | CLONE_PIDFD)) != 0) return -EINVAL;
+  if ((args.flags & (CLONE_SIGHAND | CLONE_FILES | namespaces | CLONE_PARENT)) != 0) return -EINVAL;
+  constexpr uint64_t pidfd_and_tid = CLONE_PIDFD | CLONE_PARENT_SETTID;  // clone(2) has one place for both
+  if ((args.flags & pidfd_and_tid) == pidfd_and_tid) return -EINVAL;
   const long child = task::fork_process(c.thread, vfork);
+  if (child > 0 && (args.flags & CLONE_PIDFD) != 0) {
+    const long pidfd = raw::syscall(SYS_pidfd_open, child, 0);
+    raw::syscall(SYS_fcntl, pidfd, F_SETFD, FD_CLOEXEC);
+    put(args.parent_tid, static_cast<int>(pidfd));
+  }
   if (child > 0 && (args.flags & CLONE_PARENT_SETTID) != 0) put(args.parent_tid, static_cast<int>(child));
   if (child != 0) return child;
   if (args.stack != 0) c.thread.regs.rsp = args.stack;

@@ -59,14 +59,18 @@ uintptr_t AddressSpace::choose(size_t size, uintptr_t alignment) const {
 }
 
 uintptr_t AddressSpace::free_near(uintptr_t near, size_t size, uintptr_t reach) const {
+  constexpr uintptr_t much_room = 16 * 1024 * 1024;
+  if (near < top_ && top_ + trampoline_zone - near < reach)
+    for (uintptr_t at = top_; at + size <= top_ + trampoline_zone; at += size)
+      if (is_free(at, size)) return at;
   const uintptr_t low = near > reach ? near - reach : lowest;
   for (auto it = areas_.upper_bound(near); it != areas_.begin();) {
-    const Area& area = (--it)->second;
-    if (area.start < low + size) break;
-    if (is_free(area.start - size, size)) return area.start - size;
+    const uintptr_t start = (--it)->second.start;
+    if (start < low + size) break;
+    const uintptr_t room = std::min(much_room, start - lowest - size);
+    if (is_free(start - room, room)) return start - size;
+    if (it->second.use == Use::trampolines && is_free(start - size, size)) return start - size;
   }
-  for (auto it = areas_.upper_bound(near); it != areas_.end() && it->second.end + size < near + reach; ++it)
-    if (is_free(it->second.end, size)) return it->second.end;
   return 0;
 }
 

@@ -27,6 +27,9 @@ struct Backing {
   ~Backing();
 };
 
+// Kept free for trampolines above the mappings: a hole between mappings is the program's to fill.
+inline constexpr uintptr_t trampoline_zone = 64 * 1024 * 1024;
+
 enum class Use : uint8_t { plain, heap, stack, vdso, trampolines };
 
 struct Area {
@@ -41,7 +44,8 @@ struct Area {
 
 class AddressSpace {
  public:
-  // Addresses for mappings without a fixed place go down from `top`; the stack lies above it.
+  // Addresses for mappings without a fixed place go down from `top`; trampoline_zone bytes above it are
+  // for the core's, and the stack lies above those.
   void set_layout(uintptr_t top, uintptr_t brk_start);
 
   // mmap(2) on the host with an address of ours (or the program's, for MAP_FIXED and honoured hints), and
@@ -71,7 +75,8 @@ class AddressSpace {
   [[nodiscard]] uintptr_t top() const { return top_; }
   void set_break_range(uintptr_t start, uintptr_t end) { break_start_ = start, break_end_ = end; }
 
-  // A free range of `size` bytes whose every byte is within `reach` of `near`, for trampolines; 0: none.
+  // A free range of `size` bytes whose every byte is within `reach` of `near`, for trampolines: in the zone,
+  // else below a mapping with much room; 0: none.
   [[nodiscard]] uintptr_t free_near(uintptr_t near, size_t size, uintptr_t reach) const;
 
  private:

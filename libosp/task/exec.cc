@@ -59,13 +59,19 @@ long read_head(file::ProgramFile& file, std::vector<std::byte>& head) {
   return 0;
 }
 
+// AT_EXECFN: of a file that was named by an fd, as execveat(2) has it.
+std::string name_for_program(int directory_fd, const std::string& path) {
+  if (path.starts_with('/') || directory_fd == AT_FDCWD) return path;
+  return path.empty() ? fmt::format("/dev/fd/{}", directory_fd) : fmt::format("/dev/fd/{}/{}", directory_fd, path);
+}
+
 // Follows scripts to the ELF file that runs in the end.
 long open_program(Thread& thread, int directory_fd, std::string path, int flags, Candidate& found) {
   for (int depth = 0; depth <= load::max_script_depth; ++depth) {
     auto opened = file::open_program(thread, directory_fd, path, flags);
     if (!opened) return -opened.error().code;
     found.file = std::move(*opened);
-    if (depth == 0) found.path = path;
+    if (depth == 0) found.path = name_for_program(directory_fd, path);
     std::vector<std::byte> head;
     if (const long error = read_head(found.file, head); error != 0) return error;
     if (!load::is_script(head)) {
@@ -204,7 +210,7 @@ Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& pla
   const uint64_t top = stack_top - random_pages(22);
   const uint64_t stack_size = memory::page_up(stack_limit());
   p.memory.clear();
-  p.memory.set_layout(top - stack_size - random_pages(16), plan.program.brk_start + random_pages(12));
+  p.memory.set_layout(top - stack_size - random_pages(16) - memory::trampoline_zone, plan.program.brk_start + random_pages(12));
   const int stack_protection = PROT_READ | PROT_WRITE | (plan.executable_stack ? PROT_EXEC : 0);
   auto stack = p.memory.map(top - stack_size, stack_size, stack_protection,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0, nullptr, Use::stack);

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/log.h"
 #include "base/raw_syscall.h"
@@ -25,7 +26,20 @@ constexpr size_t signal_stack_size = 64 * 1024;
 // says that it has taken the pages.
 int tell_parent = -1, hear_parent = -1;
 
-long host_fork() { return raw::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
+// Signals wait from before the fork until the child can tell its own from the parent's.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    const signal::Mask all = ~signal::Mask{0};
+    raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, 8);
+  }
+  ~SignalsHeld() { raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, 0, 8); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  signal::Mask before_ = 0;
+};
 
 // The child starts with one worker, one thread, and nothing pending.
 void become_child(Thread& thread) {
@@ -50,6 +64,16 @@ void become_child(Thread& thread) {
   thread.tid = p.pid;
   p.memory.forget_unforked();
   p.after_fork();
+}
+
+// fork(2); the child is a process of its own when this returns 0.
+long host_fork(Thread& thread, const std::function<void()>& in_child) {
+  const SignalsHeld held;
+  const long child = raw::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (child != 0) return child;
+  in_child();
+  become_child(thread);
+  return 0;
 }
 
 struct Pipe {
@@ -79,15 +103,13 @@ void await_vfork(int child, const Pipe& from_child, const Pipe& to_child) {
 long vfork_process(Thread& thread) {
   const Pipe from_child = Pipe::make(), to_child = Pipe::make();
   if (from_child.read < 0 || to_child.read < 0) return -EMFILE;
-  const long child = host_fork();
-  if (child == 0) {
+  const long child = host_fork(thread, [&] {
     file::drop_fd(from_child.read);
     file::drop_fd(to_child.write);
     tell_parent = from_child.write;
     hear_parent = to_child.read;
-    become_child(thread);
-    return 0;
-  }
+  });
+  if (child == 0) return 0;
   file::drop_fd(from_child.write);
   file::drop_fd(to_child.read);
   if (child > 0) await_vfork(static_cast<int>(child), from_child, to_child);
@@ -101,12 +123,11 @@ long vfork_process(Thread& thread) {
 long fork_process(Thread& thread, bool vfork) {
   save_vector_state(thread);
   if (vfork) return vfork_process(thread);
-  const long child = host_fork();
-  if (child == 0) {
-    if (tell_parent >= 0) file::drop_fd(std::exchange(tell_parent, -1)), file::drop_fd(std::exchange(hear_parent, -1));
-    become_child(thread);
-  }
-  return child;
+  return host_fork(thread, [] {
+    if (tell_parent < 0) return;
+    file::drop_fd(std::exchange(tell_parent, -1));
+    file::drop_fd(std::exchange(hear_parent, -1));
+  });
 }
 
 void release_vfork_parent() {

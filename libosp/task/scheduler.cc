@@ -12,6 +12,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/host/window.h"
 #include "libosp/task/process.h"
+#include "libosp/task/vector_state.h"
 #include "libosp/trap/raw_handler.h"
 
 namespace osp::task {
@@ -127,6 +128,7 @@ bool Scheduler::has_ready() const { return algorithm_->has_ready_fibers(); }
 
 void Scheduler::yield(Thread& thread) {
   if (!has_ready()) return;
+  suspend_vector_state(thread);
   boost::this_fiber::yield();
   current_ = &thread;
 }
@@ -138,6 +140,7 @@ Wake Scheduler::park(Thread& thread, uint64_t deadline_ns, bool interruptible) {
   thread.state = RunState::parking;
   auto timer = deadlines_.end();
   if (deadline_ns != 0) timer = deadlines_.emplace(deadline_ns, &thread);
+  suspend_vector_state(thread);
   boost::this_fiber::yield();
   current_ = &thread;
   if (timer != deadlines_.end()) deadlines_.erase(timer);

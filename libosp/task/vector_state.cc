@@ -17,9 +17,13 @@ void drop_vector_state(Thread& thread) {
   if (in_processor == &thread) in_processor = nullptr;
 }
 
+void suspend_vector_state(Thread& thread) {
+  save_vector_state(thread);
+  drop_vector_state(thread);
+}
+
 void load_vector_state(Thread& thread) {
   if (in_processor == &thread) return;
-  if (in_processor != nullptr) trap::vector::save(in_processor->regs.vector);
   trap::vector::load(thread.regs.vector);
   in_processor = &thread;
 }
