@@ -1,7 +1,7 @@
 // What static glibc asks the host for memory with, redirected to the core's window: mmap and friends
-// map there, and brk never grows (a program's heap once grew over the core's TLS through it). These
-// definitions take the place of libc.a's mmap64.o, munmap.o, mremap.o and brk.o. They run before TLS
-// exists, so errno is set only on failure, which early start-up does not survive anyway.
+// map there, and brk stays in an array (a program's heap once grew over the core's TLS through it). These
+// definitions take the place of libc.a's mmap64.o, munmap.o, mremap.o, brk.o and dl-early_allocate.o. They run
+// before TLS exists, so errno is set only on failure, which early start-up does not survive anyway.
 #include <cerrno>
 #include <cstdarg>
 #include <cstddef>
@@ -31,11 +31,18 @@ int to_int(long result) {
 
 extern "C" {
 
-// Not null and not to be grown: sbrk() then fails, and glibc falls back to mmap.
-void* __curbrk = reinterpret_cast<void*>(osp::window::image);
+// A break of our own, large enough for the TLS that glibc takes from it before anything else (csu/libc-tls.c; else it
+// would call the host's mmap by itself, for a place outside the window). Further growth fails: glibc then uses mmap.
+alignas(64) static char early_memory[32 * 1024];
+void* __curbrk = early_memory;
 
-int __brk(void*) { return -1; }
-int brk(void*) { return -1; }
+int __brk(void* end) {
+  const auto wanted = reinterpret_cast<uintptr_t>(end), start = reinterpret_cast<uintptr_t>(&early_memory);
+  if (wanted < start || wanted > start + sizeof early_memory) return -1;
+  __curbrk = end;
+  return 0;
+}
+int brk(void*) __attribute__((alias("__brk")));
 
 void* mmap(void* address, size_t size, int protection, int flags, int fd, int64_t offset) {
   if ((flags & map_fixed) != 0)
@@ -60,5 +67,11 @@ void* mremap(void* address, size_t old_size, size_t new_size, int, ...) {
   return moved;
 }
 void* __mremap(void*, size_t, size_t, int, ...) __attribute__((alias("mremap")));
+
+// Memory of the first TLS block: libc.a's own asks the host for any address, which may be the program's.
+void* _dl_early_allocate(size_t size) {
+  const long start = osp::window::map(size, 3, 0x22, -1, 0);
+  return start < 0 ? nullptr : reinterpret_cast<void*>(start);
+}
 
 }  // extern "C"
