@@ -84,7 +84,6 @@ long sys_exit(Call& c) {
 }
 
 long sys_exit_group(Call& c) {
-  task::release_vfork_parent();
   c.process.end(W_EXITCODE(static_cast<int>(c.a) & 0xff, 0));
 }
 

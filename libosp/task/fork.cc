@@ -97,7 +97,7 @@ void await_vfork(int child, const Pipe& from_child, const Pipe& to_child) {
     got = raw::read(from_child.read, &message, 1);
   } while (got == -EINTR);
   if (got == 1) take_written_pages(child, from_child.read);
-  raw::write(to_child.write, "", 1);
+  file::drop_fd(to_child.write);  // the child, which may be waiting for this, goes on
 }
 
 long vfork_process(Thread& thread) {
@@ -112,9 +112,12 @@ long vfork_process(Thread& thread) {
   if (child == 0) return 0;
   file::drop_fd(from_child.write);
   file::drop_fd(to_child.read);
-  if (child > 0) await_vfork(static_cast<int>(child), from_child, to_child);
+  if (child > 0) {
+    await_vfork(static_cast<int>(child), from_child, to_child);
+  } else {
+    file::drop_fd(to_child.write);
+  }
   file::drop_fd(from_child.read);
-  file::drop_fd(to_child.write);
   return child;
 }
 

@@ -8,6 +8,7 @@
 #include "libosp/file/files.h"
 #include "libosp/file/names.h"
 #include "libosp/patch/site_patcher.h"
+#include "libosp/task/fork.h"
 #include "libosp/trap/raw_handler.h"
 #include "libosp/trap/vector.h"
 
@@ -135,6 +136,7 @@ void Process::send(Thread& thread, const siginfo_t& info) {
 }
 
 void Process::end(int wait_status) {
+  release_vfork_parent();
   files->close_all();
   if (WIFSIGNALED(wait_status)) {
     const int signo = WTERMSIG(wait_status);
