@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "libosp/control/order.h"
+#include "libosp/control/serve.h"
 #include "libosp/crash.h"
 #include "libosp/file/files.h"
 #include "libosp/file/names.h"
@@ -16,6 +18,8 @@
 #include "libosp/start.h"
 #include "libosp/task/fork.h"
 #include "libosp/task/process.h"
+#include "migrate/checkpoint.h"
+#include "migrate/restore.h"
 
 namespace {
 
@@ -71,5 +75,8 @@ int main() {
       die(125, fmt::format("--trace: {}: {}", boot->trace, describe(opened.error())));
     process.trace = true;
   }
+  control::set_hooks({migrate::checkpoint, migrate::checkpoint_report});
+  process.serve_stop = control::serve;
+  if (boot->door == host::Door::restore) migrate::restore_program(*boot);
   start_program(*boot);
 }

@@ -40,7 +40,7 @@ class Progress {
  public:
   Progress(const std::string& path, uint64_t total) : total_(total) {
     if (path.empty()) return;
-    fd_ = static_cast<int>(raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    fd_ = static_cast<int>(raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_WRONLY | O_CLOEXEC));
     tell();
   }
   Progress(const Progress&) = delete;

@@ -176,7 +176,8 @@ Result<void> capture_process(Capture& c) {
   out.pgid = static_cast<int32_t>(raw::call(SYS_getpgrp));
   out.sid = static_cast<int32_t>(raw::syscall(SYS_getsid, 0));
   out.cwd = p.names->cwd(), out.root = p.names->root();
-  for (const std::string& command : p.names->space().commands()) out.name_space += command + "\n";
+  if (!p.names->space().only_host())
+    for (const std::string& command : p.names->space().commands()) out.name_space += command + "\n";
   out.umask = static_cast<uint32_t>(to_number(value_of(host_text("/proc/self/status"), "Umask:"), 8));
   capture_program(c);
   capture_credentials(c);

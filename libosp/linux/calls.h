@@ -140,6 +140,8 @@ long sys_tgkill(Call& call);
 long sys_time(Call& call);
 long sys_timer_create(Call& call);
 long sys_timer_forward(Call& call);
+long sys_timer_settime(Call& call);
+long sys_timerfd_settime(Call& call);
 long sys_truncate(Call& call);
 long sys_umask(Call& call);
 long sys_unlink(Call& call);

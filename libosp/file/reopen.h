@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libosp/file/files.h"
+#include "libosp/task/process.h"
+
+namespace osp::file {
+
+// For a restore: opens again what the core served at `path` (Description::origin), absolute in the name space, with
+// the flags of F_GETFL and at that offset. ENOENT, EACCES…: as open(2).
+Result<std::shared_ptr<Description>> reopen(const task::Process& process, const std::string& path, int flags,
+                                            uint64_t offset);
+
+}  // namespace osp::file

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <expected>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libosp/task/process.h"
+#include "migrate/image_reader.h"
+#include "migrate/restore.h"
+
+// What the parts of a restore share. They run in order: check, memory, files, process.
+namespace osp::migrate {
+
+// An error that a person reads: the process that was to be restored ends with it.
+using Restored = std::expected<void, std::string>;
+
+inline std::unexpected<std::string> because(std::string what, long error) {
+  return std::unexpected(std::move(what) + ": " + describe(Error(static_cast<int>(error < 0 ? -error : error))));
+}
+
+struct Restore {
+  Restore(task::Process& into, ImageReader& from, ChangedFiles policy)
+      : process(into), image(from), manifest(from.manifest()), changed(policy) {}
+
+  task::Process& process;
+  ImageReader& image;
+  const Manifest& manifest;
+  ChangedFiles changed;
+  std::array<int, 3> standard = {-1, -1, -1};  // a core's fd of the door's 0, 1, 2; -1: it was closed
+  std::vector<int> objects;                    // a core's fd of each memory object
+
+  [[nodiscard]] const migrate::Process& saved() const { return manifest.processes.front(); }
+  // The host's CLOCK_MONOTONIC now, as the program reads it.
+  [[nodiscard]] int64_t program_now() const;
+};
+
+// Whether this host can take it. Creates nothing.
+Restored check_restore(const Restore& restore);
+
+// The name space and the working directory in it.
+Restored restore_names(const Restore& restore);
+Restored restore_memory(Restore& restore);
+Restored restore_files(Restore& restore);
+// A core's fd, or minus an errno, for one socket; pairs are made by their first end, which leaves the second in
+// `others` under the other description's index.
+long restore_socket(const Manifest& manifest, uint32_t index, std::map<uint32_t, int>& others);
+// All but the threads' fibers; timers run from here on.
+Restored restore_process(Restore& restore);
+
+}  // namespace osp::migrate
