@@ -5,7 +5,10 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "tools/osp_checkpoint.h"
 #include "tools/osp_image.h"
+#include "tools/osp_ps.h"
+#include "tools/osp_restore.h"
 
 namespace {
 constexpr int status_usage = 2;
@@ -17,6 +20,9 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("osp {}", OSP_VERSION));
   app.require_subcommand(1);
   int status = EXIT_SUCCESS;
+  osp::tools::add_process_commands(app, status);
+  osp::tools::add_checkpoint_command(app, status);
+  osp::tools::add_restore_command(app, status);
   osp::tools::add_image_command(app, status);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,84 @@
+#include "tools/osp_restore.h"
+
+#include <fmt/format.h>
+#include <sys/rseq.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/raw_syscall.h"
+#include "base/result.h"
+#include "libosp/host/boot.h"
+
+namespace osp::tools {
+namespace {
+
+constexpr int status_failed = 125;
+
+struct Options {
+  std::string file;
+  uint32_t changed_files = 0;  // migrate::ChangedFiles
+  bool trace = false;
+};
+
+// The core lies in ../lib as seen from this executable.
+std::string find_core() {
+  char self[4096];
+  const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
+  if (length <= 0) return {};
+  std::string path(self, static_cast<size_t>(length));
+  for (int up = 0; up < 2; ++up) path.resize(path.rfind('/'));
+  return path + "/lib/osp-core";
+}
+
+const unsigned long* aux_vector() {
+  char** at = environ;
+  while (*at != nullptr) ++at;
+  return reinterpret_cast<const unsigned long*>(at + 1);  // where the System V ABI puts it
+}
+
+// The kernel writes to the area that our libc has registered, and that will be unmapped.
+void unregister_rseq() {
+  constexpr int unregister = 1;
+  constexpr long area_size = 32;
+  char* const thread = static_cast<char*>(__builtin_thread_pointer());
+  if (__rseq_size != 0) raw::syscall(SYS_rseq, thread + __rseq_offset, area_size, unregister, RSEQ_SIG);
+}
+
+int run(const Options& options) {
+  const std::string core = find_core();
+  host::BootBlock block;
+  block.door = host::Door::restore;
+  block.core_path = core.c_str();
+  block.envp = environ;
+  block.auxv = aux_vector();
+  block.image = options.file.c_str();
+  block.changed_files = options.changed_files;
+  block.trace = options.trace ? "" : nullptr;
+  unregister_rseq();
+  const long error = host::start_core(block);
+  const char* hint = error == -EEXIST ? "; this process is in an Osprey environment already" : "";
+  fmt::print(stderr, "osp: restore: cannot start the core '{}': {}{}\n", core,
+             describe(Error(static_cast<int>(-error))), hint);
+  return status_failed;
+}
+
+}  // namespace
+
+void add_restore_command(CLI::App& app, int& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("restore", "Become the process of an image, where it stopped");
+  command->add_option("file", options->file, "The image")->required();
+  const std::map<std::string, uint32_t> policies = {{"keep", 0}, {"refuse", 1}, {"truncate", 2}};
+  command
+      ->add_option("--files", options->changed_files,
+                   "What to do with open files that have changed since: keep, refuse, truncate")
+      ->transform(CLI::CheckedTransformer(policies));
+  command->add_flag("--trace", options->trace, "Write each system call, decoded, to stderr");
+  command->callback([options, &status] { status = run(*options); });
+}
+
+}  // namespace osp::tools
