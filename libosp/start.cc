@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "libosp/door2.h"
 #include "libosp/file/names.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/exec.h"
@@ -34,19 +35,22 @@ std::string_view variable(const std::vector<std::string>& environment, std::stri
   return {};
 }
 
-// Dispositions and mask that we were started with are the program's (nohup(1) relies on it).
-void take_signals(Thread& thread) {
+// Dispositions and mask that we were started with are the program's (nohup(1) relies on it); by door 2 it
+// may have handlers already.
+void take_signals(Thread& thread, const host::ProgramStart* start) {
   Process& p = thread.process;
   signal::Mask mask = 0;
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, 0, &mask, 8);
+  if (start != nullptr) mask = start->signal_mask & ~signal::unblockable;
   thread.signals.mask = mask;
   for (int signo = 1; signo <= signal::last_signal; ++signo) {
     if (signo == SIGKILL || signo == SIGSTOP) continue;
-    if (trap::host_disposition(signo) == 1 && signo != trap::tick_signal &&
-        signo != trap::control_signal && signo != SIGSYS) {
-      p.signals.actions[static_cast<size_t>(signo)].handler = 1;
-    } else {
+    const bool of_core = signo == trap::tick_signal || signo == trap::control_signal || signo == SIGSYS;
+    signal::Action& action = p.signals.actions[static_cast<size_t>(signo)];
+    if (of_core) {
       trap::install_handler(signo);
+    } else if (raw::syscall(SYS_rt_sigaction, signo, 0, &action, 8); action.handler != 1) {
+      signal::mirror(p, signo);
     }
   }
   const signal::Mask terminal = mask & (signal::bit(SIGTTIN) | signal::bit(SIGTTOU));
@@ -83,14 +87,27 @@ long execute_in_path(Thread& thread, const std::string& name, const std::vector<
   p.end(W_EXITCODE(error == -ENOENT ? status_not_found : status_not_runnable, 0));
 }
 
-void run_first_program(Thread& thread, const host::BootBlock& boot) {
-  if (const auto applied = thread.process.names->apply(boot, copy_strings(boot.envp)); !applied) {
-    log::error("osp-run", "{}", applied.error().text());
-    thread.process.end(W_EXITCODE(status_failed, 0));
+void make_name_space(Process& p, const host::BootBlock& boot) {
+  if (const auto applied = p.names->apply(boot, copy_strings(boot.envp)); !applied) {
+    log::error(boot.door == host::Door::preload ? "core" : "osp-run", "{}", applied.error().text());
+    p.end(W_EXITCODE(status_failed, 0));
   }
+}
+
+void run_first_program(Thread& thread, const host::BootBlock& boot) {
   const std::string name = boot.program;
   const long result = execute_in_path(thread, name, copy_strings(boot.argv), copy_strings(boot.envp));
   if (result != task::call_was_replaced) refuse_program(thread.process, name, result);
+  task::run_thread(thread);
+}
+
+// Door 2: the program runs already.
+void go_on_with_program(Thread& thread, const host::BootBlock& boot) {
+  if (const auto adopted = adopt_program(thread, boot); !adopted) {
+    const bool threads = adopted.error().code == EBUSY;
+    log::error("core", "this program cannot be taken over: {}", threads ? "it has several threads already" : describe(adopted.error()));
+    thread.process.end(W_EXITCODE(status_failed, 0));
+  }
   task::run_thread(thread);
 }
 
@@ -101,8 +118,15 @@ void start_program(const host::BootBlock& boot) {
   p.threads.push_back(std::make_unique<Thread>(p, p.pid));
   Thread& thread = *p.threads.back();
   task::prepare_worker();
-  take_signals(thread);
-  p.scheduler.start(thread, [&thread, &boot] { run_first_program(thread, boot); });
+  take_signals(thread, boot.start);
+  p.scheduler.start(thread, [&thread, &boot] {
+    make_name_space(thread.process, boot);
+    if (boot.door == host::Door::preload) {
+      go_on_with_program(thread, boot);
+    } else {
+      run_first_program(thread, boot);
+    }
+  });
   p.scheduler.run();
 }
 

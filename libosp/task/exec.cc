@@ -136,15 +136,6 @@ Result<void> map_image(Process& p, const load::ImagePlan& plan, file::ProgramFil
   return {};
 }
 
-Result<uintptr_t> map_vdso(Process& p) {
-  const auto image = vdso::image();
-  OSP_ASSIGN(const uintptr_t at, p.memory.map(0, vdso::mapped_size(), PROT_READ | PROT_WRITE,
-                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, nullptr, Use::vdso));
-  std::memcpy(reinterpret_cast<void*>(at), image.data(), image.size());
-  OSP_TRY(p.memory.protect(at, vdso::mapped_size(), PROT_READ | PROT_EXEC));
-  return at;
-}
-
 load::StackInput stack_input(const Process& p, const Candidate& found, const load::LoadPlan& plan,
                              const std::vector<std::string>& envp, uint64_t top) {
   load::StackInput input;
@@ -230,6 +221,15 @@ Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& pla
 }
 
 }  // namespace
+
+Result<uintptr_t> map_vdso(Process& p) {
+  const auto image = vdso::image();
+  OSP_ASSIGN(const uintptr_t at, p.memory.map(0, vdso::mapped_size(), PROT_READ | PROT_WRITE,
+                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, nullptr, Use::vdso));
+  std::memcpy(reinterpret_cast<void*>(at), image.data(), image.size());
+  OSP_TRY(p.memory.protect(at, vdso::mapped_size(), PROT_READ | PROT_EXEC));
+  return at;
+}
 
 const std::string& last_refusal() { return refusal; }
 

@@ -15,6 +15,9 @@ namespace osp::task {
 long execute(Thread& thread, int directory_fd, const std::string& path, std::vector<std::string> argv,
              std::vector<std::string> envp, int flags);
 
+// Maps a copy of our vDSO (vdso/vdso.h) for the program; its address. Errors of mmap(2).
+Result<uintptr_t> map_vdso(Process& process);
+
 // Why the last execute() failed, for a person: "is for AArch64, …"; empty where the errno says all.
 const std::string& last_refusal();
 
