@@ -126,8 +126,10 @@ long sys_first_pid(Call& c) {
 
 long sys_arch_prctl(Call& c) {
   constexpr uint64_t set_gs = 0x1001, set_fs = 0x1002, get_fs = 0x1003, get_gs = 0x1004;
+  constexpr uint64_t task_size = 0x7fff'ffff'f000;
   switch (c.a) {
     case set_fs:
+      if (c.b >= task_size) return -EPERM;
       c.thread.regs.fs_base = c.b;
       return 0;
     case get_fs:

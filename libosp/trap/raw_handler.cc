@@ -80,7 +80,7 @@ void save_registers(UserRegs& r, const greg_t* g) {
 void enter_core(Worker& w, greg_t* g, Kind kind) {
   save_registers(*w.regs, g);
   w.regs->kind = kind;
-  w.regs->full = kind == Kind::syscall ? 0 : 1;
+  w.regs->full = 1;
   w.regs->orig_rax = w.regs->rax;
   w.in_core = 1;
   g[REG_RIP] = static_cast<greg_t>(address_of(osp_trap_landing));
