@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "pip/shm_server.h"
+#include "tools/keeper_pages.h"
+
+namespace osp::keeper {
+
+// A process of the environment: its channel, and the fids that it has under its own numbers.
+class Process {
+ public:
+  // The other end of the socket is left in `theirs`.
+  static Result<std::shared_ptr<Process>> create(pip::HostFd& theirs);
+  // What a forked child begins with.
+  static Result<std::shared_ptr<Process>> fork(const Process& parent, pip::HostFd& theirs);
+  // With one that the core has made.
+  static Result<std::shared_ptr<Process>> create_on(pip::HostFd socket);
+
+  struct Held {
+    FidPtr fid;
+    bool has_pages = false;  // the memfd has been sent
+  };
+  // Null: there is no such fid.
+  Held* find(uint32_t tree, uint32_t fid);
+  void put(uint32_t tree, uint32_t fid, FidPtr file);
+  // Takes a fid away. Null: there was none.
+  FidPtr take(uint32_t tree, uint32_t fid);
+  void end() { fids_.clear(); }
+
+  [[nodiscard]] pip::ShmServer& channel() { return *channel_; }
+  [[nodiscard]] int socket() const { return socket_.get(); }
+  uint32_t next_serial() { return ++last_serial_; }
+  [[nodiscard]] bool is_gone() const { return gone_; }
+  void set_gone() { gone_ = true; }
+
+ private:
+  std::unique_ptr<pip::ShmServer> channel_;
+  pip::HostFd socket_;
+  std::unordered_map<uint64_t, Held> fids_;  // by tree and number
+  uint32_t last_serial_ = 0;
+  bool gone_ = false;
+};
+
+}  // namespace osp::keeper

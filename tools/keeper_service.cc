@@ -1,0 +1,204 @@
+#include "tools/keeper_service.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <new>
+
+#include "base/log.h"
+#include "pip/url.h"
+#include "pip/wire.h"
+
+namespace osp::keeper {
+
+using namespace pip;
+
+Result<std::unique_ptr<Service>> Service::create(uint64_t cache_limit) {
+  std::unique_ptr<Service> service(new Service(cache_limit));
+  OSP_ASSIGN(service->loop_, Loop::create());
+  service->doorbell_ = HostFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  service->environment_fd_ = HostFd(memfd_create("osp-environment", MFD_CLOEXEC));
+  if (service->doorbell_.get() < 0 || service->environment_fd_.get() < 0) return fail(errno);
+  if (ftruncate(service->environment_fd_.get(), shm::environment_size) != 0) return fail(errno);
+  void* const memory =
+      mmap(nullptr, shm::environment_size, PROT_READ | PROT_WRITE, MAP_SHARED, service->environment_fd_.get(), 0);
+  if (memory == MAP_FAILED) return fail(errno);
+  service->environment_ = new (memory) shm::Environment();
+  OSP_TRY(service->loop_->watch(service->doorbell_.get(), EPOLLIN,
+                                [raw = service.get()](uint32_t) { raw->take_requests(); }));
+  service->loop_->each_tick([raw = service.get()] { raw->tick(); });
+  return service;
+}
+
+Service::~Service() {
+  processes_.clear();
+  trees_.clear();
+}
+
+Result<void> Service::begin(HostFd socket) {
+  OSP_ASSIGN(const ProcessPtr first, Process::create_on(std::move(socket)));
+  OSP_TRY(send_notice(
+      first->socket(), 0,
+      {first->channel().segment_fd(), doorbell_.get(), first->channel().event_fd(), environment_fd_.get()}));
+  return add(first);
+}
+
+Result<void> Service::add(const ProcessPtr& process) {
+  OSP_TRY(loop_->watch(process->socket(), EPOLLIN | EPOLLRDHUP, [this, process](uint32_t) { remove(process); }));
+  processes_.push_back(process);
+  return {};
+}
+
+void Service::start_job(std::function<void()> body) {
+  ++running_;
+  jobs().start([this, work = std::move(body)] {
+    work();
+    --running_;
+  });
+}
+
+// Processes never send anything over the socket: whatever happens to it, it is the end.
+void Service::remove(const ProcessPtr& process) {
+  loop_->forget(process->socket());
+  const ProcessPtr kept = process;
+  std::erase(processes_, kept);
+  kept->set_gone();
+  start_job([this, kept] {
+    pages_.end(kept.get());
+    kept->end();
+  });
+}
+
+void Service::run() {
+  loop_->run([this] { return processes_.empty() && running_ == 0; });
+}
+
+void Service::tick() {
+  constexpr unsigned flush_every = 4;
+  if (++ticks_ % flush_every != 0) return;
+  pages_.trim();
+  if (pages_.has_written()) start_job([this] { (void)pages_.flush(nullptr); });
+}
+
+void Service::take_requests() {
+  eventfd_t count = 0;
+  eventfd_read(doorbell_.get(), &count);
+  for (const ProcessPtr& process : processes_)
+    for (const Request& request : process->channel().take())
+      start_job([this, process, request] { serve(process, request); });
+}
+
+void Service::serve(const ProcessPtr& process, const Request& request) {
+  if (request.kind == shm::Kind::attach) {
+    std::string why;
+    const auto attached = attach(request, why);
+    return process->channel().reply(request.slot, attached ? 0 : attached.error().code, attached ? *attached : why);
+  }
+  const auto bytes = answer(*process, request);
+  if (bytes) return process->channel().reply(request.slot, 0, *bytes);
+  process->channel().reply(request.slot, bytes.error().code, size_t{0});
+}
+
+Result<std::string> Service::answer(Process& process, const Request& request) {
+  if (request.kind == shm::Kind::fork) return fork(process);
+  if (request.kind == shm::Kind::sync) {
+    OSP_TRY(pages_.flush(nullptr));
+    return std::string();
+  }
+  if (request.server >= trees_.size()) return fail(EBADF);
+  Tree& tree = *trees_[request.server];
+  if (request.kind == shm::Kind::map) return map(process, tree, request);
+  if (request.kind == shm::Kind::group) return group(process, tree, request);
+  return fail(EPROTO);
+}
+
+Result<std::string> Service::group(Process& process, Tree& tree, const Request& request) {
+  OSP_ASSIGN(Packet packet, decode_body(request.bytes, OptionSet::all(), default_nmsgs));
+  if (!std::holds_alternative<Tgroup>(packet.head)) return fail(EPROTO);
+  return Group(process, tree, pages_).run(std::move(packet.messages));
+}
+
+Result<std::unique_ptr<Channel>> Service::connect(const std::string& url) {
+  if (url.starts_with("#m")) {
+    OSP_ASSIGN(auto memory, MemoryUpstream::create(url));
+    return memory;
+  }
+  OSP_ASSIGN(const Url parsed, parse_url(url));
+  OSP_ASSIGN(auto made, StreamUpstream::create(*loop_, parsed.address));
+  return made;
+}
+
+Result<Tree*> Service::find_or_add(const std::string& url) {
+  const auto find = [&] { return std::ranges::find(trees_, url, [](const auto& tree) { return tree->url; }); };
+  if (const auto found = find(); found != trees_.end()) return found->get();
+  OSP_ASSIGN(auto channel, connect(url));
+  if (const auto found = find(); found != trees_.end()) return found->get();  // by another job meanwhile
+  if (trees_.size() == shm::Environment::most_servers) return fail(ENFILE);
+  auto tree = std::make_unique<Tree>();
+  tree->url = url;
+  tree->number = static_cast<uint32_t>(trees_.size());
+  tree->channel = std::move(channel);
+  tree->changes = &environment_->changes[tree->number];
+  trees_.push_back(std::move(tree));
+  return trees_.back().get();
+}
+
+Result<std::string> Service::attach(const Request& request, std::string& why) {
+  const std::string url(request.bytes);
+  const auto tree = find_or_add(url);
+  if (!tree) {
+    const auto parsed = parse_url(url);
+    why = fmt::format("{}: {}", parsed ? parsed->address.text() : url, describe(tree.error()));
+    return std::unexpected(tree.error());
+  }
+  std::string bytes;
+  Writer writer(bytes);
+  writer.u32((*tree)->number);
+  writer.u32(std::min(shm::most_data, (*tree)->channel->iounit()));
+  return bytes;
+}
+
+Result<std::string> Service::map(Process& process, Tree& tree, const Request& request) {
+  Reader reader(request.bytes);
+  const uint32_t number = reader.u32();
+  const uint64_t offset = reader.u64(), size = reader.u64();
+  const bool writable = reader.u8() != 0;
+  const Process::Held* held = process.find(tree.number, number);
+  if (!reader.finished() || held == nullptr) return fail(EBADF);
+  const FidPtr fid = held->fid;
+  if (!fid->is_regular) return fail(ENODEV);
+  if (writable && !fid->can_write) return fail(EACCES);
+  OSP_ASSIGN(const PageFilePtr pages, pages_.get(fid));
+  OSP_TRY(pages->fill(fid, offset, size));
+  if (writable) OSP_TRY(pages->begin_writing(fid, &process));
+  Process::Held* const still = process.find(tree.number, number);
+  if (still == nullptr) return fail(EBADF);
+  uint32_t serial = 0;
+  if (!std::exchange(still->has_pages, true)) {
+    serial = process.next_serial();
+    OSP_TRY(send_notice(process.socket(), serial, {pages->fd()}));
+  }
+  std::string bytes;
+  Writer writer(bytes);
+  writer.u32(serial);
+  writer.u64(pages->size());
+  return bytes;
+}
+
+Result<std::string> Service::fork(Process& process) {
+  HostFd theirs;
+  OSP_ASSIGN(const ProcessPtr child, Process::fork(process, theirs));
+  pages_.inherit(&process, child.get());
+  const uint32_t serial = process.next_serial();
+  OSP_TRY(send_notice(process.socket(), serial,
+                      {theirs.get(), child->channel().segment_fd(), child->channel().event_fd()}));
+  OSP_TRY(add(child));
+  std::string bytes;
+  Writer(bytes).u32(serial);
+  return bytes;
+}
+
+}  // namespace osp::keeper

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "pip/client.h"
+#include "tools/keeper_upstream.h"
+
+namespace osp::keeper {
+
+// A server of the environment, and the one session with it.
+struct Tree {
+  std::string url;
+  uint32_t number = 0;
+  std::unique_ptr<pip::Channel> channel;
+  pip::FidPool fids;
+  std::atomic<uint64_t>* changes = nullptr;  // in the environment's page
+
+  void changed() const { changes->fetch_add(1, std::memory_order_release); }
+};
+
+// An open file of the session. Processes that inherited it share it; the last one closes it.
+class Fid {
+ public:
+  explicit Fid(Tree& of) : tree(of), number(of.fids.take()) {}
+  Fid(const Fid&) = delete;
+  Fid& operator=(const Fid&) = delete;
+  ~Fid() {
+    if (is_open)
+      if (const auto tag = tree.channel->submit({pip::Tclunk{.fid = number}}, 0)) tree.channel->forget(*tag);
+    tree.fids.give_back(number);
+  }
+
+  Tree& tree;
+  const uint32_t number;
+  bool is_open = false;  // at the server
+  bool is_regular = false;
+  bool can_write = false;
+  uint64_t id = 0;  // the file's
+};
+using FidPtr = std::shared_ptr<Fid>;
+
+// The first error of an answer to `count` messages, if there is one.
+inline Result<void> check_answer(const pip::Answer& answer, size_t count) {
+  for (const pip::Message& reply : answer.replies)
+    if (const auto error = pip::error_of(reply)) return fail(error->code);
+  return answer.replies.size() == count ? Result<void>{} : fail(EPROTO);
+}
+
+}  // namespace osp::keeper

@@ -1,0 +1,190 @@
+#include "tools/keeper_upstream.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "base/log.h"
+
+namespace osp::keeper {
+namespace {
+
+constexpr int64_t probe_after_ms = 1000;   // of silence
+constexpr int64_t broken_after_ms = 3000;  // of silence, in spite of probes
+constexpr int connect_timeout_ms = 1000;
+constexpr int first_timeout_ms = 4000;
+constexpr int64_t most_pause_ms = 1000;  // between attempts to connect
+constexpr uint32_t linger_s = 24 * 60 * 60;
+
+}  // namespace
+
+StreamUpstream::StreamUpstream(Loop& loop, pip::Address address)
+    : loop_(loop), address_(std::move(address)), session_({.linger_s = linger_s}) {
+  loop_.each_tick([this, alive = alive_] {
+    if (*alive) tick();
+  });
+}
+
+Result<std::unique_ptr<StreamUpstream>> StreamUpstream::create(Loop& loop, pip::Address address) {
+  std::unique_ptr<StreamUpstream> made(new StreamUpstream(loop, std::move(address)));
+  made->begin_connect();
+  const int64_t give_up_ms = now_ms() + first_timeout_ms;
+  while (made->session_.state() != pip::SessionClient::State::open) {
+    if (made->connect_error_ != 0) return fail(made->connect_error_);
+    if (made->session_.state() == pip::SessionClient::State::lost) return std::unexpected(made->session_.error());
+    if (now_ms() > give_up_ms) return fail(ETIMEDOUT);
+    made->opening_.wait();
+  }
+  return made;
+}
+
+StreamUpstream::~StreamUpstream() {
+  *alive_ = false;
+  if (fd_.get() < 0) return;
+  session_.end(out_);
+  (void)flush();
+  loop_.forget(fd_.get());
+}
+
+// In a thread of its own, since a name server or a silent host can keep it for long.
+void StreamUpstream::begin_connect() {
+  connecting_ = true;
+  std::thread([this, &loop = loop_, address = address_, alive = alive_] {
+    auto made = pip::connect_stream(address, connect_timeout_ms);
+    auto shared = std::make_shared<Result<pip::HostFd>>(std::move(made));
+    loop.post([this, shared, alive] {
+      if (*alive) connected(std::move(*shared));
+    });
+  }).detach();
+}
+
+void StreamUpstream::connected(Result<pip::HostFd> fd) {
+  connecting_ = false;
+  if (!fd) {
+    connect_error_ = fd.error().code;
+    pause_ms_ = std::clamp<int64_t>(pause_ms_ * 2, 20, most_pause_ms);
+    next_attempt_ms_ = now_ms() + pause_ms_;
+    opening_.wake_all();
+    return;
+  }
+  fd_ = std::move(*fd);
+  connect_error_ = 0;
+  heard_ms_ = probed_ms_ = now_ms();
+  out_.clear();
+  out_sent_ = 0;
+  watched_ = EPOLLIN;
+  session_.connected(out_);
+  if (!loop_.watch(fd_.get(), watched_, [this](uint32_t events) { serve(events); })) return drop();
+  send();
+}
+
+void StreamUpstream::drop() {
+  if (fd_.get() < 0) return;
+  log::info("keeper", "lost the connection to {}", address_.text());
+  loop_.forget(fd_.get());
+  fd_ = pip::HostFd();
+  if (session_.state() == pip::SessionClient::State::greeting) {
+    connect_error_ = ECONNRESET;  // counts only while it is the first time
+    pause_ms_ = std::clamp<int64_t>(pause_ms_ * 2, 20, most_pause_ms);
+  } else {
+    pause_ms_ = 0;
+  }
+  session_.disconnected();
+  next_attempt_ms_ = now_ms() + pause_ms_;
+  opening_.wake_all();
+  if (session_.state() == pip::SessionClient::State::lost) wake_everyone();
+}
+
+void StreamUpstream::tick() {
+  const int64_t now = now_ms();
+  opening_.wake_all();
+  if (session_.state() == pip::SessionClient::State::lost) return;
+  if (fd_.get() < 0) {
+    const bool was_open = !session_.token().empty();
+    if (was_open && !connecting_ && now >= next_attempt_ms_) begin_connect();
+    return;
+  }
+  if (now - heard_ms_ >= broken_after_ms) return drop();
+  if (now - std::max(heard_ms_, probed_ms_) < probe_after_ms) return;
+  probed_ms_ = now;
+  session_.ping(out_);
+  send();
+}
+
+void StreamUpstream::serve(uint32_t events) {
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+    const auto received = receive();
+    wake_answered();
+    if (!received) {
+      if (session_.state() == pip::SessionClient::State::lost)
+        log::error("keeper", "{}: the session is lost: {}", address_.text(), describe(session_.error()));
+      return drop();
+    }
+  }
+  send();
+}
+
+Result<void> StreamUpstream::receive() {
+  static std::array<char, 512 * 1024> buffer;  // one loop a process
+  const bool was_open = session_.state() == pip::SessionClient::State::open;
+  const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
+  if (size == 0) return fail(ECONNRESET);
+  if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
+  heard_ms_ = now_ms();
+  OSP_TRY(session_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
+  if (!was_open) pause_ms_ = 0, opening_.wake_all();
+  return {};
+}
+
+Result<void> StreamUpstream::flush() {
+  while (out_sent_ < out_.size()) {
+    const ssize_t size = ::send(fd_.get(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return errno == EAGAIN ? Result<void>{} : fail(errno);
+    out_sent_ += static_cast<size_t>(size);
+  }
+  out_.clear();
+  out_sent_ = 0;
+  return {};
+}
+
+void StreamUpstream::send() {
+  if (fd_.get() < 0) return;
+  if (!flush()) return drop();
+  const uint32_t events = EPOLLIN | (out_sent_ < out_.size() ? EPOLLOUT : 0U);
+  if (events != watched_) loop_.change(fd_.get(), watched_ = events);
+}
+
+void StreamUpstream::wake_answered() {
+  while (const auto tag = session_.next_answered()) {
+    const auto found = waiting_.find(*tag);
+    if (found == waiting_.end()) continue;
+    jobs().resume(found->second);
+    waiting_.erase(found);
+  }
+}
+
+void StreamUpstream::wake_everyone() {
+  for (const auto& [tag, job] : std::exchange(waiting_, {})) jobs().resume(job);
+}
+
+Result<uint64_t> StreamUpstream::submit(const std::vector<pip::Message>& messages, uint16_t flags) {
+  OSP_ASSIGN(const uint64_t tag, session_.submit(messages, flags, out_));
+  send();
+  return tag;
+}
+
+Result<pip::Answer> StreamUpstream::wait(uint64_t tag) {
+  while (true) {
+    if (auto answer = session_.take(tag)) return std::move(*answer);
+    if (session_.state() == pip::SessionClient::State::lost) return std::unexpected(session_.error());
+    waiting_[tag] = jobs().current();
+    jobs().park();
+  }
+}
+
+}  // namespace osp::keeper

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "namespace/mem_server.h"
+#include "pip/channel.h"
+#include "pip/session_server.h"
+#include "pip/stream_socket.h"
+#include "tools/keeper_jobs.h"
+#include "tools/keeper_loop.h"
+
+namespace osp::keeper {
+
+// A session with a server on the network, for jobs: many groups may be in flight. It connects again for ever, after
+// the first time.
+class StreamUpstream final : public pip::Channel {
+ public:
+  // In a job: connects and opens the session; gives up after a few seconds. ECONNREFUSED, ENOENT (unix), ETIMEDOUT,
+  // EHOSTUNREACH, EPROTONOSUPPORT. The loop must live longer.
+  static Result<std::unique_ptr<StreamUpstream>> create(Loop& loop, pip::Address address);
+  // Ends the session.
+  ~StreamUpstream() override;
+
+  Result<uint64_t> submit(const std::vector<pip::Message>& messages, uint16_t flags) override;
+  // In a job. ESTALE: the server has lost the session.
+  Result<pip::Answer> wait(uint64_t tag) override;
+  void forget(uint64_t tag) override { session_.forget(tag); }
+  [[nodiscard]] uint32_t iounit() const override { return session_.iounit(); }
+
+ private:
+  void tick();
+  StreamUpstream(Loop& loop, pip::Address address);
+  void begin_connect();
+  void connected(Result<pip::HostFd> fd);
+  void serve(uint32_t events);
+  Result<void> receive();
+  Result<void> flush();
+  void send();
+  void drop();
+  void wake_answered();
+  void wake_everyone();
+
+  Loop& loop_;
+  pip::Address address_;
+  pip::SessionClient session_;
+  pip::HostFd fd_;
+  bool connecting_ = false;
+  int connect_error_ = 0;
+  int64_t next_attempt_ms_ = 0;
+  int64_t pause_ms_ = 0;
+  int64_t heard_ms_ = 0, probed_ms_ = 0;
+  std::string out_;
+  size_t out_sent_ = 0;
+  uint32_t watched_ = 0;
+  std::map<uint64_t, Jobs::Job*> waiting_;
+  WaitList opening_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the connecting thread posts
+};
+
+// A memory file system (#m) as a server that is never away: a whole session within this process, so that its files
+// are handled as all others are.
+class MemoryUpstream final : public pip::Channel {
+ public:
+  static Result<std::unique_ptr<MemoryUpstream>> create(std::string name);
+  Result<uint64_t> submit(const std::vector<pip::Message>& messages, uint16_t flags) override;
+  Result<pip::Answer> wait(uint64_t tag) override;
+  void forget(uint64_t tag) override { session_.forget(tag); }
+  [[nodiscard]] uint32_t iounit() const override { return session_.iounit(); }
+
+ private:
+  explicit MemoryUpstream(std::string name);
+  Result<void> carry(std::string& out);
+
+  ns::MemServer files_;
+  pip::NoJournalStore journals_;
+  std::unique_ptr<pip::SessionServer> server_;
+  uint64_t connection_ = 0;
+  pip::SessionClient session_{{}};
+};
+
+}  // namespace osp::keeper
