@@ -15,6 +15,10 @@ long osp_enter_core(osp::host::ProgramStart* start, const osp::host::BootBlock* 
 // ld.so's (glibc): where the kernel put argc, argv, the environment and the aux vector.
 [[gnu::weak]] extern void* __libc_stack_end;
 
+// Whether the functions of interpose.S may enter the core.
+[[gnu::visibility("hidden")]] extern char osp_interpose;
+char osp_interpose = 0;
+
 // What enter.S jumps to.
 [[gnu::visibility("hidden")]] long osp_start_core(const osp::host::BootBlock* block) {
   return osp::host::start_core(*block);
@@ -111,8 +115,7 @@ void take_options() {
   block.trace = variable(block.envp, "OSP_TRACE");
 }
 
-[[gnu::constructor]] void enter() {
-  if (host::core_is_here()) return;
+void start_core_here() {
   if (&__libc_stack_end == nullptr) refuse("this program's libc is not glibc", "; run it with osp-run");
   take_stack(static_cast<const uint64_t*>(__libc_stack_end));
   find_core();
@@ -125,6 +128,12 @@ void take_options() {
   if (!unregister_rseq(start))
     refuse("the kernel keeps glibc's restartable sequences", "; try GLIBC_TUNABLES=glibc.pthread.rseq=0");
   if (const long failed = osp_enter_core(&start, &block); failed < 0) refuse(core_path, reason(failed));
+}
+
+// A core is here already when a program under it was executed in place, with us in its environment still.
+[[gnu::constructor]] void enter() {
+  if (!host::core_is_here()) start_core_here();
+  osp_interpose = 1;
 }
 
 }  // namespace
