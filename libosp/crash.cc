@@ -52,7 +52,8 @@ void report(int signo, const siginfo_t& info, void* data) {
   log::error("crash", "the core of process {} failed: SIG{} at {:#x}, address {}; please report this with what follows",
              raw::getpid(), sigabbrev_np(signo), g[REG_RIP], info.si_addr);
   if (const task::Thread* thread = task::process().scheduler.current(); thread != nullptr)
-    log::error("crash", "thread {} in call {} from {:#x}", thread->tid, static_cast<long>(thread->regs.orig_rax), thread->regs.rip);
+    log::error("crash", "thread {} in call {} from {:#x}", thread->tid, static_cast<long>(thread->regs.orig_rax),
+               thread->regs.rip);
   print_stack(static_cast<uint64_t>(g[REG_RIP]), static_cast<uint64_t>(g[REG_RSP]), static_cast<uint64_t>(g[REG_RBP]));
   trap::install_disposition(SIGABRT, false);
   const uint64_t none = 0;

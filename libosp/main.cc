@@ -10,6 +10,7 @@
 #include "libosp/control/serve.h"
 #include "libosp/crash.h"
 #include "libosp/file/files.h"
+#include "libosp/file/keeper.h"
 #include "libosp/file/names.h"
 #include "libosp/file/shared_offset.h"
 #include "libosp/host/boot.h"
@@ -38,7 +39,8 @@ constexpr unsigned long fsgsbase = 2;  // AT_HWCAP2
 const char* host_variable(const host::BootBlock& boot, std::string_view name) {
   for (const char* const* entry = boot.envp; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
-    if (text.starts_with(name) && text.size() > name.size() && text[name.size()] == '=') return *entry + name.size() + 1;
+    if (text.starts_with(name) && text.size() > name.size() && text[name.size()] == '=')
+      return *entry + name.size() + 1;
   }
   return nullptr;
 }
@@ -69,6 +71,7 @@ int main() {
   process.umask = static_cast<uint32_t>(raw::syscall(SYS_umask, 0));
   raw::syscall(SYS_umask, process.umask);
   file::SharedOffset::prepare();
+  keeper::prepare(*boot);
   process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
   if (boot->trace != nullptr) {
     if (const auto opened = linux::trace_to(boot->trace); !opened)

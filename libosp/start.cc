@@ -105,7 +105,8 @@ void run_first_program(Thread& thread, const host::BootBlock& boot) {
 void go_on_with_program(Thread& thread, const host::BootBlock& boot) {
   if (const auto adopted = adopt_program(thread, boot); !adopted) {
     const bool threads = adopted.error().code == EBUSY;
-    log::error("core", "this program cannot be taken over: {}", threads ? "it has several threads already" : describe(adopted.error()));
+    log::error("core", "this program cannot be taken over: {}",
+               threads ? "it has several threads already" : describe(adopted.error()));
     thread.process.end(W_EXITCODE(status_failed, 0));
   }
   task::run_thread(thread);

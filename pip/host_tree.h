@@ -14,9 +14,9 @@ namespace osp::pip {
 class HostTree final : public Server {
  public:
   struct Options {
-    bool read_only = false;     // everything that would change the tree: EROFS
-    bool special_files = true;  // false: opening a fifo or device for its contents is ENXIO (it could block)
-    std::string name = "#U";    // what name() says
+    bool read_only = false;         // everything that would change the tree: EROFS
+    bool special_files = true;      // false: opening a fifo or device for its contents is ENXIO (it could block)
+    std::string name = "#U";        // what name() says
     int (*keep)(int fd) = nullptr;  // given the root's fd to move; returns the new one
   };
 

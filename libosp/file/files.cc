@@ -110,7 +110,8 @@ void Files::after_fork() {
   for (size_t fd = 0; fd < table_.size(); ++fd) {
     const auto& file = table_[fd];
     if (file == nullptr) continue;
-    if (std::find(table_.begin(), table_.begin() + static_cast<ptrdiff_t>(fd), file) == table_.begin() + static_cast<ptrdiff_t>(fd))
+    if (std::find(table_.begin(), table_.begin() + static_cast<ptrdiff_t>(fd), file) ==
+        table_.begin() + static_cast<ptrdiff_t>(fd))
       file->inherited();
   }
 }

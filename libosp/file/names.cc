@@ -30,7 +30,8 @@ Result<std::string> read_host_file(const std::string& path) {
   std::string text;
   char buffer[4096];
   long size = 0;
-  while ((size = raw::read(static_cast<int>(fd), buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(size));
+  while ((size = raw::read(static_cast<int>(fd), buffer, sizeof buffer)) > 0)
+    text.append(buffer, static_cast<size_t>(size));
   raw::close(static_cast<int>(fd));
   if (size < 0) return fail(static_cast<int>(-size));
   return text;

@@ -1,13 +1,12 @@
 #include "libosp/file/opener.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
@@ -45,7 +44,8 @@ ProgramFile ProgramFile::of_host(int fd, std::string path, uint64_t device, uint
   return file;
 }
 
-ProgramFile ProgramFile::of_server(std::unique_ptr<pip::File> served, std::string path, const pip::Attributes& attributes) {
+ProgramFile ProgramFile::of_server(std::unique_ptr<pip::File> served, std::string path,
+                                   const pip::Attributes& attributes) {
   ProgramFile file;
   file.served_ = std::move(served), file.path_ = std::move(path), file.size_ = attributes.size;
   file.backing_ = std::make_shared<memory::Backing>();
@@ -58,7 +58,8 @@ Result<size_t> ProgramFile::read_at(uint64_t offset, std::span<std::byte> into) 
   return from_raw<size_t>(raw::syscall(SYS_pread64, fd_, into.data(), into.size(), offset));
 }
 
-Result<void> ProgramFile::map(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection, uint64_t offset) {
+Result<void> ProgramFile::map(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection,
+                              uint64_t offset) {
   const int flags = MAP_PRIVATE | MAP_FIXED;
   int fd = fd_;
   uint64_t at = offset;
@@ -77,8 +78,9 @@ Result<ProgramFile> open_on_host(int directory_fd, const std::string& path, int 
   const int checked = AT_EACCESS | (flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
   OSP_TRY(from_raw<void>(raw::syscall(SYS_faccessat2, directory_fd, path.c_str(), X_OK, checked)));
   const int no_follow = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
-  const long fd = path.empty() ? raw::syscall(SYS_fcntl, directory_fd, F_DUPFD_CLOEXEC, 0)
-                               : raw::syscall(SYS_openat, directory_fd, path.c_str(), O_RDONLY | O_CLOEXEC | no_follow, 0);
+  const long fd = path.empty()
+                      ? raw::syscall(SYS_fcntl, directory_fd, F_DUPFD_CLOEXEC, 0)
+                      : raw::syscall(SYS_openat, directory_fd, path.c_str(), O_RDONLY | O_CLOEXEC | no_follow, 0);
   if (fd < 0) return fail(static_cast<int>(-fd));
   struct stat st = {};
   raw::syscall(SYS_fstat, fd, &st);

@@ -65,10 +65,14 @@ std::string program_memory(uintptr_t start, uintptr_t end) {
 
 std::string_view label(const memory::Area& area) {
   switch (area.use) {
-    case memory::Use::heap: return "[heap]";
-    case memory::Use::stack: return "[stack]";
-    case memory::Use::vdso: return "[vdso]";
-    default: return area.backing != nullptr ? std::string_view(area.backing->path) : std::string_view();
+    case memory::Use::heap:
+      return "[heap]";
+    case memory::Use::stack:
+      return "[stack]";
+    case memory::Use::vdso:
+      return "[vdso]";
+    default:
+      return area.backing != nullptr ? std::string_view(area.backing->path) : std::string_view();
   }
 }
 
@@ -77,10 +81,11 @@ std::string maps_text(const Process& p) {
   for (const auto& [start, area] : p.memory.areas()) {
     const auto flag = [&](int bit, char name) { return (area.protection & bit) != 0 ? name : '-'; };
     const dev_t device = area.backing != nullptr ? area.backing->device : 0;
-    std::string line = fmt::format("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", area.start, area.end,
-                                   flag(PROT_READ, 'r'), flag(PROT_WRITE, 'w'), flag(PROT_EXEC, 'x'),
-                                   (area.flags & MAP_SHARED) != 0 ? 's' : 'p', area.backing != nullptr ? area.offset : 0,
-                                   major(device), minor(device), area.backing != nullptr ? area.backing->inode : 0);
+    std::string line =
+        fmt::format("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", area.start, area.end, flag(PROT_READ, 'r'),
+                    flag(PROT_WRITE, 'w'), flag(PROT_EXEC, 'x'), (area.flags & MAP_SHARED) != 0 ? 's' : 'p',
+                    area.backing != nullptr ? area.offset : 0, major(device), minor(device),
+                    area.backing != nullptr ? area.backing->inode : 0);
     if (const auto name = label(area); !name.empty()) {
       line.resize(std::max<size_t>(line.size(), 73), ' ');
       line += name;
@@ -125,7 +130,8 @@ std::string stat_text(const Process& p, const Thread& thread) {
   std::string rest = text.substr(behind + 1);
   size_t at = 0;
   for (int field = 3; field < 20 && at != std::string::npos; ++field) at = rest.find(' ', at + 1);
-  if (at != std::string::npos) rest.replace(at + 1, rest.find(' ', at + 1) - at - 1, fmt::format("{}", p.threads.size()));
+  if (at != std::string::npos)
+    rest.replace(at + 1, rest.find(' ', at + 1) - at - 1, fmt::format("{}", p.threads.size()));
   return fmt::format("{} ({}){}", thread.tid, thread.name.data(), rest);
 }
 
@@ -185,7 +191,9 @@ bool is_core_proc(std::string_view path) {
   int tid = 0;
   const auto rest = own_part(path, tid);
   if (!rest) return false;
-  if (*rest == "exe" || *rest == "cwd" || *rest == "fd" || *rest == "fd/" || *rest == "task" || *rest == "task/" || *rest == "task-directory") return true;
+  if (*rest == "exe" || *rest == "cwd" || *rest == "fd" || *rest == "fd/" || *rest == "task" || *rest == "task/" ||
+      *rest == "task-directory")
+    return true;
   if (rest->starts_with("fd/")) return fd_entry(rest->substr(3)).has_value();
   return std::find(text_names.begin(), text_names.end(), *rest) != text_names.end();
 }

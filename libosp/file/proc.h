@@ -20,7 +20,7 @@ struct ProcEntry {
   std::string target;              // of a link
   std::vector<std::string> names;  // of a directory
   std::string text;
-  uint32_t mode = 0;               // as st_mode
+  uint32_t mode = 0;  // as st_mode
 };
 // ENOENT: no such thread or fd.
 Result<ProcEntry> find_proc(std::string_view path);

@@ -35,7 +35,8 @@ long by_chunks(size_t size, Step step) {
 unsigned char type_of(uint32_t mode) { return static_cast<unsigned char>((mode & S_IFMT) >> 12); }
 
 // One entry in getdents64's form; 0 if it does not fit.
-size_t pack(std::byte* to, size_t room, const char* name, size_t name_size, uint64_t id, int64_t next, unsigned char type) {
+size_t pack(std::byte* to, size_t room, const char* name, size_t name_size, uint64_t id, int64_t next,
+            unsigned char type) {
   const size_t size = (header_size + name_size + 1 + 7) & ~size_t{7};
   if (size > room) return 0;
   std::memset(to, 0, size);
@@ -58,7 +59,8 @@ long ServedFile::pread(task::Thread&, void* to, size_t size, int64_t offset) {
 long ServedFile::pwrite(task::Thread&, const void* from, size_t size, int64_t offset) {
   const bool append = (flags & O_APPEND) != 0;
   return by_chunks(size, [&](std::span<std::byte> buffer, size_t done) -> Result<size_t> {
-    if (osp_user_copy(buffer.data(), static_cast<const std::byte*>(from) + done, buffer.size()) != 0) return fail(EFAULT);
+    if (osp_user_copy(buffer.data(), static_cast<const std::byte*>(from) + done, buffer.size()) != 0)
+      return fail(EFAULT);
     if (!append) return file_->write(static_cast<uint64_t>(offset) + done, buffer);
     OSP_ASSIGN(const uint64_t end, file_->append(buffer));
     offset_.set(end);

@@ -12,7 +12,7 @@ class SharedOffset {
   // Maps the shared pool; once, before any fork. Aborts without memory.
   static void prepare();
 
-  SharedOffset();   // offset 0; ENFILE is not possible: without a free slot it is the process's own
+  SharedOffset();  // offset 0; ENFILE is not possible: without a free slot it is the process's own
   ~SharedOffset();
   SharedOffset(const SharedOffset&) = delete;
   SharedOffset& operator=(const SharedOffset&) = delete;

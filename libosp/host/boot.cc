@@ -61,8 +61,8 @@ long map_segment(long fd, const Elf64_Phdr& s) {
   const uint64_t start = down(window::image + s.p_vaddr);
   const uint64_t end = up(window::image + s.p_vaddr + s.p_filesz);
   const int protection = protection_of(s);
-  const long mapped = raw::syscall(SYS_mmap, start, end - start, protection, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd,
-                                   down(s.p_offset));
+  const long mapped =
+      raw::syscall(SYS_mmap, start, end - start, protection, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, down(s.p_offset));
   if (mapped < 0) return mapped;
   const long tail = map_zero_tail(s, protection);
   return tail < 0 ? tail : 0;
@@ -87,8 +87,8 @@ unsigned long host_value(const BootBlock& block, unsigned long type) {
 // The core's own argc, argv, envp and aux vector, as the System V ABI has them at a program's entry.
 uint64_t* build_stack(const BootBlock& block, const Image& image) {
   const uint64_t top = window::boot_stack + window::boot_stack_size;
-  const unsigned long passed[] = {AT_HWCAP,   AT_HWCAP2, AT_CLKTCK, AT_UID,    AT_EUID,        AT_GID,
-                                  AT_EGID,    AT_RANDOM, AT_PAGESZ, AT_SECURE, AT_MINSIGSTKSZ, AT_PLATFORM};
+  const unsigned long passed[] = {AT_HWCAP, AT_HWCAP2, AT_CLKTCK, AT_UID,    AT_EUID,        AT_GID,
+                                  AT_EGID,  AT_RANDOM, AT_PAGESZ, AT_SECURE, AT_MINSIGSTKSZ, AT_PLATFORM};
   char* variable = reinterpret_cast<char*>(top - tunables_room);  // glibc writes to it
   for (size_t i = 0; (variable[i] = tunables[i]) != '\0'; ++i) {
   }

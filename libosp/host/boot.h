@@ -42,8 +42,8 @@ struct BootBlock {
   const unsigned long* auxv = nullptr;  // the host's, pairs, ended by AT_NULL
   const NamespaceOption* options = nullptr;
   size_t option_count = 0;
-  const char* trace = nullptr;   // null: no trace; "": stderr; else a file
-  const char* image = nullptr;   // door restore: the image's path
+  const char* trace = nullptr;  // null: no trace; "": stderr; else a file
+  const char* image = nullptr;  // door restore: the image's path
   const char* change_directory = nullptr;
   const ProgramStart* start = nullptr;  // door 2
   uint32_t changed_files = 0;           // door restore: migrate::ChangedFiles

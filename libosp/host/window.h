@@ -7,10 +7,10 @@
 // (ASan's heap ends at 0x640000000000, the kernel's mmap area starts above 0x7e0000000000).
 namespace osp::window {
 
-inline constexpr uintptr_t image = 0x6800'0000'0000;          // the core's ELF image
-inline constexpr uintptr_t boot_stack = 0x6800'4000'0000;     // the stack that the core starts on
+inline constexpr uintptr_t image = 0x6800'0000'0000;           // the core's ELF image
+inline constexpr uintptr_t boot_stack = 0x6800'4000'0000;      // the stack that the core starts on
 inline constexpr uintptr_t shared_segment = 0x6800'8000'0000;  // what the processes of an environment share
-inline constexpr uintptr_t heap = 0x6801'0000'0000;           // everything that the core maps
+inline constexpr uintptr_t heap = 0x6801'0000'0000;            // everything that the core maps
 inline constexpr uintptr_t end = 0x6810'0000'0000;
 inline constexpr size_t boot_stack_size = 256 * 1024;
 

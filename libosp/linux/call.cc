@@ -21,9 +21,7 @@ long block_in_host(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint
 
 long forward_blocking(Call& c) { return block_in_host(c.nr, c.a, c.b, c.c, c.d, c.e, c.f); }
 
-long forward_fd(Call& c) {
-  return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c);
-}
+long forward_fd(Call& c) { return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c); }
 
 long forward_fd_blocking(Call& c) {
   return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward_blocking(c);

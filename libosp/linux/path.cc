@@ -99,8 +99,8 @@ PathArgument::PathArgument(const Call& call, int directory_fd, uint64_t address)
     error_ = -text.error().code;
     return;
   }
-  const bool served_directory = !text->starts_with('/') && directory_fd != AT_FDCWD &&
-                                call.process.files->find(directory_fd) != nullptr;
+  const bool served_directory =
+      !text->starts_with('/') && directory_fd != AT_FDCWD && call.process.files->find(directory_fd) != nullptr;
   plain_ = !served_directory && names.is_plain(*text);
   if (plain_) {
     held_.path = std::move(*text);

@@ -1,7 +1,7 @@
 // What is done with an open fd: read(2), write(2), lseek(2), fstat(2), dup(2), fcntl(2), close(2)…
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "libosp/file/files.h"

@@ -90,24 +90,48 @@ long wake_op(Call& c) {
   if ((encoded >> 31) != 0) argument = 1U << (argument & 31);
   uint32_t value = old;
   switch (operation) {
-    case FUTEX_OP_SET: value = argument; break;
-    case FUTEX_OP_ADD: value += argument; break;
-    case FUTEX_OP_OR: value |= argument; break;
-    case FUTEX_OP_ANDN: value &= ~argument; break;
-    case FUTEX_OP_XOR: value ^= argument; break;
-    default: return -ENOSYS;
+    case FUTEX_OP_SET:
+      value = argument;
+      break;
+    case FUTEX_OP_ADD:
+      value += argument;
+      break;
+    case FUTEX_OP_OR:
+      value |= argument;
+      break;
+    case FUTEX_OP_ANDN:
+      value &= ~argument;
+      break;
+    case FUTEX_OP_XOR:
+      value ^= argument;
+      break;
+    default:
+      return -ENOSYS;
   }
   if (!put(c.e, value)) return -EFAULT;
   const auto signed_old = static_cast<int32_t>(old), signed_against = static_cast<int32_t>(against);
   bool both = false;
   switch (comparison) {
-    case FUTEX_OP_CMP_EQ: both = signed_old == signed_against; break;
-    case FUTEX_OP_CMP_NE: both = signed_old != signed_against; break;
-    case FUTEX_OP_CMP_LT: both = signed_old < signed_against; break;
-    case FUTEX_OP_CMP_LE: both = signed_old <= signed_against; break;
-    case FUTEX_OP_CMP_GT: both = signed_old > signed_against; break;
-    case FUTEX_OP_CMP_GE: both = signed_old >= signed_against; break;
-    default: return -ENOSYS;
+    case FUTEX_OP_CMP_EQ:
+      both = signed_old == signed_against;
+      break;
+    case FUTEX_OP_CMP_NE:
+      both = signed_old != signed_against;
+      break;
+    case FUTEX_OP_CMP_LT:
+      both = signed_old < signed_against;
+      break;
+    case FUTEX_OP_CMP_LE:
+      both = signed_old <= signed_against;
+      break;
+    case FUTEX_OP_CMP_GT:
+      both = signed_old > signed_against;
+      break;
+    case FUTEX_OP_CMP_GE:
+      both = signed_old >= signed_against;
+      break;
+    default:
+      return -ENOSYS;
   }
   const long woken = wake(c, FUTEX_BITSET_MATCH_ANY);
   return woken + (both ? c.process.futexes.wake(second, ~0U, static_cast<int>(c.d)) : 0);
@@ -145,17 +169,29 @@ long unlock_pi(Call& c) {
 
 long sys_futex(Call& c) {
   switch (c.b & FUTEX_CMD_MASK) {
-    case FUTEX_WAIT: return wait(c, FUTEX_BITSET_MATCH_ANY, false);
-    case FUTEX_WAIT_BITSET: return wait(c, static_cast<uint32_t>(c.f), true);
-    case FUTEX_WAKE: return wake(c, FUTEX_BITSET_MATCH_ANY);
-    case FUTEX_WAKE_BITSET: return wake(c, static_cast<uint32_t>(c.f));
-    case FUTEX_REQUEUE: return requeue(c, false);
-    case FUTEX_CMP_REQUEUE: return requeue(c, true);
-    case FUTEX_WAKE_OP: return wake_op(c);
-    case FUTEX_LOCK_PI: case 13: return lock_pi(c, false);
-    case FUTEX_TRYLOCK_PI: return lock_pi(c, true);
-    case FUTEX_UNLOCK_PI: return unlock_pi(c);
-    default: return -ENOSYS;
+    case FUTEX_WAIT:
+      return wait(c, FUTEX_BITSET_MATCH_ANY, false);
+    case FUTEX_WAIT_BITSET:
+      return wait(c, static_cast<uint32_t>(c.f), true);
+    case FUTEX_WAKE:
+      return wake(c, FUTEX_BITSET_MATCH_ANY);
+    case FUTEX_WAKE_BITSET:
+      return wake(c, static_cast<uint32_t>(c.f));
+    case FUTEX_REQUEUE:
+      return requeue(c, false);
+    case FUTEX_CMP_REQUEUE:
+      return requeue(c, true);
+    case FUTEX_WAKE_OP:
+      return wake_op(c);
+    case FUTEX_LOCK_PI:
+    case 13:
+      return lock_pi(c, false);
+    case FUTEX_TRYLOCK_PI:
+      return lock_pi(c, true);
+    case FUTEX_UNLOCK_PI:
+      return unlock_pi(c);
+    default:
+      return -ENOSYS;
   }
 }
 

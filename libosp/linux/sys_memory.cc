@@ -59,15 +59,12 @@ long sys_mmap(Call& c) {
   if (file::Description* file = c.process.files->find(fd)) return map_served(c, *file);
   auto backing = backing_of_host_fd(fd);
   if (!backing) return -backing.error().code;
-  return to_long(
-      c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing)));
+  return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing)));
 }
 
 long sys_munmap(Call& c) { return to_long(c.process.memory.unmap(c.a, c.b)); }
 long sys_mprotect(Call& c) { return to_long(c.process.memory.protect(c.a, c.b, static_cast<int>(c.c))); }
-long sys_mremap(Call& c) {
-  return to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e));
-}
+long sys_mremap(Call& c) { return to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e)); }
 long sys_madvise(Call& c) { return to_long(c.process.memory.advise(c.a, c.b, static_cast<int>(c.c))); }
 long sys_brk(Call& c) { return static_cast<long>(c.process.memory.set_break(c.a)); }
 

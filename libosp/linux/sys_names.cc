@@ -3,8 +3,8 @@
 #include <linux/fs.h>
 #include <sys/stat.h>
 
-#include "libosp/linux/calls.h"
 #include "libosp/file/files.h"
+#include "libosp/linux/calls.h"
 #include "libosp/linux/path.h"
 
 namespace osp::linux {
@@ -54,7 +54,8 @@ long rename_at(Call& c, int from_fd, uint64_t from, int to_fd, uint64_t to, uint
   if (old_path.error() != 0) return old_path.error();
   if (new_path.error() != 0) return new_path.error();
   if (old_path.plain() && new_path.plain()) return forward(c);
-  return done(ns::rename(old_path.table(), old_path.request(false), new_path.request(false), static_cast<unsigned>(flags)));
+  return done(
+      ns::rename(old_path.table(), old_path.request(false), new_path.request(false), static_cast<unsigned>(flags)));
 }
 
 long link_at(Call& c, int from_fd, uint64_t from, int to_fd, uint64_t to, uint64_t flags) {
@@ -120,14 +121,16 @@ long sys_getcwd(Call& c) {
   const std::string& root = c.process.names->root();
   if (root != "/") cwd = ns::is_within(cwd, root) ? "/" + std::string(ns::below(cwd, root)) : "(unreachable)" + cwd;
   if (c.b < cwd.size() + 1) return -ERANGE;
-  return osp_user_copy(Call::pointer<void>(c.a), cwd.c_str(), cwd.size() + 1) == 0 ? static_cast<long>(cwd.size() + 1) : -EFAULT;
+  return osp_user_copy(Call::pointer<void>(c.a), cwd.c_str(), cwd.size() + 1) == 0 ? static_cast<long>(cwd.size() + 1)
+                                                                                   : -EFAULT;
 }
 
 long sys_chroot(Call& c) {
   PathArgument path(c, AT_FDCWD, c.a);
   if (path.error() != 0) return path.error();
   if (raw::call(SYS_geteuid) != 0) return -EPERM;
-  const auto found = ns::stat(c.process.names->table(), path.plain() ? ns::Request{c.process.names->cwd(), path.text()} : path.request(true));
+  const auto found = ns::stat(c.process.names->table(),
+                              path.plain() ? ns::Request{c.process.names->cwd(), path.text()} : path.request(true));
   if (!found) return -found.error().code;
   if (!S_ISDIR(found->attributes.mode)) return -ENOTDIR;
   c.process.names->set_cwd(c.process.names->cwd());

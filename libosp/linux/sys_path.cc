@@ -75,7 +75,8 @@ long access_at(Call& c, int directory_fd, uint64_t address, uint64_t wanted, uin
   const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
   if (!found) return -found.error().code;
   if (found->host)
-    return raw::syscall(SYS_faccessat2, AT_FDCWD, found->host->c_str(), wanted, (flags & AT_EACCESS) | AT_SYMLINK_NOFOLLOW);
+    return raw::syscall(SYS_faccessat2, AT_FDCWD, found->host->c_str(), wanted,
+                        (flags & AT_EACCESS) | AT_SYMLINK_NOFOLLOW);
   return check_access(found->attributes, wanted, (flags & AT_EACCESS) != 0);
 }
 
@@ -151,9 +152,7 @@ long sys_statx(Call& c) {
 }
 
 long sys_access(Call& c) { return access_at(c, AT_FDCWD, c.a, c.b, 0); }
-long sys_faccessat(Call& c) {
-  return access_at(c, static_cast<int>(c.a), c.b, c.c, c.nr == SYS_faccessat2 ? c.d : 0);
-}
+long sys_faccessat(Call& c) { return access_at(c, static_cast<int>(c.a), c.b, c.c, c.nr == SYS_faccessat2 ? c.d : 0); }
 
 long sys_readlinkat(Call& c) {
   const bool at = c.nr == SYS_readlinkat;
@@ -172,7 +171,8 @@ long sys_readlinkat(Call& c) {
   }
   if (!target) return -target.error().code;
   const size_t count = std::min<size_t>(target->size(), static_cast<size_t>(size));
-  return osp_user_copy(Call::pointer<void>(at ? c.c : c.b), target->data(), count) == 0 ? static_cast<long>(count) : -EFAULT;
+  return osp_user_copy(Call::pointer<void>(at ? c.c : c.b), target->data(), count) == 0 ? static_cast<long>(count)
+                                                                                        : -EFAULT;
 }
 long sys_readlink(Call& c) { return sys_readlinkat(c); }
 

@@ -31,7 +31,9 @@ timespec time_left(uint64_t deadline) {
   return to_timespec(deadline > now ? static_cast<int64_t>(deadline - now) : 0);
 }
 
-bool over(uint64_t deadline) { return deadline == at_once || (deadline != no_deadline && task::host_now_ns() >= deadline); }
+bool over(uint64_t deadline) {
+  return deadline == at_once || (deadline != no_deadline && task::host_now_ns() >= deadline);
+}
 
 // poll on a copy of the program's array; revents are filled in. Count, or minus an errno, or Restart.
 long poll_until(Call& c, std::vector<pollfd>& fds, uint64_t deadline) {
@@ -125,12 +127,15 @@ long nohand(long result) { return result == task::restart_block ? static_cast<lo
 
 // epoll_wait(2) is never begun again after a signal, whatever SA_RESTART says.
 long epoll_until(Call& c, uint64_t deadline) {
-  const auto interrupted = [&c] { return c.process.has_signal(c.thread) ? -EINTR : static_cast<long>(task::restart_block); };
+  const auto interrupted = [&c] {
+    return c.process.has_signal(c.thread) ? -EINTR : static_cast<long>(task::restart_block);
+  };
   for (;;) {
     if (c.process.single_threaded()) {
       const timespec left = time_left(deadline);
-      const long result = osp_blocking_syscall(SYS_epoll_pwait2, static_cast<long>(c.a), static_cast<long>(c.b),
-                                               static_cast<long>(c.c), deadline == no_deadline ? 0 : raw::arg(&left), 0, 8);
+      const long result =
+          osp_blocking_syscall(SYS_epoll_pwait2, static_cast<long>(c.a), static_cast<long>(c.b), static_cast<long>(c.c),
+                               deadline == no_deadline ? 0 : raw::arg(&left), 0, 8);
       if (result != -EINTR) return result;
       if (c.process.signal_waits(c.thread)) return interrupted();
       continue;

@@ -16,8 +16,8 @@ namespace osp::linux {
 namespace {
 
 constexpr uint64_t thread_flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
-constexpr uint64_t namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-                                CLONE_NEWNET | CLONE_NEWCGROUP;
+constexpr uint64_t namespaces =
+    CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
 
 struct CloneArguments {
   uint64_t flags, stack, parent_tid, child_tid, tls;
@@ -83,14 +83,11 @@ long sys_exit(Call& c) {
   return 0;
 }
 
-long sys_exit_group(Call& c) {
-  c.process.end(W_EXITCODE(static_cast<int>(c.a) & 0xff, 0));
-}
+long sys_exit_group(Call& c) { c.process.end(W_EXITCODE(static_cast<int>(c.a) & 0xff, 0)); }
 
 // With several threads the host must not be blocked: looked at again at each SIGCHLD.
 long sys_wait4(Call& c) {
-  if (c.process.single_threaded() || (c.c & WNOHANG) != 0)
-    return block_in_host(SYS_wait4, c.a, c.b, c.c, c.d);
+  if (c.process.single_threaded() || (c.c & WNOHANG) != 0) return block_in_host(SYS_wait4, c.a, c.b, c.c, c.d);
   for (;;) {
     const long result = raw::syscall(SYS_wait4, c.a, c.b, c.c | WNOHANG, c.d);
     if (result != 0) return result;
@@ -99,8 +96,7 @@ long sys_wait4(Call& c) {
 }
 
 long sys_waitid(Call& c) {
-  if (c.process.single_threaded() || (c.d & WNOHANG) != 0)
-    return block_in_host(SYS_waitid, c.a, c.b, c.c, c.d, c.e);
+  if (c.process.single_threaded() || (c.d & WNOHANG) != 0) return block_in_host(SYS_waitid, c.a, c.b, c.c, c.d, c.e);
   for (;;) {
     siginfo_t info = {};
     const long result = raw::syscall(SYS_waitid, c.a, c.b, &info, c.d | WNOHANG, c.e);
@@ -156,12 +152,29 @@ long sys_prctl(Call& c) {
     }
     case PR_GET_NAME:
       return put(c.b, c.thread.name) ? 0 : -EFAULT;
-    case PR_SET_PDEATHSIG: case PR_GET_PDEATHSIG: case PR_SET_DUMPABLE: case PR_GET_DUMPABLE:
-    case PR_SET_KEEPCAPS: case PR_GET_KEEPCAPS: case PR_CAPBSET_READ: case PR_CAPBSET_DROP:
-    case PR_SET_SECUREBITS: case PR_GET_SECUREBITS: case PR_SET_TIMERSLACK: case PR_GET_TIMERSLACK:
-    case PR_SET_CHILD_SUBREAPER: case PR_GET_CHILD_SUBREAPER: case PR_SET_NO_NEW_PRIVS: case PR_GET_NO_NEW_PRIVS:
-    case PR_CAP_AMBIENT: case PR_SET_THP_DISABLE: case PR_GET_THP_DISABLE: case PR_GET_SECCOMP:
-    case PR_GET_TSC: case PR_MCE_KILL_GET: case PR_GET_SPECULATION_CTRL:
+    case PR_SET_PDEATHSIG:
+    case PR_GET_PDEATHSIG:
+    case PR_SET_DUMPABLE:
+    case PR_GET_DUMPABLE:
+    case PR_SET_KEEPCAPS:
+    case PR_GET_KEEPCAPS:
+    case PR_CAPBSET_READ:
+    case PR_CAPBSET_DROP:
+    case PR_SET_SECUREBITS:
+    case PR_GET_SECUREBITS:
+    case PR_SET_TIMERSLACK:
+    case PR_GET_TIMERSLACK:
+    case PR_SET_CHILD_SUBREAPER:
+    case PR_GET_CHILD_SUBREAPER:
+    case PR_SET_NO_NEW_PRIVS:
+    case PR_GET_NO_NEW_PRIVS:
+    case PR_CAP_AMBIENT:
+    case PR_SET_THP_DISABLE:
+    case PR_GET_THP_DISABLE:
+    case PR_GET_SECCOMP:
+    case PR_GET_TSC:
+    case PR_MCE_KILL_GET:
+    case PR_GET_SPECULATION_CTRL:
       return forward(c);
     case PR_SET_VMA:
       return 0;  // names of anonymous memory: advice
@@ -187,7 +200,8 @@ long sys_execveat(Call& c) {
   if (!argv) return -argv.error().code;
   auto envp = get_strings(c.d);
   if (!envp) return -envp.error().code;
-  return task::execute(c.thread, static_cast<int>(c.a), *path, std::move(*argv), std::move(*envp), static_cast<int>(c.e));
+  return task::execute(c.thread, static_cast<int>(c.a), *path, std::move(*argv), std::move(*envp),
+                       static_cast<int>(c.e));
 }
 
 // glibc registers rseq at start when it can; door 1 answers that it cannot, door 2 has one already.

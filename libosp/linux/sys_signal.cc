@@ -54,10 +54,17 @@ long sys_rt_sigprocmask(Call& c) {
     Mask set = 0;
     if (!get(c.b, set)) return -EFAULT;
     switch (c.a) {
-      case SIG_BLOCK: signal::set_mask(c.thread, old | set); break;
-      case SIG_UNBLOCK: signal::set_mask(c.thread, old & ~set); break;
-      case SIG_SETMASK: signal::set_mask(c.thread, set); break;
-      default: return -EINVAL;
+      case SIG_BLOCK:
+        signal::set_mask(c.thread, old | set);
+        break;
+      case SIG_UNBLOCK:
+        signal::set_mask(c.thread, old & ~set);
+        break;
+      case SIG_SETMASK:
+        signal::set_mask(c.thread, set);
+        break;
+      default:
+        return -EINVAL;
     }
   }
   return c.c == 0 || put(c.c, old) ? 0 : -EFAULT;

@@ -6,8 +6,8 @@
 
 #include <cstring>
 
-#include "libosp/linux/calls.h"
 #include "libosp/file/files.h"
+#include "libosp/linux/calls.h"
 #include "libosp/linux/path.h"
 
 namespace osp::linux {
@@ -23,7 +23,8 @@ bool follows(const Call& c) {
 long put_value(uint64_t address, uint64_t room, std::string_view value) {
   if (room == 0) return static_cast<long>(value.size());
   if (room < value.size()) return -ERANGE;
-  return osp_user_copy(Call::pointer<void>(address), value.data(), value.size()) == 0 ? static_cast<long>(value.size()) : -EFAULT;
+  return osp_user_copy(Call::pointer<void>(address), value.data(), value.size()) == 0 ? static_cast<long>(value.size())
+                                                                                      : -EFAULT;
 }
 
 // The request for a file that an fd names; f…xattr of served files go by their path.
@@ -143,8 +144,7 @@ class Mover {
   long read(int fd, uint64_t offset, size_t size, size_t done) {
     file::Description* served = call_.process.files->find(fd);
     void* to = buffer_.data();
-    if (offset == own_offset)
-      return served != nullptr ? served->read(call_.thread, to, size) : raw::read(fd, to, size);
+    if (offset == own_offset) return served != nullptr ? served->read(call_.thread, to, size) : raw::read(fd, to, size);
     const auto at = static_cast<int64_t>(offset + done);
     return served != nullptr ? served->pread(call_.thread, to, size, at) : raw::syscall(SYS_pread64, fd, to, size, at);
   }
@@ -154,7 +154,8 @@ class Mover {
     if (offset == own_offset)
       return served != nullptr ? served->write(call_.thread, from, size) : raw::write(fd, from, size);
     const auto at = static_cast<int64_t>(offset + done);
-    return served != nullptr ? served->pwrite(call_.thread, from, size, at) : raw::syscall(SYS_pwrite64, fd, from, size, at);
+    return served != nullptr ? served->pwrite(call_.thread, from, size, at)
+                             : raw::syscall(SYS_pwrite64, fd, from, size, at);
   }
 
   Call& call_;

@@ -11,7 +11,7 @@ long call(task::Thread& thread);
 struct Entry {
   const char* name = nullptr;  // null: not served
   Handler handler = nullptr;
-  const char* format = "";     // calls.def
+  const char* format = "";  // calls.def
 };
 const Entry& entry(long nr);
 

@@ -25,11 +25,12 @@ struct Flag {
   const char* name;
 };
 constexpr std::array open_flags = {
-    Flag{O_CREAT, "O_CREAT"},       Flag{O_EXCL, "O_EXCL"},         Flag{O_NOCTTY, "O_NOCTTY"},
-    Flag{O_TRUNC, "O_TRUNC"},       Flag{O_APPEND, "O_APPEND"},     Flag{O_NONBLOCK, "O_NONBLOCK"},
-    Flag{O_CLOEXEC, "O_CLOEXEC"},   Flag{O_NOFOLLOW, "O_NOFOLLOW"}, Flag{O_DIRECTORY, "O_DIRECTORY"},
-    Flag{O_PATH, "O_PATH"},         Flag{O_DIRECT, "O_DIRECT"}};
-constexpr std::array protections = {Flag{PROT_READ, "PROT_READ"}, Flag{PROT_WRITE, "PROT_WRITE"}, Flag{PROT_EXEC, "PROT_EXEC"}};
+    Flag{O_CREAT, "O_CREAT"},     Flag{O_EXCL, "O_EXCL"},         Flag{O_NOCTTY, "O_NOCTTY"},
+    Flag{O_TRUNC, "O_TRUNC"},     Flag{O_APPEND, "O_APPEND"},     Flag{O_NONBLOCK, "O_NONBLOCK"},
+    Flag{O_CLOEXEC, "O_CLOEXEC"}, Flag{O_NOFOLLOW, "O_NOFOLLOW"}, Flag{O_DIRECTORY, "O_DIRECTORY"},
+    Flag{O_PATH, "O_PATH"},       Flag{O_DIRECT, "O_DIRECT"}};
+constexpr std::array protections = {Flag{PROT_READ, "PROT_READ"}, Flag{PROT_WRITE, "PROT_WRITE"},
+                                    Flag{PROT_EXEC, "PROT_EXEC"}};
 
 std::string quoted(std::string_view text, bool whole) {
   std::string out = "\"";
@@ -88,18 +89,31 @@ std::string signal_name(uint64_t value) {
 
 std::string argument(const Call& c, char form, uint64_t value) {
   switch (form) {
-    case 'f': case 'd': return fmt::format("{}", static_cast<int32_t>(value));
-    case 'D': return static_cast<int>(value) == AT_FDCWD ? "AT_FDCWD" : fmt::format("{}", static_cast<int>(value));
-    case 's': return string_at(value);
-    case 'b': return data_at(value, c.c);
-    case 'u': return fmt::format("{}", value);
-    case 'o': return open_mode(value);
-    case 'm': return fmt::format("0{:o}", static_cast<uint32_t>(value));
-    case 'P': return value == 0 ? "PROT_NONE" : flags_of(protections, value, "");
-    case 'S': return signal_name(value);
-    case 't': return timespec_at(value);
-    case 'p': return value == 0 ? "NULL" : fmt::format("{:#x}", value);
-    default: return fmt::format("{:#x}", value);
+    case 'f':
+    case 'd':
+      return fmt::format("{}", static_cast<int32_t>(value));
+    case 'D':
+      return static_cast<int>(value) == AT_FDCWD ? "AT_FDCWD" : fmt::format("{}", static_cast<int>(value));
+    case 's':
+      return string_at(value);
+    case 'b':
+      return data_at(value, c.c);
+    case 'u':
+      return fmt::format("{}", value);
+    case 'o':
+      return open_mode(value);
+    case 'm':
+      return fmt::format("0{:o}", static_cast<uint32_t>(value));
+    case 'P':
+      return value == 0 ? "PROT_NONE" : flags_of(protections, value, "");
+    case 'S':
+      return signal_name(value);
+    case 't':
+      return timespec_at(value);
+    case 'p':
+      return value == 0 ? "NULL" : fmt::format("{:#x}", value);
+    default:
+      return fmt::format("{:#x}", value);
   }
 }
 
@@ -112,7 +126,8 @@ Result<void> trace_to(const std::string& path) {
     trace_fd = static_cast<int>(file::keep_fd(static_cast<int>(raw::syscall(SYS_dup, 2))));
     return {};
   }
-  const long fd = raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+  const long fd =
+      raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return fail(static_cast<int>(-fd));
   trace_fd = static_cast<int>(file::keep_fd(static_cast<int>(fd)));
   return {};

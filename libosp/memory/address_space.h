@@ -21,9 +21,9 @@ constexpr uintptr_t page_up(uintptr_t address) { return page_down(address + page
 
 // What a mapping shows: a file by its path and identity, or nothing.
 struct Backing {
-  std::string path;       // in the name space; empty for anonymous memory
+  std::string path;  // in the name space; empty for anonymous memory
   uint64_t device = 0, inode = 0;
-  int kept_fd = -1;       // a core's fd on the contents, for mappings that a restore cannot open again
+  int kept_fd = -1;  // a core's fd on the contents, for mappings that a restore cannot open again
   ~Backing();
 };
 
@@ -34,10 +34,10 @@ enum class Use : uint8_t { plain, heap, stack, vdso, trampolines };
 
 struct Area {
   uintptr_t start = 0, end = 0;
-  int protection = 0;     // PROT_*
-  int flags = 0;          // MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE
+  int protection = 0;                // PROT_*
+  int flags = 0;                     // MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_NORESERVE
   std::shared_ptr<Backing> backing;  // null: anonymous
-  uint64_t offset = 0;    // of `start` in the backing file
+  uint64_t offset = 0;               // of `start` in the backing file
   Use use = Use::plain;
   bool dont_fork = false, dont_dump = false, wipe_on_fork = false;
 };

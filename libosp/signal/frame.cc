@@ -65,13 +65,15 @@ void load_context(trap::UserRegs& r, const Context& c) {
   r.full = 1;
 }
 
-Result<void> copy_user(void* to, const void* from, size_t size) { return from_raw<void>(osp_user_copy(to, from, size)); }
+Result<void> copy_user(void* to, const void* from, size_t size) {
+  return from_raw<void>(osp_user_copy(to, from, size));
+}
 
 Result<void> push_vector(task::Thread& thread, uint64_t at) {
   task::save_vector_state(thread);
   const size_t size = trap::vector::area_size();
-  const XstateMark mark = {magic1, static_cast<uint32_t>(size + 4), trap::vector::components(),
-                           static_cast<uint32_t>(size), {}};
+  const XstateMark mark = {
+      magic1, static_cast<uint32_t>(size + 4), trap::vector::components(), static_cast<uint32_t>(size), {}};
   auto* to = reinterpret_cast<std::byte*>(at);
   OSP_TRY(copy_user(to, thread.regs.vector, size));
   OSP_TRY(copy_user(to + mark_offset, &mark, sizeof mark));
@@ -138,8 +140,7 @@ Result<void> push_frame(task::Thread& thread, const Action& action, const siginf
   frame.context.mask = mask_to_restore;
   frame.info = info;
   OSP_TRY(copy_user(reinterpret_cast<void*>(at), &frame, sizeof frame));
-  if ((thread.signals.alternate.ss_flags & autodisarm) != 0)
-    thread.signals.alternate = {nullptr, SS_DISABLE, 0};
+  if ((thread.signals.alternate.ss_flags & autodisarm) != 0) thread.signals.alternate = {nullptr, SS_DISABLE, 0};
   r.rdi = static_cast<uint64_t>(info.si_signo);
   r.rsi = at + offsetof(Frame, info), r.rdx = at + offsetof(Frame, context);
   r.rax = 0, r.rsp = at, r.rip = action.handler;

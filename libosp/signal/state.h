@@ -16,7 +16,7 @@ constexpr Mask bit(int signo) { return Mask{1} << (signo - 1); }
 inline constexpr int last_signal = 64;
 inline constexpr Mask unblockable = bit(SIGKILL) | bit(SIGSTOP);
 
-struct Action {  // rt_sigaction(2), in the kernel's layout
+struct Action {          // rt_sigaction(2), in the kernel's layout
   uint64_t handler = 0;  // 0 SIG_DFL, 1 SIG_IGN
   uint64_t flags = 0;
   uint64_t restorer = 0;
@@ -48,7 +48,7 @@ struct ThreadSignals {
   std::optional<Mask> saved_mask;  // what to go back to after sigsuspend, ppoll and the like
   Pending pending;
   stack_t alternate = {nullptr, SS_DISABLE, 0};
-  Mask waiting_for = 0;            // in sigtimedwait
+  Mask waiting_for = 0;  // in sigtimedwait
 };
 
 struct ProcessSignals {

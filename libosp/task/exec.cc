@@ -43,7 +43,7 @@ struct Candidate {
   file::ProgramFile interpreter_file;
   load::Program interpreter;
   std::vector<std::string> argv;
-  std::string path;         // as AT_EXECFN has it
+  std::string path;  // as AT_EXECFN has it
 };
 
 long refuse(const load::Refusal& why) {
@@ -122,9 +122,11 @@ Result<void> map_image(Process& p, const load::ImagePlan& plan, file::ProgramFil
   for (const Action& action : plan.actions) {
     if (action.kind == Action::Kind::zero) {
       const bool writable = (action.protection & PROT_WRITE) != 0;
-      if (!writable) raw::syscall(SYS_mprotect, memory::page_down(action.address), memory::page_size, PROT_READ | PROT_WRITE);
+      if (!writable)
+        raw::syscall(SYS_mprotect, memory::page_down(action.address), memory::page_size, PROT_READ | PROT_WRITE);
       std::memset(reinterpret_cast<void*>(action.address), 0, action.size);
-      if (!writable) raw::syscall(SYS_mprotect, memory::page_down(action.address), memory::page_size, action.protection);
+      if (!writable)
+        raw::syscall(SYS_mprotect, memory::page_down(action.address), memory::page_size, action.protection);
     } else if (action.kind == Action::Kind::map_anonymous) {
       auto mapped = p.memory.map(action.address, action.size, action.protection,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0, nullptr);
@@ -191,9 +193,7 @@ void tell_host(const load::StackImage& stack) {
   static_cast<void>(stack);
 }
 
-void end_of_no_return(const char* what, const Error& error) {
-  log::error("exec", "{}: {}", what, describe(error));
-}
+void end_of_no_return(const char* what, const Error& error) { log::error("exec", "{}: {}", what, describe(error)); }
 
 // From here on the old program is gone, so failure is the end, as in the kernel.
 Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& plan, std::vector<std::string>& envp) {
@@ -201,7 +201,8 @@ Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& pla
   const uint64_t top = stack_top - random_pages(22);
   const uint64_t stack_size = memory::page_up(stack_limit());
   p.memory.clear();
-  p.memory.set_layout(top - stack_size - random_pages(16) - memory::trampoline_zone, plan.program.brk_start + random_pages(12));
+  p.memory.set_layout(top - stack_size - random_pages(16) - memory::trampoline_zone,
+                      plan.program.brk_start + random_pages(12));
   const int stack_protection = PROT_READ | PROT_WRITE | (plan.executable_stack ? PROT_EXEC : 0);
   auto stack = p.memory.map(top - stack_size, stack_size, stack_protection,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0, nullptr, Use::stack);

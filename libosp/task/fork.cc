@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/file/keeper.h"
 #include "libosp/host/window.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
@@ -63,14 +64,19 @@ void become_child(Thread& thread) {
   });
   thread.tid = p.pid;
   p.memory.forget_unforked();
+  keeper::after_fork();
   p.after_fork();
 }
 
 // fork(2); the child is a process of its own when this returns 0.
 long host_fork(Thread& thread, const std::function<void()>& in_child) {
+  keeper::before_fork();
   const SignalsHeld held;
   const long child = raw::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-  if (child != 0) return child;
+  if (child != 0) {
+    keeper::after_fork_in_parent();
+    return child;
+  }
   in_child();
   become_child(thread);
   return 0;
@@ -170,7 +176,8 @@ void prepare_worker() {
   static const long stack = window::map(signal_stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   trap::install_stack(reinterpret_cast<void*>(stack), signal_stack_size);
   if (const long result = trap::dispatch_system_calls(true); result < 0) {
-    log::error("core", "this kernel has no Syscall User Dispatch ({}): Linux 5.11 or later is needed", describe(Error(static_cast<int>(-result))));
+    log::error("core", "this kernel has no Syscall User Dispatch ({}): Linux 5.11 or later is needed",
+               describe(Error(static_cast<int>(-result))));
     raw::syscall(SYS_exit_group, 125);
   }
 }

@@ -16,7 +16,7 @@ void release_vfork_parent();
 // clone(2) with CLONE_VM | CLONE_THREAD: a new thread that begins with the registers of `parent`, and
 // returns its tid.
 struct NewThread {
-  uint64_t stack = 0;       // 0: the parent's
+  uint64_t stack = 0;  // 0: the parent's
   uint64_t tls = 0;
   bool set_tls = false;
   uint64_t parent_tid = 0;  // addresses to write the tid to, or 0

@@ -16,13 +16,13 @@ class SitePatcher;
 namespace osp::file {
 class Files;
 class Names;
-}
+}  // namespace osp::file
 
 namespace osp::task {
 
 // What the program was started as; replaced by execve.
 struct Program {
-  std::string path;       // in the name space, absolute: /proc/self/exe
+  std::string path;  // in the name space, absolute: /proc/self/exe
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
   std::vector<uint64_t> auxv;
@@ -36,7 +36,7 @@ class Process {
   Process();
   ~Process();
 
-  int pid = 0;                 // as the program sees it; the host's, but after a restore
+  int pid = 0;  // as the program sees it; the host's, but after a restore
   int host_pid = 0;
   Program program;
   memory::AddressSpace memory;
@@ -48,7 +48,7 @@ class Process {
   std::unique_ptr<file::Files> files;
   std::unique_ptr<file::Names> names;
   uint32_t umask = 022;
-  int exit_status = 0;         // of exit_group, in wait(2)'s form
+  int exit_status = 0;          // of exit_group, in wait(2)'s form
   int64_t clock_offset_ns = 0;  // the program's CLOCK_MONOTONIC minus the host's; not 0 after a restore
   bool trace = false;
 
@@ -63,8 +63,8 @@ class Process {
   bool signal_waits(Thread& thread);
   // Whether a signal that has an effect is pending for the thread and not blocked.
   [[nodiscard]] bool has_signal(const Thread& thread) const;
-  void send(const siginfo_t& info);                   // to the process
-  void send(Thread& thread, const siginfo_t& info);   // to one thread
+  void send(const siginfo_t& info);                  // to the process
+  void send(Thread& thread, const siginfo_t& info);  // to one thread
 
   // Makes every thread come to the program's edge, where it stays until `serve_stop` has returned.
   void request_stop(uint64_t reason);

@@ -155,9 +155,9 @@ void Scheduler::wake(Thread& thread, Wake why) {
   algorithm_->enqueue(thread.context);
 }
 
-Wake Scheduler::wait(Thread& thread, std::span<pollfd> fds, uint64_t deadline_ns) {
+Wake Scheduler::wait(Thread& thread, std::span<pollfd> fds, uint64_t deadline_ns, bool interruptible) {
   waiters_.push_back({&thread, fds});
-  const Wake why = park(thread, deadline_ns, true);
+  const Wake why = park(thread, deadline_ns, interruptible);
   std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.thread == &thread; });
   return why;
 }
@@ -178,13 +178,15 @@ void Scheduler::poll_waiters(int64_t timeout_ns) {
   for (const Waiter& waiter : waiters_) all.insert(all.end(), waiter.fds.begin(), waiter.fds.end());
   const timespec timeout = {timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   const timespec* limit = timeout_ns < 0 ? nullptr : &timeout;
-  const long count = osp_blocking_syscall(SYS_ppoll, raw::arg(all.data()), raw::arg(all.size()), raw::arg(limit), 0, 8, 0);
+  const long count =
+      osp_blocking_syscall(SYS_ppoll, raw::arg(all.data()), raw::arg(all.size()), raw::arg(limit), 0, 8, 0);
   if (count <= 0) return;
   size_t at = 0;
   for (const Waiter& waiter : waiters_) {
     const auto first = all.begin() + static_cast<ptrdiff_t>(at);
     at += waiter.fds.size();
-    const bool ready = std::any_of(first, all.begin() + static_cast<ptrdiff_t>(at), [](const pollfd& p) { return p.revents != 0; });
+    const bool ready =
+        std::any_of(first, all.begin() + static_cast<ptrdiff_t>(at), [](const pollfd& p) { return p.revents != 0; });
     if (ready) wake(*waiter.thread, Wake::woken);
   }
 }

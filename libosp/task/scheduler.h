@@ -32,7 +32,7 @@ class Scheduler {
 
   // Parks until one of `fds` is ready, as poll(2) (revents are not set: ask again), with park()'s results.
   // With one thread it blocks in the host.
-  Wake wait(Thread& thread, std::span<pollfd> fds, uint64_t deadline_ns);
+  Wake wait(Thread& thread, std::span<pollfd> fds, uint64_t deadline_ns, bool interruptible = true);
 
   // At the program's edge: rotates if the tick came, and sets the next one when more than one thread wants to run.
   void slice(Thread& thread);

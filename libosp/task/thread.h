@@ -14,9 +14,9 @@ class Process;
 // What a system call returns when it was interrupted and may start again; never seen by the program.
 // Linux's numbers (include/linux/errno.h), with its meanings.
 enum Restart : long {
-  restart_sys = -512,      // start again if the handler has SA_RESTART, else EINTR
-  restart_nohand = -514,   // EINTR if a handler ran, else start again
-  restart_block = -516,    // the same, keeping restart_deadline
+  restart_sys = -512,        // start again if the handler has SA_RESTART, else EINTR
+  restart_nohand = -514,     // EINTR if a handler ran, else start again
+  restart_block = -516,      // the same, keeping restart_deadline
   call_was_replaced = -517,  // registers were set by the call itself (execve, rt_sigreturn)
 };
 
@@ -37,23 +37,23 @@ struct Thread {
   signal::ThreadSignals signals;
   std::array<char, 16> name = {};  // prctl(PR_SET_NAME)
 
-  uint64_t clear_child_tid = 0;    // set_tid_address(2)
+  uint64_t clear_child_tid = 0;  // set_tid_address(2)
   uint64_t robust_list = 0;
   uint64_t robust_list_size = 0;
 
-  uint64_t restart_deadline = 0;   // absolute, CLOCK_MONOTONIC ns of the program; 0: none
-  bool restarting = false;         // the call that is handled was begun before
-  long interrupted = 0;            // the Restart code of the call that ended, until signals are delivered
-  uint64_t rewound_rip = 0;        // the syscall instruction that will begin the interrupted call again
-  bool exiting = false;            // leaves at the program's edge (exec or exit of another thread)
+  uint64_t restart_deadline = 0;  // absolute, CLOCK_MONOTONIC ns of the program; 0: none
+  bool restarting = false;        // the call that is handled was begun before
+  long interrupted = 0;           // the Restart code of the call that ended, until signals are delivered
+  uint64_t rewound_rip = 0;       // the syscall instruction that will begin the interrupted call again
+  bool exiting = false;           // leaves at the program's edge (exec or exit of another thread)
 
-  bool stopped = false;            // stays at the program's edge (Process::stop_at_edge)
+  bool stopped = false;  // stays at the program's edge (Process::stop_at_edge)
 
   // The scheduler's.
   boost::fibers::context* context = nullptr;
   RunState state = RunState::ready;
   Wake wake = Wake::none;
-  bool interruptible = false;      // parked so that a signal wakes it
+  bool interruptible = false;  // parked so that a signal wakes it
 };
 
 }  // namespace osp::task

@@ -25,8 +25,8 @@ struct UserRegs {
   uint64_t fs_base = 0;
   uint64_t orig_rax = 0;
   Kind kind = Kind::none;
-  uint64_t full = 1;              // all of it must be restored (rcx, r11, flags too), by iretq
-  std::byte* vector = nullptr;    // an XSAVE area in standard form; xmm0–15 are saved at each entry
+  uint64_t full = 1;            // all of it must be restored (rcx, r11, flags too), by iretq
+  std::byte* vector = nullptr;  // an XSAVE area in standard form; xmm0–15 are saved at each entry
 };
 static_assert(offsetof(UserRegs, rsp) == OSP_REG_RSP && offsetof(UserRegs, rip) == OSP_REG_RIP);
 static_assert(offsetof(UserRegs, kind) == OSP_REG_KIND && offsetof(UserRegs, vector) == OSP_REG_VECTOR);
@@ -45,7 +45,7 @@ struct SignalRing {
 // A host thread that runs fibers; gs points here while it lives.
 struct Worker {
   Worker* self = this;
-  void* entry = nullptr;          // where trampolines jump
+  void* entry = nullptr;  // where trampolines jump
   volatile uint64_t in_core = 1;
   volatile uint64_t pending = 0;  // look at ring and tick before going to the program or blocking
   UserRegs* regs = nullptr;       // of the thread that runs
@@ -57,7 +57,7 @@ struct Worker {
   volatile uint64_t control = 0;  // what the control signal carried; 0: it has not come
   siginfo_t fault = {};
   uint64_t fault_error = 0, fault_trap = 0;  // sigcontext's err and trapno
-  uint64_t host_mask = 0;         // the host's signal mask while the program runs
+  uint64_t host_mask = 0;                    // the host's signal mask while the program runs
   SignalRing ring;
 };
 static_assert(offsetof(Worker, regs) == OSP_WORKER_REGS && offsetof(Worker, iret) == OSP_WORKER_IRET);

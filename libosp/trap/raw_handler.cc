@@ -128,8 +128,7 @@ void in_core(Worker& w, int signo, const siginfo_t& info, ucontext_t* context) {
     return;
   }
   note(w, signo, info);
-  if (within(rip, osp_block_begin, osp_block_end))
-    g[REG_RIP] = static_cast<greg_t>(address_of(osp_block_interrupted));
+  if (within(rip, osp_block_begin, osp_block_end)) g[REG_RIP] = static_cast<greg_t>(address_of(osp_block_interrupted));
 }
 
 void handle(int signo, siginfo_t* info, void* data) {
@@ -181,9 +180,8 @@ long install_stack(void* stack, size_t size) {
 }
 
 long dispatch_system_calls(bool on) {
-  return raw::syscall(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH,
-                      on ? PR_SYS_DISPATCH_ON : PR_SYS_DISPATCH_OFF, on ? window::image : 0,
-                      on ? window::end - window::image : 0, 0);
+  return raw::syscall(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, on ? PR_SYS_DISPATCH_ON : PR_SYS_DISPATCH_OFF,
+                      on ? window::image : 0, on ? window::end - window::image : 0, 0);
 }
 
 void set_fault_reporter(FaultReporter reporter) { fault_reporter = reporter; }

@@ -54,14 +54,20 @@ void release(std::byte* area) { std::free(area); }
 
 void save(std::byte* area) {
   const uint64_t mask = components() & ~sse;
-  asm volatile("xsave64 (%0)" : : "r"(area), "a"(static_cast<uint32_t>(mask)), "d"(static_cast<uint32_t>(mask >> 32)) : "memory");
+  asm volatile("xsave64 (%0)"
+               :
+               : "r"(area), "a"(static_cast<uint32_t>(mask)), "d"(static_cast<uint32_t>(mask >> 32))
+               : "memory");
   // With SSE masked out and AVX not enabled, XSAVE leaves MXCSR alone.
   asm volatile("stmxcsr %0" : "=m"(*reinterpret_cast<uint32_t*>(area + mxcsr_offset)));
 }
 
 void load(const std::byte* area) {
   const uint64_t mask = components();
-  asm volatile("xrstor64 (%0)" : : "r"(area), "a"(static_cast<uint32_t>(mask)), "d"(static_cast<uint32_t>(mask >> 32)) : "memory");
+  asm volatile("xrstor64 (%0)"
+               :
+               : "r"(area), "a"(static_cast<uint32_t>(mask)), "d"(static_cast<uint32_t>(mask >> 32))
+               : "memory");
 }
 
 }  // namespace osp::trap::vector
