@@ -16,7 +16,7 @@
 #define OK(call) ((void)show(#call, (long)(call) == -1 ? -1 : 0))
 #define NEED(call) need(#call, __LINE__, (long)(call))
 
-static inline long show(const char *call, long value) {
+static inline long show(const char* call, long value) {
   if (value == -1)
     printf("%s = -1 %s\n", call, strerrorname_np(errno));
   else
@@ -24,7 +24,7 @@ static inline long show(const char *call, long value) {
   return value;
 }
 
-static inline long need(const char *call, int line, long value) {
+static inline long need(const char* call, int line, long value) {
   if (value == -1) {
     printf("line %d: %s failed: %s\n", line, call, strerrorname_np(errno));
     fflush(stdout);
@@ -34,7 +34,7 @@ static inline long need(const char *call, int line, long value) {
 }
 
 // Waits for `pid` and prints how it ended.
-static inline void show_end(const char *name, pid_t pid) {
+static inline void show_end(const char* name, pid_t pid) {
   int status = 0;
   NEED(waitpid(pid, &status, WUNTRACED));
   if (WIFEXITED(status))
