@@ -101,7 +101,8 @@ PathArgument::PathArgument(const Call& call, int directory_fd, uint64_t address)
   }
   const bool served_directory =
       !text->starts_with('/') && directory_fd != AT_FDCWD && call.process.files->find(directory_fd) != nullptr;
-  plain_ = !served_directory && names.is_plain(*text);
+  const bool host_fd_itself = text->empty() && directory_fd != AT_FDCWD && !served_directory;
+  plain_ = host_fd_itself || (!served_directory && names.is_plain(*text));
   if (plain_) {
     held_.path = std::move(*text);
     return;
