@@ -40,11 +40,14 @@ long poll_until(Call& c, std::vector<pollfd>& fds, uint64_t deadline) {
   const timespec none = {};
   for (;;) {
     if (c.process.single_threaded()) {
+      if (c.process.signal_waits(c.thread)) {  // ppoll's mask may have let in one that was pending
+        const long ready = raw::syscall(SYS_ppoll, fds.data(), fds.size(), &none, 0, 8);
+        return ready != 0 ? ready : static_cast<long>(task::restart_block);
+      }
       const timespec left = time_left(deadline);
       const long result = osp_blocking_syscall(SYS_ppoll, raw::arg(fds.data()), raw::arg(fds.size()),
                                                deadline == no_deadline ? 0 : raw::arg(&left), 0, 8, 0);
       if (result != -EINTR) return result;
-      if (c.process.signal_waits(c.thread)) return task::restart_block;
       continue;
     }
     const long ready = raw::syscall(SYS_ppoll, fds.data(), fds.size(), &none, 0, 8);
@@ -132,12 +135,15 @@ long epoll_until(Call& c, uint64_t deadline) {
   };
   for (;;) {
     if (c.process.single_threaded()) {
+      if (c.process.signal_waits(c.thread)) {
+        const long ready = raw::syscall(SYS_epoll_pwait, c.a, c.b, c.c, 0, 0, 8);
+        return ready != 0 ? ready : interrupted();
+      }
       const timespec left = time_left(deadline);
       const long result =
           osp_blocking_syscall(SYS_epoll_pwait2, static_cast<long>(c.a), static_cast<long>(c.b), static_cast<long>(c.c),
                                deadline == no_deadline ? 0 : raw::arg(&left), 0, 8);
       if (result != -EINTR) return result;
-      if (c.process.signal_waits(c.thread)) return interrupted();
       continue;
     }
     const long ready = raw::syscall(SYS_epoll_pwait, c.a, c.b, c.c, 0, 0, 8);

@@ -2,6 +2,7 @@
  * for each point, the same with and without Osprey. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -100,6 +102,28 @@ static void check_signals(void) {
 
 static pthread_t main_thread;
 
+/* A signal that is pending already ends a wait whose mask lets it in. */
+static void check_waits(void) {
+  sigset_t one, none;
+  sigemptyset(&none);
+  sigemptyset(&one);
+  sigaddset(&one, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &one, NULL);
+  const int epoll = epoll_create1(0);
+  struct epoll_event event;
+  for (int way = 0; way < 3; ++way) {
+    handled = 0;
+    raise(SIGUSR1);
+    getppid();
+    const int result = way == 0   ? ppoll(NULL, 0, NULL, &none)
+                       : way == 1 ? pselect(0, NULL, NULL, NULL, NULL, &none)
+                                  : epoll_pwait(epoll, &event, 1, -1, &none);
+    say("wait ended by a signal", result == -1 && errno == EINTR && handled == SIGUSR1);
+  }
+  close(epoll);
+  sigprocmask(SIG_UNBLOCK, &one, NULL);
+}
+
 /* The main thread's end is seen through the address that libc gave the kernel before the core came. */
 static void *outlive(void *unused) {
   (void)unused;
@@ -117,6 +141,7 @@ int main(int argc, char **argv) {
   check_clocks();
   check_robust();
   check_signals();
+  check_waits();
   fflush(stdout);
   main_thread = pthread_self();
   pthread_t thread;
