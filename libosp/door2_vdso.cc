@@ -94,7 +94,7 @@ Result<void> replace_vdso(task::Process& process, const KernelPages& pages) {
   std::memcpy(image.data(), reinterpret_cast<const void*>(start), image.size());
   redirect(image, process.program.vdso);
   const auto mapped = process.memory.map(start, image.size(), PROT_READ | PROT_WRITE,
-                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0, nullptr, memory::Use::vdso);
+                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0, nullptr);
   if (!mapped) {
     log::warn("core", "the kernel's vDSO at {:#x} cannot be replaced: {}", start, describe(mapped.error()));
     return {};
