@@ -90,10 +90,10 @@ void Process::request_stop(uint64_t reason) {
 void Process::stop_at_edge(Thread& thread) {
   const auto is_stopped = [&](const auto& t) { return t->stopped || t.get() == stopper_; };
   thread.stopped = stopper_ != nullptr;
-  while (thread.stopped && stop_requested() && !thread.exiting) scheduler.yield(thread);
+  while (thread.stopped && stop_requested() && !thread.exiting) scheduler.yield_and_look(thread);
   if (std::exchange(thread.stopped, false) || thread.exiting) return;
   stopper_ = &thread;
-  while (!thread.exiting && !std::all_of(threads.begin(), threads.end(), is_stopped)) scheduler.yield(thread);
+  while (!thread.exiting && !std::all_of(threads.begin(), threads.end(), is_stopped)) scheduler.yield_and_look(thread);
   if (!thread.exiting) {
     serve_stop(thread, stop_reason_);
     stop_reason_ = 0;
@@ -154,7 +154,7 @@ void Process::stop_others(Thread& survivor) {
     thread->exiting = true;
     if (thread->interruptible) scheduler.wake(*thread, Wake::signal);
   }
-  while (threads.size() > 1) scheduler.yield(survivor);
+  while (threads.size() > 1) scheduler.yield_and_look(survivor);
 }
 
 void Process::remove(Thread& thread) {

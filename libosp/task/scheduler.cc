@@ -19,6 +19,7 @@ namespace osp::task {
 namespace {
 
 constexpr uint64_t slice_ns = 1'000'000;
+constexpr int64_t short_look_ns = 1'000'000;
 constexpr size_t stack_size = 128 * 1024;
 constexpr int switches_between_cleanups = 64;
 
@@ -133,6 +134,12 @@ void Scheduler::yield(Thread& thread) {
   current_ = &thread;
 }
 
+void Scheduler::yield_and_look(Thread& thread) {
+  expire_timers();
+  poll_waiters(has_ready() ? 0 : short_look_ns);
+  yield(thread);
+}
+
 Wake Scheduler::park(Thread& thread, uint64_t deadline_ns, bool interruptible) {
   if (interruptible && thread.process.signal_waits(thread)) return Wake::signal;
   thread.wake = Wake::none;
@@ -178,8 +185,11 @@ void Scheduler::poll_waiters(int64_t timeout_ns) {
   for (const Waiter& waiter : waiters_) all.insert(all.end(), waiter.fds.begin(), waiter.fds.end());
   const timespec timeout = {timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   const timespec* limit = timeout_ns < 0 ? nullptr : &timeout;
+  // A short look must be had with something pending too: a stop waits for threads that wait for these.
   const long count =
-      osp_blocking_syscall(SYS_ppoll, raw::arg(all.data()), raw::arg(all.size()), raw::arg(limit), 0, 8, 0);
+      timeout_ns >= 0 && timeout_ns <= short_look_ns
+          ? raw::syscall(SYS_ppoll, all.data(), all.size(), limit, 0, 8)
+          : osp_blocking_syscall(SYS_ppoll, raw::arg(all.data()), raw::arg(all.size()), raw::arg(limit), 0, 8, 0);
   if (count <= 0) return;
   size_t at = 0;
   for (const Waiter& waiter : waiters_) {

@@ -24,6 +24,8 @@ class Scheduler {
 
   // Lets others run, if there are any.
   void yield(Thread& thread);
+  // The same for a thread that waits for others to come to the edge: timeouts and fds are looked at first.
+  void yield_and_look(Thread& thread);
 
   // Stops `thread` (the caller) until wake(), the deadline (absolute CLOCK_MONOTONIC ns of the host; 0:
   // none) or, if interruptible, a signal for it. Wake::signal may come before anything is waited for.
