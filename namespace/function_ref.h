@@ -15,7 +15,7 @@ class FunctionRef<R(Args...)> {
  public:
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_r_v<R, F&, Args...>)
-      FunctionRef(F&& function)  // NOLINT(google-explicit-constructor): stands for any callable
+      FunctionRef(F&& function)  // NOLINT(bugprone-forwarding-reference-overload): what is required excludes copies
       : object_(address(function)), call_([](void* object, Args... args) -> R {
           // Back to the type that address() has erased; the object outlives the call.
           auto* callable = reinterpret_cast<std::remove_reference_t<F>*>(object);

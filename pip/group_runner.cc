@@ -30,9 +30,9 @@ std::string GroupRunner::run(const Tgroup& head, const std::vector<Message>& mes
   if (!session_.state.steps.empty())  // begun before a restart
     for (const auto& [number, record] : session_.state.fids)
       if (record.is_name) name_fids_.push_back(number);
-  for (uint16_t i = 0; i < messages.size(); ++i) {
+  for (size_t i = 0; i < messages.size(); ++i) {
     starts_.push_back(reply_.size());
-    const bool good = run_one(i, messages[i]);
+    const bool good = run_one(static_cast<uint16_t>(i), messages[i]);
     if (!good && (flags_ & flag_each) == 0) break;
   }
   std::string front;

@@ -39,6 +39,7 @@ Result<PageRange> ShmChannel::map(uint32_t fid, uint64_t offset, uint64_t size, 
   writer.u32(fid), writer.u64(offset), writer.u64(size), writer.u8(writable ? 1 : 0);
   OSP_ASSIGN(const ShmReply reply, port_.exchange(shm::Kind::map, server_, request));
   if (reply.status != 0) return fail(reply.status);
+  has_written_pages_ = has_written_pages_ || writable;
   Reader reader(reply.bytes);
   const uint32_t serial = reader.u32();
   const uint64_t file_size = reader.u64();

@@ -21,6 +21,9 @@ class ShmChannel final : public Channel {
   Result<PageRange> map(uint32_t fid, uint64_t offset, uint64_t size, bool writable) override;
   [[nodiscard]] uint64_t outside_changes() const override;
 
+  // Whether somebody may have written through a mapping.
+  [[nodiscard]] bool has_written_pages() const { return has_written_pages_; }
+
   // In a forked child: what was read ahead is asked for again, since nobody will answer here.
   void after_fork() { ++forks_; }
 
@@ -30,6 +33,7 @@ class ShmChannel final : public Channel {
   uint32_t server_;
   uint32_t iounit_;
   uint64_t forks_ = 0;
+  bool has_written_pages_ = false;
   std::unordered_map<uint32_t, int> pages_;  // fid → the memfd with its contents
 };
 

@@ -38,6 +38,7 @@ std::vector<ShmServer::Request> ShmServer::take() {
   }
   std::ranges::sort(found, {}, &std::pair<uint64_t, Request>::first);
   std::vector<Request> requests;
+  requests.reserve(found.size());
   for (const auto& [tag, request] : found) requests.push_back(request);
   return requests;
 }

@@ -22,8 +22,8 @@ constexpr auto most_pause = 1000ms;
 
 }  // namespace
 
-Result<std::unique_ptr<StreamChannel>> StreamChannel::create(Address address, Options options) {
-  std::unique_ptr<StreamChannel> channel(new StreamChannel(std::move(address), std::move(options)));
+Result<std::unique_ptr<StreamChannel>> StreamChannel::create(Address address, const Options& options) {
+  std::unique_ptr<StreamChannel> channel(new StreamChannel(std::move(address), options));
   OSP_TRY(channel->connect());
   while (channel->session_.state() == SessionClient::State::greeting) {
     OSP_TRY(channel->pump());

@@ -20,7 +20,7 @@ class StreamChannel final : public Channel {
 
   // Connects and opens a session; unlike later, the first connection is tried once only, so that a wrong address is
   // told at once: ECONNREFUSED, ENOENT, ETIMEDOUT, EHOSTUNREACH, EPROTONOSUPPORT.
-  static Result<std::unique_ptr<StreamChannel>> create(Address address, Options options);
+  static Result<std::unique_ptr<StreamChannel>> create(Address address, const Options& options);
   // Ends the session.
   ~StreamChannel() override;
 
@@ -36,7 +36,7 @@ class StreamChannel final : public Channel {
  private:
   using Clock = std::chrono::steady_clock;
 
-  StreamChannel(Address address, Options options)
+  StreamChannel(Address address, const Options& options)
       : address_(std::move(address)), options_(options), session_(options.session) {}
 
   Result<void> connect();

@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "base/raw_syscall.h"
 #include "libosp/control/socket_name.h"
@@ -25,7 +26,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto answer_within = 5s;
+constexpr std::chrono::milliseconds answer_within = 5s;
 constexpr int idle_ms = 100;
 
 template <class F>
@@ -63,7 +64,10 @@ std::string reason_not_to(pid_t pid) {
   if (geteuid() != 0 && st.st_uid != geteuid())
     return fmt::format("process {} is another user's (uid {})", pid, st.st_uid);
   if (!has_core(pid)) return fmt::format("process {} does not run in Osprey; osp ps lists those that do", pid);
-  if (!listens(pid)) return fmt::format("process {} has only just started; try again", pid);
+  for (auto left = answer_within; !listens(pid); left -= 10ms) {  // it has only just started
+    if (left <= 0ms || !has_core(pid)) return fmt::format("process {} does not get ready to answer", pid);
+    std::this_thread::sleep_for(10ms);
+  }
   return {};
 }
 

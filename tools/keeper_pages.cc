@@ -208,7 +208,7 @@ void PageCache::trim() {
   while (total > limit_) {
     auto oldest = files_.end();
     for (auto it = files_.begin(); it != files_.end(); ++it)
-      if (!it->second->is_written() && it->second.use_count() == 1 &&
+      if (!it->second->is_written() && !it->second->is_pinned && it->second.use_count() == 1 &&
           (oldest == files_.end() || it->second->used < oldest->second->used))
         oldest = it;
     if (oldest == files_.end()) return;

@@ -40,7 +40,8 @@ class PageFile {
   [[nodiscard]] uint64_t size() const { return size_; }
   [[nodiscard]] uint64_t cached_size() const { return cached_; }
   [[nodiscard]] Tree& tree() const { return tree_; }
-  uint64_t used = 0;  // PageCache's clock
+  uint64_t used = 0;       // PageCache's clock
+  bool is_pinned = false;  // locks of the environment are held on the memfd: it must stay the one
 
  private:
   PageFile(Tree& tree, uint64_t version, uint64_t size, pip::HostFd memory)

@@ -172,6 +172,7 @@ Result<std::string> Service::map(Process& process, Tree& tree, const Request& re
   if (!fid->is_regular) return fail(ENODEV);
   if (writable && !fid->can_write) return fail(EACCES);
   OSP_ASSIGN(const PageFilePtr pages, pages_.get(fid));
+  if (size == 0) pages->is_pinned = true;
   OSP_TRY(pages->fill(fid, offset, size));
   if (writable) OSP_TRY(pages->begin_writing(fid, &process));
   Process::Held* const still = process.find(tree.number, number);

@@ -1,7 +1,6 @@
 #include "tools/osp_restore.h"
 
 #include <fmt/format.h>
-#include <sys/rseq.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -12,6 +11,7 @@
 #include "base/raw_syscall.h"
 #include "base/result.h"
 #include "libosp/host/boot.h"
+#include "tools/rseq.h"
 
 namespace osp::tools {
 namespace {
@@ -38,14 +38,6 @@ const unsigned long* aux_vector() {
   char** at = environ;
   while (*at != nullptr) ++at;
   return reinterpret_cast<const unsigned long*>(at + 1);  // where the System V ABI puts it
-}
-
-// The kernel writes to the area that our libc has registered, and that will be unmapped.
-void unregister_rseq() {
-  constexpr int unregister = 1;
-  constexpr long area_size = 32;
-  char* const thread = static_cast<char*>(__builtin_thread_pointer());
-  if (__rseq_size != 0) raw::syscall(SYS_rseq, thread + __rseq_offset, area_size, unregister, RSEQ_SIG);
 }
 
 int run(const Options& options) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "tools/rseq.h"
 #include "tools/run_options.h"
 
 namespace osp::tools {
@@ -89,6 +90,7 @@ int run(char** argv, char** envp) {
                               .option_count = options->names.size(),
                               .trace = options->trace,
                               .change_directory = options->change_directory};
+  unregister_rseq();
   return complain(explain(core, static_cast<int>(-host::start_core(block))));
 }
 

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -33,6 +34,9 @@ class Description {
   virtual long sync() { return 0; }
   virtual Result<void> change(const pip::AttributeChange& change);
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
+  // A host's fd whose locks (fcntl(2), flock(2)) stand for the file's among all processes of the environment; it stays
+  // this object's. Minus an errno: there is none.
+  virtual int lock_fd() { return -ENODEV; }
   virtual long close() { return 0; }  // of the last fd; the error of close(2)
   virtual void inherited() {}         // in a forked child
   // For a checkpoint: how path() can be opened again. Nothing: it cannot.

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "base/log.h"
@@ -140,6 +141,8 @@ void after_fork() {
 
 Result<void> sync() {
   if (connection == nullptr) return {};
+  if (std::ranges::none_of(connection->channels, [](const auto& channel) { return channel->has_written_pages(); }))
+    return {};
   OSP_ASSIGN(const pip::ShmReply reply, connection->port->exchange(shm::Kind::sync, 0, {}));
   return reply.status == 0 ? Result<void>{} : fail(reply.status);
 }

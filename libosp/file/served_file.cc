@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,6 +143,21 @@ long ServedFile::truncate(uint64_t size) {
 }
 
 long ServedFile::sync() { return linux::to_long(file_->commit()); }
+
+// The file's memfd in the page cache, which all processes are given; opened again, so that flock(2) sees an open file
+// of its own.
+int ServedFile::lock_fd() {
+  if (lock_fd_ >= 0) return lock_fd_;
+  const auto pages = file_->map(0, 0, false);
+  if (!pages) return -pages.error().code;
+  char name[32];
+  *fmt::format_to(name, "/proc/self/fd/{}", pages->fd) = '\0';
+  const long opened = raw::syscall(SYS_open, name, O_RDWR | O_CLOEXEC, 0);
+  if (opened < 0) return static_cast<int>(opened);
+  const long kept = keep_fd(static_cast<int>(opened));
+  if (kept >= 0) lock_fd_ = static_cast<int>(kept);
+  return static_cast<int>(kept);
+}
 
 long ServedFile::close() { return offset_.is_last() ? linux::to_long(file_->close()) : 0; }
 

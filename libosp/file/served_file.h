@@ -11,6 +11,7 @@ namespace osp::file {
 class ServedFile final : public Description {
  public:
   explicit ServedFile(std::unique_ptr<pip::File> file) : file_(std::move(file)) {}
+  ~ServedFile() override { drop_fd(lock_fd_); }
 
   long read(task::Thread& thread, void* to, size_t size) override;
   long write(task::Thread& thread, const void* from, size_t size) override;
@@ -25,6 +26,7 @@ class ServedFile final : public Description {
   Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable) override {
     return file_->map(offset, size, writable);
   }
+  int lock_fd() override;
   long close() override;
   void inherited() override { offset_.inherited(); }
   [[nodiscard]] std::optional<Origin> origin() const override {
@@ -37,6 +39,7 @@ class ServedFile final : public Description {
  private:
   std::unique_ptr<pip::File> file_;
   SharedOffset offset_;
+  int lock_fd_ = -1;
 };
 
 }  // namespace osp::file

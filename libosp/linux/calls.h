@@ -81,6 +81,7 @@ long sys_mlockall(Call& call);
 long sys_mmap(Call& call);
 long sys_mprotect(Call& call);
 long sys_mremap(Call& call);
+long sys_msync(Call& call);
 long sys_munmap(Call& call);
 long sys_nanosleep(Call& call);
 long sys_newfstatat(Call& call);

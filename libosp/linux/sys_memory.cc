@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "libosp/file/files.h"
+#include "libosp/file/keeper.h"
 #include "libosp/linux/calls.h"
 
 namespace osp::linux {
@@ -60,6 +61,12 @@ long sys_mmap(Call& c) {
   auto backing = backing_of_host_fd(fd);
   if (!backing) return -backing.error().code;
   return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing)));
+}
+
+// What was written through a mapping of a served file goes to its server.
+long sys_msync(Call& c) {
+  const long result = forward_blocking(c);
+  return result != 0 || (c.c & MS_SYNC) == 0 ? result : to_long(keeper::sync());
 }
 
 long sys_munmap(Call& c) { return to_long(c.process.memory.unmap(c.a, c.b)); }

@@ -32,8 +32,10 @@ long call_patiently(Call& c) {
 }
 
 long sys_flock(Call& c) {
-  if ((c.b & LOCK_NB) != 0) return forward(c);
-  return call_patiently(c);
+  Call host = c;
+  if (const auto file = c.process.files->share(static_cast<int>(c.a)))
+    if (const int fd = file->lock_fd(); fd >= 0) host.a = static_cast<uint64_t>(fd);
+  return (c.b & LOCK_NB) != 0 ? forward(host) : call_patiently(host);
 }
 
 long sys_gettimeofday(Call& c) { return forward(c); }

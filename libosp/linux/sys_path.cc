@@ -91,6 +91,7 @@ long change_at(Call& c, int directory_fd, uint64_t address, const pip::Attribute
     file::Description* served = c.process.files->find(directory_fd);
     return served == nullptr ? forward(c) : to_long(served->change(change));
   }
+  if ((flags & AT_SYMLINK_NOFOLLOW) == 0) path.follow_proc_links();
   if (path.is_proc()) return -EPERM;
   const auto done = ns::change(path.table(), path.request((flags & AT_SYMLINK_NOFOLLOW) == 0), change);
   return done ? 0 : -done.error().code;

@@ -152,7 +152,9 @@ TEST_F(ShmTest, MapPassesOneFdForAFid) {
     std::string bytes;
     Writer writer(bytes);
     if (request.kind != shm::Kind::map) return server.reply(request.slot, EIO, size_t{0});
-    if (maps == 0) ASSERT_TRUE(send_notice(sockets_[1], 7, {memory}));
+    if (maps == 0) {
+      ASSERT_TRUE(send_notice(sockets_[1], 7, {memory}));
+    }
     writer.u32(maps++ == 0 ? 7 : 0);
     writer.u64(12345);
     server.reply(request.slot, 0, bytes);

@@ -91,7 +91,7 @@ class Live : public testing::Test {
 TEST_F(Live, EverythingComesBack) {
   start_fixture();
   for (int generation = 0; generation < 3; ++generation) {
-    EXPECT_EQ(run({tool("osp"), "checkpoint", std::to_string(child_), "-o", image()}), 0) << text("tools");
+    ASSERT_EQ(run({tool("osp"), "checkpoint", std::to_string(child_), "-o", image()}), 0) << text("tools");
     int status = 0;
     ASSERT_EQ(waitpid(child_, &status, 0), child_);
     EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;

@@ -24,8 +24,8 @@ def command_for(case, output):
 
 def environment(cache):
     return {"PATH": PATH, "HOME": cache, "LANG": "C.UTF-8", "CGO_ENABLED": "0", "GO111MODULE": "off",
-            "GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOCACHE": os.path.join(cache, "go"),
-            "GOPATH": os.path.join(cache, "gopath")}
+            "GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOCACHE": os.path.abspath(os.path.join(cache, "go")),
+            "GOPATH": os.path.abspath(os.path.join(cache, "gopath"))}
 
 
 def key_of(case):
