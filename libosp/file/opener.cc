@@ -118,7 +118,7 @@ Result<ProgramFile> open_program(task::Thread& thread, int directory_fd, const s
   if (path.empty() && served != nullptr) name = served->path();
   if (is_core_proc(name)) {
     OSP_ASSIGN(const ProcEntry entry, find_proc(name));
-    if (entry.kind == ProcEntry::Kind::link) name = entry.target;
+    if (entry.kind == ProcEntry::Kind::link) name = entry.contents;
   }
   if (name.empty() || (p.names->is_plain(name) && served == nullptr)) return open_on_host(directory_fd, name, flags);
   OSP_ASSIGN(const Names::Held held, p.names->hold(directory_fd, name));

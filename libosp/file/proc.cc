@@ -153,7 +153,7 @@ Result<ProcEntry> fd_entry(std::string_view number) {
   }
   const Description* served = task::process().files->find(fd);
   if (served == nullptr || served->path().empty()) return fail(ENOENT);
-  return ProcEntry{Kind::link, served->path(), {}, {}, S_IFLNK | 0700};
+  return ProcEntry{Kind::link, S_IFLNK | 0700, served->path()};
 }
 
 // Read-only text, or a list of names.
@@ -162,17 +162,19 @@ class ProcFile final : public pip::File {
   explicit ProcFile(ProcEntry entry) : entry_(std::move(entry)) {}
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
     if (entry_.kind == Kind::directory) return fail(EISDIR);
-    if (offset >= entry_.text.size()) return size_t{0};
-    const size_t size = std::min<size_t>(into.size(), entry_.text.size() - offset);
-    std::memcpy(into.data(), entry_.text.data() + offset, size);
+    if (offset >= entry_.contents.size()) return size_t{0};
+    const size_t size = std::min<size_t>(into.size(), entry_.contents.size() - offset);
+    std::memcpy(into.data(), entry_.contents.data() + offset, size);
     return size;
   }
   Result<size_t> write(uint64_t, std::span<const std::byte>) override { return fail(EINVAL); }
   Result<std::vector<pip::DirectoryEntry>> read_directory(uint64_t first, size_t count) override {
+    if (entry_.kind != Kind::directory) return fail(ENOTDIR);
+    if (first == 0) names_ = entry_.list(task::process());
     std::vector<pip::DirectoryEntry> entries;
-    for (size_t i = first; i < entry_.names.size() && entries.size() < count; ++i) {
+    for (size_t i = first; i < names_.size() && entries.size() < count; ++i) {
       pip::DirectoryEntry entry;
-      entry.name = entry_.names[i];
+      entry.name = names_[i];
       entry.attributes.id = i + 3;
       entry.attributes.mode = entry_.mode == (S_IFDIR | 0500) ? S_IFLNK | 0700U : S_IFDIR | 0555U;
       entries.push_back(std::move(entry));
@@ -183,7 +185,32 @@ class ProcFile final : public pip::File {
 
  private:
   ProcEntry entry_;
+  std::vector<std::string> names_;  // since the directory was last read from its start
 };
+
+std::vector<std::string> fd_names(const Process&) {
+  std::vector<std::string> names;
+  for (const int fd : open_fds())
+    if (!is_core_fd(fd)) names.push_back(fmt::format("{}", fd));
+  return names;
+}
+
+std::vector<std::string> thread_names(const Process& p) {
+  std::vector<std::string> names;
+  for (const auto& thread : p.threads) names.push_back(fmt::format("{}", thread->tid));
+  return names;
+}
+
+std::vector<std::string> text_file_names(const Process&) { return {text_names.begin(), text_names.end()}; }
+
+ProcEntry directory(uint32_t mode, std::vector<std::string> (*list)(const Process&)) {
+  return {Kind::directory, S_IFDIR | mode, {}, list};
+}
+
+uint32_t mode_of_text(std::string_view name) {
+  if (name == "comm") return S_IFREG | 0644;
+  return S_IFREG | (name == "environ" || name == "auxv" ? 0400 : 0444);
+}
 
 }  // namespace
 
@@ -205,29 +232,13 @@ Result<ProcEntry> find_proc(std::string_view path) {
   if (!rest) return fail(ENOENT);
   const Thread* thread = tid == 0 ? p.threads.front().get() : task::process().find_thread(tid);
   if (thread == nullptr) return fail(ENOENT);
-  if (*rest == "exe") return ProcEntry{Kind::link, p.program.path, {}, {}, S_IFLNK | 0777};
-  if (*rest == "cwd") return ProcEntry{Kind::link, p.names->cwd(), {}, {}, S_IFLNK | 0777};
+  if (*rest == "exe") return ProcEntry{Kind::link, S_IFLNK | 0777, p.program.path};
+  if (*rest == "cwd") return ProcEntry{Kind::link, S_IFLNK | 0777, p.names->cwd()};
   if (rest->starts_with("fd/") && rest->size() > 3) return fd_entry(rest->substr(3));
-  ProcEntry entry;
-  if (rest->starts_with("fd")) {
-    entry.kind = Kind::directory, entry.mode = S_IFDIR | 0500;
-    for (const int fd : open_fds())
-      if (!is_core_fd(fd)) entry.names.push_back(fmt::format("{}", fd));
-    return entry;
-  }
-  if (*rest == "task-directory") {
-    entry.kind = Kind::directory, entry.mode = S_IFDIR | 0555;
-    entry.names.assign(text_names.begin(), text_names.end());
-    return entry;
-  }
-  if (rest->starts_with("task")) {
-    entry.kind = Kind::directory, entry.mode = S_IFDIR | 0555;
-    for (const auto& t : p.threads) entry.names.push_back(fmt::format("{}", t->tid));
-    return entry;
-  }
-  entry.mode = S_IFREG | (*rest == "comm" ? 0644 : *rest == "environ" || *rest == "auxv" ? 0400 : 0444);
-  entry.text = text_of(*rest, p, *thread);
-  return entry;
+  if (rest->starts_with("fd")) return directory(0500, fd_names);
+  if (*rest == "task-directory") return directory(0555, text_file_names);
+  if (rest->starts_with("task")) return directory(0555, thread_names);
+  return ProcEntry{Kind::text, mode_of_text(*rest), text_of(*rest, p, *thread)};
 }
 
 std::shared_ptr<Description> open_proc(ProcEntry entry, const std::string& path) {

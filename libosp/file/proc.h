@@ -17,10 +17,10 @@ bool is_core_proc(std::string_view path);
 // What such a path is.
 struct ProcEntry {
   enum class Kind { text, directory, link } kind = Kind::text;
-  std::string target;              // of a link
-  std::vector<std::string> names;  // of a directory
-  std::string text;
-  uint32_t mode = 0;  // as st_mode
+  uint32_t mode = 0;     // as st_mode
+  std::string contents;  // the text, or the link's target
+  // A directory's names at the time of the call: its own fd is among those of fd/.
+  std::vector<std::string> (*list)(const task::Process&) = nullptr;
 };
 // ENOENT: no such thread or fd.
 Result<ProcEntry> find_proc(std::string_view path);

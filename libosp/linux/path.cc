@@ -120,7 +120,7 @@ void PathArgument::follow_proc_links() {
   for (int links = 0; proc_ && links < proc_links_max; ++links) {
     const auto entry = file::find_proc(held_.path);
     if (!entry || entry->kind != file::ProcEntry::Kind::link) return;
-    held_.path = entry->target;
+    held_.path = entry->contents;
     proc_ = file::is_core_proc(held_.path);
   }
 }

@@ -166,7 +166,7 @@ long sys_readlinkat(Call& c) {
   if (path.is_proc()) {
     const auto entry = file::find_proc(path.text());
     if (!entry) return -entry.error().code;
-    if (entry->kind == file::ProcEntry::Kind::link) target = entry->target;
+    if (entry->kind == file::ProcEntry::Kind::link) target = entry->contents;
   } else {
     target = ns::read_link(path.table(), path.request(false));
   }
