@@ -73,7 +73,7 @@ bool enabled(std::string_view area, Level level) {
 void write(std::string_view area, Level level, std::string_view text) {
   const std::string line =
       level <= Level::warn
-          ? fmt::format("osp: {}: {}\n", area, text)
+          ? fmt::format("{}{}: {}\n", area.starts_with("osp") ? "" : "osp: ", area, text)
           : fmt::format("osp: {}: {}[{}]: {}\n", area, level_names[static_cast<size_t>(level)], raw::getpid(), text);
   raw::write(state().fd, line.data(), line.size());
 }

@@ -94,6 +94,14 @@ void make_name_space(Process& p, const host::BootBlock& boot) {
   }
 }
 
+void enter_directory(Process& p, const char* directory) {
+  const auto held = p.names->hold(AT_FDCWD, directory);
+  const auto entered = held ? p.names->change_directory(held->request(true)) : Result<void>(fail(held.error().code));
+  if (entered) return;
+  log::error("osp-run", "--chdir {}: {}", directory, describe(entered.error()));
+  p.end(W_EXITCODE(status_failed, 0));
+}
+
 void run_first_program(Thread& thread, const host::BootBlock& boot) {
   const std::string name = boot.program;
   const long result = execute_in_path(thread, name, copy_strings(boot.argv), copy_strings(boot.envp));
@@ -125,6 +133,7 @@ void start_program(const host::BootBlock& boot) {
     if (boot.door == host::Door::preload) {
       go_on_with_program(thread, boot);
     } else {
+      if (boot.change_directory != nullptr) enter_directory(thread.process, boot.change_directory);
       run_first_program(thread, boot);
     }
   });

@@ -26,7 +26,7 @@ NsResult<void> NsParser::include(const std::string& path, const Position& from) 
                  "does a file include itself?", ELOOP);
   const auto text = sources_.read(path);
   if (!text)
-    return error(from, fmt::format("cannot read {}: {}", path, describe(text.error())),
+    return error(from, fmt::format("cannot read {}: {}", from.file == path ? "it" : path, describe(text.error())),
                  "a relative path starts from the including file", text.error().code);
   ++depth_;
   auto done = read(*text, path);

@@ -65,6 +65,17 @@ ns::Request Names::Held::request(bool follow, uint64_t resolve) const {
 
 std::string Names::cwd() const { return cwd_.empty() ? host_cwd() : cwd_; }
 
+Result<void> Names::change_directory(ns::Request where) {
+  const std::string with_slash = std::string(where.path) + "/";  // ENOTDIR for anything but a directory
+  if (!where.path.empty()) where.path = with_slash;
+  OSP_ASSIGN(const ns::FoundPlace found, ns::stat(table(), where));
+  const ns::Place& place = found.place;
+  if (const auto host = place.host_path(); host && !place.is_merged())
+    if (const long error = raw::syscall(SYS_chdir, host->c_str()); error < 0) return fail(static_cast<int>(-error));
+  if (!only_host()) cwd_ = place.path();
+  return {};
+}
+
 Result<Names::Held> Names::hold(int directory_fd, std::string path) const {
   Held held;
   held.root = root_;

@@ -37,7 +37,10 @@ class Names {
 
   // The working directory in the name space.
   [[nodiscard]] std::string cwd() const;
-  void set_cwd(std::string path) { cwd_ = std::move(path); }
+  // chdir(2), of what the request names. The host stands in the same directory where it has it, so that what it shows
+  // of us is right. ENOTDIR ENOENT EACCES and what resolving gives.
+  Result<void> change_directory(ns::Request where);
+  void set_cwd(std::string path) { cwd_ = std::move(path); }  // as it is known; nothing is looked up
   [[nodiscard]] const std::string& root() const { return root_; }
   void set_root(std::string path) { root_ = std::move(path); }
 

@@ -42,11 +42,11 @@ struct BootBlock {
   const unsigned long* auxv = nullptr;  // the host's, pairs, ended by AT_NULL
   const NamespaceOption* options = nullptr;
   size_t option_count = 0;
-  const char* trace = nullptr;  // null: no trace; "": stderr; else a file
-  const char* image = nullptr;  // door restore: the image's path
-  const char* change_directory = nullptr;
-  const ProgramStart* start = nullptr;  // door 2
-  uint32_t changed_files = 0;           // door restore: migrate::ChangedFiles
+  const char* trace = nullptr;             // null: no trace; "": stderr; else a file
+  const char* image = nullptr;             // door restore: the image's path
+  const char* change_directory = nullptr;  // where the program is to begin, in its name space; null: here
+  const ProgramStart* start = nullptr;     // door 2
+  uint32_t changed_files = 0;              // door restore: migrate::ChangedFiles
 };
 
 // Maps `core_path` and jumps to it; returns only on failure, with minus an errno: ENOENT ENOEXEC

@@ -66,14 +66,6 @@ long link_at(Call& c, int from_fd, uint64_t from, int to_fd, uint64_t to, uint64
   return done(ns::link(old_path.table(), old_path.request((flags & AT_SYMLINK_FOLLOW) != 0), new_path.request(false)));
 }
 
-// The host stands in the same directory where it has it, so that what it shows of us is right.
-long change_directory(Call& c, const ns::Place& place) {
-  if (const auto host = place.host_path(); host && !place.is_merged())
-    if (const long error = raw::syscall(SYS_chdir, host->c_str()); error < 0) return error;
-  c.process.names->set_cwd(place.path());
-  return 0;
-}
-
 }  // namespace
 
 long sys_mkdir(Call& c) { return mkdir_at(c, AT_FDCWD, c.a, c.b); }
@@ -100,19 +92,14 @@ long sys_chdir(Call& c) {
   if (path.error() != 0) return path.error();
   if (path.plain()) return forward(c);
   if (path.is_proc()) path.follow_proc_links();
-  auto held = path.request(true);
-  const std::string with_slash = std::string(held.path) + "/";  // ENOTDIR for anything but a directory
-  if (!held.path.empty()) held.path = with_slash;
-  const auto found = ns::stat(path.table(), held);
-  return found ? change_directory(c, found->place) : -found.error().code;
+  return to_long(c.process.names->change_directory(path.request(true)));
 }
 
 long sys_fchdir(Call& c) {
   if (c.process.names->only_host() && c.process.files->find(static_cast<int>(c.a)) == nullptr) return forward(c);
   const auto held = c.process.names->hold(static_cast<int>(c.a), ".");
   if (!held) return raw::syscall(SYS_fcntl, c.a, F_GETFD) < 0 ? -EBADF : -held.error().code;
-  const auto found = ns::stat(c.process.names->table(), held->request(true));
-  return found ? change_directory(c, found->place) : -found.error().code;
+  return to_long(c.process.names->change_directory(held->request(true)));
 }
 
 long sys_getcwd(Call& c) {

@@ -159,8 +159,12 @@ void trace_end(const Call& c, const Entry& e, long result) {
   emit(std::exchange(line, {}));
 }
 
-void trace_signal(const task::Thread& thread, int signo) {
-  emit(fmt::format("[{}] --- {} ---\n", thread.tid, signal_name(static_cast<uint64_t>(signo))));
+void trace_signal(const task::Thread& thread, const siginfo_t& info) {
+  const bool fault = info.si_code > 0 && (info.si_signo == SIGSEGV || info.si_signo == SIGBUS ||
+                                          info.si_signo == SIGFPE || info.si_signo == SIGILL);
+  const std::string from = fault ? fmt::format("si_addr={}", info.si_addr) : fmt::format("si_pid={}", info.si_pid);
+  emit(fmt::format("[{}] --- {} {{si_code={}, {}}} ---\n", thread.tid,
+                   signal_name(static_cast<uint64_t>(info.si_signo)), info.si_code, from));
 }
 
 }  // namespace osp::linux

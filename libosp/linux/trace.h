@@ -1,5 +1,7 @@
 #pragma once
 
+#include <signal.h>
+
 #include "libosp/linux/table.h"
 
 // osp-run --trace: each call with decoded arguments, like strace(1).
@@ -11,7 +13,7 @@ Result<void> trace_to(const std::string& path);
 // Before a call (its string arguments may change) and after it: one line `[tid] name(args) = result`.
 void trace_begin(const Call& call, const Entry& entry);
 void trace_end(const Call& call, const Entry& entry, long result);
-// A signal that is delivered.
-void trace_signal(const task::Thread& thread, int signo);
+// A signal that is delivered, not one that is ignored: one line `[tid] --- SIGx {code, sender or address} ---`.
+void trace_signal(const task::Thread& thread, const siginfo_t& info);
 
 }  // namespace osp::linux

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/linux/trace.h"
 #include "libosp/signal/frame.h"
 #include "libosp/trap/raw_handler.h"
 
@@ -78,6 +79,7 @@ void call_handler(Thread& thread, const siginfo_t& info) {
 void deliver(Thread& thread) {
   while (const auto info = take(thread)) {
     const uint64_t handler = thread.process.signals.actions[static_cast<size_t>(info->si_signo)].handler;
+    if (thread.process.trace) linux::trace_signal(thread, *info);
     if (handler == 0) default_action(thread.process, *info);
     if (handler > 1) call_handler(thread, *info);
   }
@@ -96,9 +98,11 @@ void force(Thread& thread, const siginfo_t& info) {
   Action& action = thread.process.signals.actions[static_cast<size_t>(info.si_signo)];
   const bool blocked = (thread.signals.mask & bit(info.si_signo)) != 0;
   if (blocked || action.handler <= 1) {
+    if (thread.process.trace) linux::trace_signal(thread, info);
     log::info("signal", "{} at {:#x}, address {}", sigdescr_np(info.si_signo), thread.regs.rip, info.si_addr);
     thread.process.end(W_EXITCODE(0, info.si_signo));
   }
+  if (thread.process.trace) linux::trace_signal(thread, info);
   call_handler(thread, info);
 }
 

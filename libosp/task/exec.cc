@@ -69,7 +69,10 @@ std::string name_for_program(int directory_fd, const std::string& path) {
 long open_program(Thread& thread, int directory_fd, std::string path, int flags, Candidate& found) {
   for (int depth = 0; depth <= load::max_script_depth; ++depth) {
     auto opened = file::open_program(thread, directory_fd, path, flags);
-    if (!opened) return -opened.error().code;
+    if (!opened) {
+      if (depth > 0) refusal = fmt::format("its interpreter {}: {}", path, describe(opened.error()));
+      return -opened.error().code;
+    }
     found.file = std::move(*opened);
     if (depth == 0) found.path = name_for_program(directory_fd, path);
     std::vector<std::byte> head;
@@ -93,7 +96,7 @@ long open_interpreter(Thread& thread, Candidate& found) {
   if (found.program.interpreter.empty()) return 0;
   auto opened = file::open_program(thread, AT_FDCWD, found.program.interpreter, 0);
   if (!opened) {
-    refusal = fmt::format("its interpreter {} cannot be opened", found.program.interpreter);
+    refusal = fmt::format("its interpreter {}: {}", found.program.interpreter, describe(opened.error()));
     return -opened.error().code;
   }
   found.interpreter_file = std::move(*opened);
@@ -185,12 +188,22 @@ void name_process(Thread& thread, const std::string& path) {
   raw::syscall(SYS_prctl, PR_SET_NAME, thread.name.data());
 }
 
-// ps(1) on the host shows the program's arguments, where the kernel lets us say so.
-void tell_host(const load::StackImage& stack) {
+// What the host shows of us to others (ps(1), pgrep(1), a debugger) is the program's: PR_SET_MM_MAP in prctl(2). Where
+// the kernel was built without it, they see osp-run's.
+void tell_host(const load::ImagePlan& program, const load::StackImage& stack) {
   prctl_mm_map map = {};
-  const long size = raw::syscall(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP_SIZE, &map, 0, 0);
-  static_cast<void>(size);
-  static_cast<void>(stack);
+  map.start_code = map.start_data = program.start;
+  map.end_code = map.end_data = program.brk_start;
+  map.start_brk = map.brk = program.brk_start;
+  map.start_stack = stack.stack_pointer;
+  map.arg_start = stack.argv_start, map.arg_end = stack.argv_end;
+  map.env_start = stack.envp_start, map.env_end = stack.envp_end;
+  map.auxv = reinterpret_cast<__u64*>(stack.auxv_start),
+  map.auxv_size = static_cast<uint32_t>(stack.auxv_end - stack.auxv_start);
+  map.exe_fd = ~0U;
+  const long told = raw::syscall(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0);
+  if (told < 0)
+    log::debug("exec", "the host keeps its idea of our arguments: {}", describe(Error(static_cast<int>(-told))));
 }
 
 void end_of_no_return(const char* what, const Error& error) { log::error("exec", "{}: {}", what, describe(error)); }
@@ -217,7 +230,7 @@ Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& pla
   p.program.arguments_start = image.argv_start, p.program.arguments_end = image.argv_end;
   p.program.environment_end = image.envp_end;
   reset_registers(thread, plan.entry, image.stack_pointer);
-  tell_host(image);
+  tell_host(plan.program, image);
   return {};
 }
 

@@ -129,6 +129,34 @@ static void waits(void) {
   TRY(usage.ru_maxrss > 0);
 }
 
+// What others see of a process that has executed a program (ps, pgrep).
+static int shows(pid_t pid, const char *file, const char *start) {
+  char path[64], text[64] = "";
+  snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+  for (int i = 0; i < 500 && strncmp(text, start, strlen(start)) != 0; i++) {
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) return 0;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    text[size > 0 ? size : 0] = 0;
+    close(fd);
+    usleep(10000);
+  }
+  return strncmp(text, start, strlen(start)) == 0;
+}
+
+static void looks(void) {
+  pid_t pid = split();
+  if (pid == 0) {
+    char *envp[] = {"ONLY=this", NULL};
+    execle("/bin/sleep", "asleep", "60", NULL, envp);
+    _exit(9);
+  }
+  printf("cmdline %d, ", shows(pid, "cmdline", "asleep"));
+  printf("environ %d, comm %d\n", shows(pid, "environ", "ONLY=this"), shows(pid, "comm", "sleep"));
+  kill(pid, SIGTERM);
+  show_end("asleep", pid);
+}
+
 static void deaths(void) {
   int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGKILL, SIGUSR1, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU, SIGSYS, 34, 64};
   for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
@@ -285,6 +313,7 @@ int main(int argc, char **argv) {
   spawns();
   vforks();
   waits();
+  looks();
   deaths();
   orphan();
   execs();
