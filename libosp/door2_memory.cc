@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/raw_syscall.h"
+#include "libosp/host/host.h"
 #include "libosp/host/window.h"
 
 namespace osp::door2 {
@@ -91,7 +92,7 @@ class Adopter {
 
   void set_layout() {
     uint64_t random = 0;
-    raw::syscall(SYS_getrandom, &random, sizeof random, 0);
+    host::random(&random, sizeof random);
     const auto limit = static_cast<uintptr_t>(raw::syscall(SYS_brk, 0));
     memory_.set_layout(layout_top - memory::trampoline_zone - (random & 0x3f'ffff) * memory::page_size, limit);
     memory_.set_break_range(heap_.start != 0 ? heap_.start : limit, limit);

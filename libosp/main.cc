@@ -14,6 +14,7 @@
 #include "libosp/file/names.h"
 #include "libosp/file/shared_offset.h"
 #include "libosp/host/boot.h"
+#include "libosp/host/host.h"
 #include "libosp/linux/trace.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/start.h"
@@ -32,8 +33,7 @@ constexpr unsigned long fsgsbase = 2;  // AT_HWCAP2
 
 [[noreturn]] void die(int status, std::string_view what) {
   log::error("core", "{}", what);
-  raw::syscall(SYS_exit_group, status);
-  std::abort();
+  host::end(status);
 }
 
 const char* host_variable(const host::BootBlock& boot, std::string_view name) {

@@ -13,6 +13,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/host/host.h"
 #include "libosp/signal/state.h"
 
 namespace osp::keeper {
@@ -51,7 +52,7 @@ Result<std::string> find_program() {
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
   const char* const argv[] = {"osp-keeper", nullptr};
   raw::syscall(SYS_execve, path, argv, envp);
-  for (;;) raw::syscall(SYS_exit_group, 127);
+  host::end(127);
 }
 
 long raw_fork(int exit_signal) { return raw::syscall(SYS_clone, exit_signal, 0, 0, 0, 0); }
@@ -71,7 +72,7 @@ Result<void> spawn(const std::string& path, int socket) {
   const long child = raw_fork(0);
   if (child == 0) {
     if (raw_fork(0) == 0) become_keeper(path.c_str(), socket, envp.data(), logs);
-    for (;;) raw::syscall(SYS_exit_group, 0);
+    host::end(0);
   }
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, 8);
   OSP_TRY(from_raw<void>(child));

@@ -8,6 +8,7 @@
 #include "libosp/file/files.h"
 #include "libosp/file/proc.h"
 #include "libosp/file/servers.h"
+#include "libosp/host/host.h"
 #include "libosp/task/process.h"
 #include "namespace/ns_apply.h"
 #include "pip/host_tree.h"
@@ -19,7 +20,7 @@ std::shared_ptr<pip::Server> host_root() {
   auto tree = pip::HostTree::create("/", {.keep = [](int fd) { return static_cast<int>(keep_fd(fd)); }});
   if (!tree) {
     log::error("core", "the host's root cannot be opened: {}", describe(tree.error()));
-    raw::syscall(SYS_exit_group, 125);
+    host::end(125);
   }
   return std::move(*tree);
 }

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/raw_syscall.h"
+#include "libosp/host/host.h"
 
 // First fit over a short list of freed ranges, else from the top. No TLS, no heap: it runs before
 // glibc has set up either.
@@ -76,7 +77,7 @@ long map(size_t size, int protection, int flags, int fd, int64_t offset) {
 
 long unmap(uintptr_t address, size_t size) {
   size = round_up(size);
-  const long result = raw::syscall(SYS_munmap, address, size);
+  const long result = host::unmap(address, size);
   if (result == 0 && address >= heap && address < end) give_back(address, size);
   return result;
 }

@@ -13,6 +13,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
 #include "libosp/file/opener.h"
+#include "libosp/host/host.h"
 #include "libosp/load/elf.h"
 #include "libosp/load/plan.h"
 #include "libosp/load/script.h"
@@ -111,7 +112,7 @@ long open_interpreter(Thread& thread, Candidate& found) {
 
 uint64_t random_pages(int bits) {
   uint64_t value = 0;
-  raw::syscall(SYS_getrandom, &value, sizeof value, 0);
+  host::random(&value, sizeof value);
   return (value & ((uint64_t{1} << bits) - 1)) * memory::page_size;
 }
 
@@ -146,7 +147,7 @@ load::StackInput stack_input(const Process& p, const Candidate& found, const loa
   load::StackInput input;
   input.argv = found.argv, input.envp = envp, input.execfn = found.path;
   input.top = top, input.stack_limit = stack_limit();
-  raw::syscall(SYS_getrandom, input.random.data(), input.random.size(), 0);
+  host::random(input.random.data(), input.random.size());
   input.vdso = p.program.vdso;
   input.phdr_address = plan.program.phdr_address, input.phdr_count = plan.program.phdr_count;
   input.interpreter_base = plan.interpreter_base, input.entry = plan.program.entry;

@@ -12,6 +12,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
+#include "libosp/host/host.h"
 #include "libosp/host/window.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
@@ -178,7 +179,7 @@ void prepare_worker() {
   if (const long result = trap::dispatch_system_calls(true); result < 0) {
     log::error("core", "this kernel has no Syscall User Dispatch ({}): Linux 5.11 or later is needed",
                describe(Error(static_cast<int>(-result))));
-    raw::syscall(SYS_exit_group, 125);
+    host::end(125);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
 #include "libosp/file/names.h"
+#include "libosp/host/host.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/task/fork.h"
 #include "libosp/trap/raw_handler.h"
@@ -145,7 +146,7 @@ void Process::end(int wait_status) {
     raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
     raw::syscall(SYS_kill, raw::getpid(), signo);
   }
-  for (;;) raw::syscall(SYS_exit_group, WEXITSTATUS(wait_status));
+  host::end(WEXITSTATUS(wait_status));
 }
 
 void Process::stop_others(Thread& survivor) {

@@ -10,6 +10,7 @@
 #include <deque>
 
 #include "base/raw_syscall.h"
+#include "libosp/host/host.h"
 #include "libosp/host/window.h"
 #include "libosp/task/process.h"
 #include "libosp/task/vector_state.h"
@@ -95,11 +96,7 @@ class Scheduler::Algorithm : public boost::fibers::algo::algorithm_with_properti
   int switches_ = 0;
 };
 
-uint64_t host_now_ns() {
-  timespec now = {};
-  raw::syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
+uint64_t host_now_ns() { return static_cast<uint64_t>(host::monotonic_ns()); }
 
 void Scheduler::start(Thread& thread, std::function<void()> body) {
   if (algorithm_ == nullptr) {
