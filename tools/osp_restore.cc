@@ -8,10 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "base/raw_syscall.h"
-#include "base/result.h"
-#include "libosp/host/boot.h"
-#include "tools/rseq.h"
+#include "tools/start_core.h"
 
 namespace osp::tools {
 namespace {
@@ -24,37 +21,17 @@ struct Options {
   bool trace = false;
 };
 
-// The core lies in ../lib as seen from this executable.
-std::string find_core() {
-  char self[4096];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0) return {};
-  std::string path(self, static_cast<size_t>(length));
-  for (int up = 0; up < 2; ++up) path.resize(path.rfind('/'));
-  return path + "/lib/osp-core";
-}
-
-const unsigned long* aux_vector() {
-  char** at = environ;
-  while (*at != nullptr) ++at;
-  return reinterpret_cast<const unsigned long*>(at + 1);  // where the System V ABI puts it
-}
-
 int run(const Options& options) {
   const std::string core = find_core();
   host::BootBlock block;
   block.door = host::Door::restore;
   block.core_path = core.c_str();
   block.envp = environ;
-  block.auxv = aux_vector();
+  block.auxv = aux_vector(environ);
   block.image = options.file.c_str();
   block.changed_files = options.changed_files;
   block.trace = options.trace ? "" : nullptr;
-  unregister_rseq();
-  const long error = host::start_core(block);
-  const char* hint = error == -EEXIST ? "; this process is in an Osprey environment already" : "";
-  fmt::print(stderr, "osp: restore: cannot start the core '{}': {}{}\n", core,
-             describe(Error(static_cast<int>(-error))), hint);
+  fmt::print(stderr, "osp: restore: {}\n", enter_core(block));
   return status_failed;
 }
 

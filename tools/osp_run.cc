@@ -1,13 +1,11 @@
 // osp-run: starts a program in Osprey. Static, without PIE and without iostreams: it runs before each program.
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <string_view>
 
-#include "base/result.h"
-#include "tools/rseq.h"
 #include "tools/run_options.h"
+#include "tools/start_core.h"
 
 namespace osp::tools {
 namespace {
@@ -47,29 +45,6 @@ int complain(const std::string& text) {
   return status_failed;
 }
 
-// The core lies in ../lib as seen from this executable. Empty if /proc cannot be read.
-std::string find_core() {
-  char self[4096];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0) return {};
-  std::string path(self, static_cast<size_t>(length));
-  for (int up = 0; up < 2; ++up) path.resize(path.rfind('/'));
-  return path + "/lib/osp-core";
-}
-
-// What a failed start_core() means.
-std::string explain(const std::string& core, int error) {
-  std::string text = "cannot start the core '" + core + "': " + describe(Error(error));
-  if (error == ENOENT) text += "; it belongs in lib beside the bin that holds osp-run";
-  if (error == ENOEXEC) text += "; is it of this build?";
-  return text;
-}
-
-const unsigned long* aux_vector(char** envp) {
-  while (*envp != nullptr) ++envp;
-  return reinterpret_cast<const unsigned long*>(envp + 1);  // where the System V ABI puts it
-}
-
 int run(char** argv, char** envp) {
   const auto options = parse_run_options(argv);
   if (!options) return complain(options.error());
@@ -79,7 +54,6 @@ int run(char** argv, char** envp) {
   if (!environment) return complain(environment.error());
   if (host::core_is_here()) return complain("this process is in Osprey already; run the program without osp-run");
   const std::string core = find_core();
-  if (core.empty()) return complain("cannot find the core: /proc/self/exe cannot be read; is /proc mounted?");
   const host::BootBlock block{.door = host::Door::run,
                               .core_path = core.c_str(),
                               .program = options->program[0],
@@ -90,8 +64,7 @@ int run(char** argv, char** envp) {
                               .option_count = options->names.size(),
                               .trace = options->trace,
                               .change_directory = options->change_directory};
-  unregister_rseq();
-  return complain(explain(core, static_cast<int>(-host::start_core(block))));
+  return complain(enter_core(block));
 }
 
 }  // namespace

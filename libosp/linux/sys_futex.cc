@@ -80,61 +80,67 @@ long requeue(Call& c, bool compare) {
 }
 
 // FUTEX_WAKE_OP: an atomic operation on the second word, then wake both if its old value compares.
+// The second half of FUTEX_WAKE_OP's encoding (futex(2)): what becomes of the second word, and when it is woken.
+struct WakeOperation {
+  uint32_t operation, comparison;
+  uint32_t argument, against;
+
+  static WakeOperation decode(uint32_t encoded) {
+    const auto signed_12 = [](uint32_t bits) { return static_cast<uint32_t>(static_cast<int32_t>(bits << 20) >> 20); };
+    WakeOperation op = {(encoded >> 28) & 7, (encoded >> 24) & 15, signed_12(encoded >> 12), signed_12(encoded)};
+    if ((encoded >> 31) != 0) op.argument = 1U << (op.argument & 31);
+    return op;
+  }
+
+  [[nodiscard]] std::optional<uint32_t> apply(uint32_t old) const {
+    switch (operation) {
+      case FUTEX_OP_SET:
+        return argument;
+      case FUTEX_OP_ADD:
+        return old + argument;
+      case FUTEX_OP_OR:
+        return old | argument;
+      case FUTEX_OP_ANDN:
+        return old & ~argument;
+      case FUTEX_OP_XOR:
+        return old ^ argument;
+      default:
+        return std::nullopt;
+    }
+  }
+
+  [[nodiscard]] std::optional<bool> holds(uint32_t old) const {
+    const auto left = static_cast<int32_t>(old), right = static_cast<int32_t>(against);
+    switch (comparison) {
+      case FUTEX_OP_CMP_EQ:
+        return left == right;
+      case FUTEX_OP_CMP_NE:
+        return left != right;
+      case FUTEX_OP_CMP_LT:
+        return left < right;
+      case FUTEX_OP_CMP_LE:
+        return left <= right;
+      case FUTEX_OP_CMP_GT:
+        return left > right;
+      case FUTEX_OP_CMP_GE:
+        return left >= right;
+      default:
+        return std::nullopt;
+    }
+  }
+};
+
 long wake_op(Call& c) {
-  auto* second = Call::pointer<uint32_t>(c.e);
+  const auto op = WakeOperation::decode(static_cast<uint32_t>(c.f));
   uint32_t old = 0;
   if (!get(c.e, old)) return -EFAULT;
-  const auto encoded = static_cast<uint32_t>(c.f);
-  uint32_t argument = (encoded >> 12) & 0xfff;
-  const uint32_t operation = (encoded >> 28) & 7, comparison = (encoded >> 24) & 15, against = encoded & 0xfff;
-  if ((encoded >> 31) != 0) argument = 1U << (argument & 31);
-  uint32_t value = old;
-  switch (operation) {
-    case FUTEX_OP_SET:
-      value = argument;
-      break;
-    case FUTEX_OP_ADD:
-      value += argument;
-      break;
-    case FUTEX_OP_OR:
-      value |= argument;
-      break;
-    case FUTEX_OP_ANDN:
-      value &= ~argument;
-      break;
-    case FUTEX_OP_XOR:
-      value ^= argument;
-      break;
-    default:
-      return -ENOSYS;
-  }
-  if (!put(c.e, value)) return -EFAULT;
-  const auto signed_old = static_cast<int32_t>(old), signed_against = static_cast<int32_t>(against);
-  bool both = false;
-  switch (comparison) {
-    case FUTEX_OP_CMP_EQ:
-      both = signed_old == signed_against;
-      break;
-    case FUTEX_OP_CMP_NE:
-      both = signed_old != signed_against;
-      break;
-    case FUTEX_OP_CMP_LT:
-      both = signed_old < signed_against;
-      break;
-    case FUTEX_OP_CMP_LE:
-      both = signed_old <= signed_against;
-      break;
-    case FUTEX_OP_CMP_GT:
-      both = signed_old > signed_against;
-      break;
-    case FUTEX_OP_CMP_GE:
-      both = signed_old >= signed_against;
-      break;
-    default:
-      return -ENOSYS;
-  }
+  const auto value = op.apply(old);
+  if (!value) return -ENOSYS;
+  if (!put(c.e, *value)) return -EFAULT;
+  const auto both = op.holds(old);  // the kernel too stores before it looks at the comparison
+  if (!both) return -ENOSYS;
   const long woken = wake(c, FUTEX_BITSET_MATCH_ANY);
-  return woken + (both ? c.process.futexes.wake(second, ~0U, static_cast<int>(c.d)) : 0);
+  return woken + (*both ? c.process.futexes.wake(Call::pointer<uint32_t>(c.e), ~0U, static_cast<int>(c.d)) : 0);
 }
 
 // The PI operations with one worker: the word is the owner's tid, contention parks on the word.

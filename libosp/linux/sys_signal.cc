@@ -82,14 +82,7 @@ long sys_rt_sigsuspend(Call& c) {
   if (c.b != mask_size) return -EINVAL;
   if (!get(c.a, mask)) return -EFAULT;
   signal::set_temporary_mask(c.thread, mask);
-  while (!c.process.signal_waits(c.thread) && !c.thread.exiting) {
-    if (c.process.single_threaded()) {
-      osp_blocking_syscall(SYS_ppoll, 0, 0, 0, 0, 8, 0);
-    } else {
-      c.process.scheduler.park(c.thread, 0, true);
-    }
-  }
-  return task::restart_nohand;
+  return sys_pause(c);
 }
 
 long sys_pause(Call& c) {

@@ -66,6 +66,9 @@ static void futexes(void) {
   TRY(futex(&word, FUTEX_WAIT_BITSET, 0, &past, NULL, 0));
   TRY(futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0));
   TRY(futex(&word, FUTEX_WAKE_OP, 1, (void *)1, &other, FUTEX_OP(FUTEX_OP_ADD, 5, FUTEX_OP_CMP_EQ, 0)));
+  TRY(futex(&word, FUTEX_WAKE_OP, 1, (void *)1, &other, FUTEX_OP(FUTEX_OP_ADD, -2 & 0xfff, FUTEX_OP_CMP_GT, -1 & 0xfff)));
+  printf("and then %d\n", other);
+  TRY(futex(&word, FUTEX_WAKE_OP, 1, (void *)1, &other, FUTEX_OP(FUTEX_OP_ADD, 1, 7, 0)));
   printf("other %d\n", other);
   TRY(futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)1, &other, 7));
   TRY(futex(&word, 77, 0, NULL, NULL, 0));

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "libosp/host/boot.h"
+
+// Starting the core in this process, which never comes back from it: what osp-run and osp restore share.
+namespace osp::tools {
+
+// Where osp-core is: in ../lib as seen from this executable. Empty if /proc cannot be read.
+std::string find_core();
+
+// The host's aux vector, behind the environment (System V ABI x86-64, 3.4.1).
+const unsigned long* aux_vector(char** envp);
+
+// Jumps to the core. Returns only on failure: what it was and what to do about it, for a person.
+std::string enter_core(const host::BootBlock& block);
+
+}  // namespace osp::tools
