@@ -1,6 +1,7 @@
 #include "libosp/file/files.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstring>
@@ -12,9 +13,27 @@
 namespace osp::file {
 namespace {
 
-constexpr int first_core_fd = 1000;
+constexpr int first_core_fd = 1024, core_fds_below_limit = 64;
 
 std::vector<bool> core_fds;  // by number
+
+bool is_out_of_numbers(long result) { return result == -EMFILE || result == -EINVAL; }
+
+// The program's soft limit (RLIMIT_NOFILE) is for its own fds: for a moment it is the hard one. Where that is low too,
+// below it.
+long duplicate_beyond_limit(int fd) {
+  rlimit limit = {};
+  raw::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
+  const rlimit raised = {limit.rlim_max, limit.rlim_max};
+  raw::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, nullptr);
+  long made = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_core_fd);
+  if (is_out_of_numbers(made)) {
+    const int hard = static_cast<int>(std::min<rlim_t>(limit.rlim_max, first_core_fd));
+    made = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, std::max(hard - core_fds_below_limit, hard / 2));
+  }
+  raw::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr);
+  return made;
+}
 
 }  // namespace
 
@@ -50,7 +69,8 @@ std::vector<int> open_fds() {
 
 long keep_fd(int fd) {
   if (fd < 0) return fd;
-  const long kept = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_core_fd);
+  long kept = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_core_fd);
+  if (is_out_of_numbers(kept)) kept = duplicate_beyond_limit(fd);
   raw::close(fd);
   if (kept < 0) return kept;
   if (static_cast<size_t>(kept) >= core_fds.size()) core_fds.resize(static_cast<size_t>(kept) + 64);
@@ -65,7 +85,7 @@ void drop_fd(int fd) {
 }
 
 bool is_core_fd(int fd) {
-  return fd >= first_core_fd && static_cast<size_t>(fd) < core_fds.size() && core_fds[static_cast<size_t>(fd)];
+  return fd >= 0 && static_cast<size_t>(fd) < core_fds.size() && core_fds[static_cast<size_t>(fd)];
 }
 
 std::shared_ptr<Description> Files::share(int fd) const {

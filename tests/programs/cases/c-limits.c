@@ -1,0 +1,72 @@
+//: about: C: limits on fds that are lower than what the core needs for itself, EMFILE, children and threads there
+//: link: both
+#include "try.h"
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+static void limit_fds(rlim_t soft, rlim_t hard) {
+  struct rlimit limit = {soft, hard};
+  NEED(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+// Fills every number below the limit and says how many there were.
+static int fill(int *first) {
+  int fd, count = 0;
+  while ((fd = open("/dev/null", O_RDONLY)) >= 0) {
+    if (count++ == 0) *first = fd;
+  }
+  printf("%d from %d, then %s\n", count, *first, strerrorname_np(errno));
+  return count;
+}
+
+static void empty(int first, int count) {
+  for (int i = 0; i < count; i++) NEED(close(first + i));
+}
+
+static void *count_up(void *sum) {
+  for (int i = 0; i < 1000; i++) __atomic_add_fetch((int *)sum, 1, __ATOMIC_RELAXED);
+  return NULL;
+}
+
+static void live(void) {
+  pthread_t threads[4];
+  int sum = 0;
+  for (int i = 0; i < 4; i++) NEED(-pthread_create(&threads[i], NULL, count_up, &sum) >= 0 ? 0 : -1);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+  printf("threads %d\n", sum);
+  int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t pid = split();
+  if (pid == 0) {
+    *shared = 42;
+    leave(3);
+  }
+  show_end("child", pid);
+  printf("shared %d\n", *shared);
+  char line[100] = "";
+  FILE *f = popen("echo from a shell; ulimit -Sn; ulimit -Hn", "r");
+  while (f && fgets(line, sizeof line, f)) printf("%s", line);
+  printf("pclose %d\n", f ? pclose(f) : -1);
+}
+
+int main(void) {
+  int first = 0, count;
+  limit_fds(64, 4096);
+  count = fill(&first);
+  TRY(dup2(0, 64));
+  TRY(dup2(0, 63));
+  TRY(fcntl(0, F_DUPFD, 64));
+  TRY(fcntl(0, F_DUPFD, 10));
+  TRY(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 0, 0) == MAP_FAILED);
+  empty(first, count);
+  live();
+  limit_fds(1024, 1024);
+  count = fill(&first);
+  empty(first, count);
+  live();
+  limit_fds(40, 40);
+  count = fill(&first);
+  empty(first, count);
+  live();
+}
