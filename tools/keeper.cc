@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/fd_limit.h"
 #include "base/log.h"
 #include "tools/keeper_service.h"
 
@@ -29,6 +30,7 @@ int main() {
   using namespace osp;
   if (const char* spec = getenv("OSP_LOG")) log::configure(spec);
   signal(SIGPIPE, SIG_IGN);
+  take_all_fds();
   auto service = keeper::Service::create(cache_limit());
   if (!service) {
     log::error("keeper", "cannot start: {}", describe(service.error()));

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/fd_limit.h"
 #include "base/log.h"
 #include "pip/host_tree.h"
 #include "tools/pipd_loop.h"
@@ -118,5 +119,6 @@ int main(int argc, char** argv) {
   }
   if (const char* spec = getenv("OSP_LOG")) log::configure(spec);
   umask(0);
+  take_all_fds();
   return pipd::serve(arguments);
 }

@@ -26,11 +26,10 @@ long duplicate_beyond_limit(int fd) {
   raw::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
   const rlimit raised = {limit.rlim_max, limit.rlim_max};
   raw::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, nullptr);
-  long made = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_core_fd);
-  if (is_out_of_numbers(made)) {
-    const int hard = static_cast<int>(std::min<rlim_t>(limit.rlim_max, first_core_fd));
-    made = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, std::max(hard - core_fds_below_limit, hard / 2));
-  }
+  const int hard = static_cast<int>(std::min<rlim_t>(limit.rlim_max, first_core_fd));
+  long made = -EMFILE;
+  for (const int lowest : {first_core_fd, hard - core_fds_below_limit, hard / 2})
+    if (is_out_of_numbers(made)) made = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
   raw::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr);
   return made;
 }
