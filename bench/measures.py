@@ -100,7 +100,7 @@ def calls(scale):
     """Single system calls, timed inside the program."""
     rows = [
         ("getpid", "a call answered in the core: getpid by syscall(2)", 0.6, "getpid-raw", 1000000),
-        ("getppid", "another: getppid through libc", 0.6, "getppid", 1000000),
+        ("getppid", "a call forwarded, nothing but the way: getppid", None, "getppid", 1000000),
         ("read", "a forwarded read: 1 byte of /dev/zero through libc", 1.5, "read", 500000),
         ("read-raw", "the same by syscall(2)", 1.5, "read-raw", 500000),
         ("pread", "pread of 1 byte of a file", 1.5, "pread", 500000),

@@ -86,7 +86,7 @@ Result<void> adopt_program(task::Thread& thread, const host::BootBlock& boot) {
   task::Process& p = thread.process;
   OSP_TRY(expect_one_thread());
   OSP_TRY(describe_program(p.program, boot));
-  OSP_ASSIGN(const door2::KernelPages pages, door2::adopt_memory(p.memory, boot.start->rsp));
+  OSP_ASSIGN(const host::KernelPages pages, door2::adopt_memory(p.memory, boot.start->rsp));
   OSP_TRY(door2::replace_vdso(p, pages));
   put_vdso_into_auxv(p.program, boot);
   adopt_thread(thread, *boot.start);

@@ -1,62 +1,23 @@
 #include "libosp/door2_memory.h"
 
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
 
-#include <charconv>
-
 #include "base/raw_syscall.h"
 #include "libosp/host/host.h"
+#include "libosp/host/maps.h"
 #include "libosp/host/window.h"
 
 namespace osp::door2 {
 namespace {
 
+using host::MapsLine;
 using memory::Area;
 using memory::Use;
 
 constexpr uintptr_t layout_top = 0x7efe'0000'0000;  // below all that the kernel places
 constexpr uint64_t default_stack = 8u << 20, most_stack = 1u << 30;
 constexpr uintptr_t stack_guard = 1u << 20;  // mm/mmap.c: stack_guard_gap
-
-Result<std::string> read_maps() {
-  OSP_ASSIGN(const int fd, from_raw<int>(raw::syscall(SYS_open, "/proc/self/maps", O_RDONLY | O_CLOEXEC)));
-  std::string text;
-  char buffer[4096];
-  long got = 0;
-  while ((got = raw::read(fd, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(got));
-  raw::close(fd);
-  return text;
-}
-
-// One line of proc(5)'s maps: "start-end perms offset major:minor inode   name".
-struct Line {
-  Range range;
-  std::string_view permissions;
-  uint64_t offset = 0, major = 0, minor = 0, inode = 0;
-  std::string_view name;
-};
-
-uint64_t number(std::string_view& text, int base) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  text.remove_prefix(std::min(text.size(), static_cast<size_t>(end - text.data()) + 1));
-  return value;
-}
-
-Line parse(std::string_view text) {
-  Line line;
-  line.range.start = number(text, 16), line.range.end = number(text, 16);
-  line.permissions = text.substr(0, 4);
-  text.remove_prefix(std::min<size_t>(text.size(), 5));
-  line.offset = number(text, 16);
-  line.major = number(text, 16), line.minor = number(text, 16);
-  line.inode = number(text, 10);
-  const size_t name = text.find_first_not_of(' ');
-  if (name != std::string_view::npos) line.name = text.substr(name);
-  return line;
-}
 
 // The kernel writes a newline in a name as \012.
 std::string unescape(std::string_view name) {
@@ -73,13 +34,11 @@ class Adopter {
  public:
   Adopter(memory::AddressSpace& memory, uintptr_t stack_pointer) : memory_(memory), stack_pointer_(stack_pointer) {}
 
-  Result<void> take(const Line& line) {
+  Result<void> take(const MapsLine& line) {
     const auto [start, end] = line.range;
     if (window::overlaps(start, end - start) || line.name == "[vsyscall]") return {};
-    if (line.name == "[vdso]") {
-      pages_.vdso = line.range;
-    } else if (line.name.starts_with("[vvar")) {
-      pages_.data.push_back(line.range);
+    if (line.name == "[vdso]" || line.name.starts_with("[vvar")) {
+      pages_.take(line);
     } else if (stack_pointer_ >= start && stack_pointer_ < end) {
       OSP_TRY(take_stack(line));
     } else {
@@ -98,10 +57,10 @@ class Adopter {
     memory_.set_break_range(heap_.start != 0 ? heap_.start : limit, limit);
   }
 
-  [[nodiscard]] const KernelPages& kernel_pages() const { return pages_; }
+  [[nodiscard]] const host::KernelPages& kernel_pages() const { return pages_; }
 
  private:
-  Area area_of(const Line& line) {
+  Area area_of(const MapsLine& line) {
     Area area;
     area.start = line.range.start, area.end = line.range.end;
     const auto allowed = [&](size_t index, char letter, int bit) {
@@ -120,7 +79,7 @@ class Adopter {
   }
 
   // Parts of one file share their backing.
-  std::shared_ptr<memory::Backing> backing_of(const Line& line) {
+  std::shared_ptr<memory::Backing> backing_of(const MapsLine& line) {
     const uint64_t device = makedev(static_cast<unsigned>(line.major), static_cast<unsigned>(line.minor));
     if (last_ == nullptr || last_->device != device || last_->inode != line.inode) {
       last_ = std::make_shared<memory::Backing>();
@@ -130,7 +89,7 @@ class Adopter {
   }
 
   // All that the stack may grow to is mapped now, so that the map here and the host's stay the same.
-  Result<void> take_stack(const Line& line) {
+  Result<void> take_stack(const MapsLine& line) {
     rlimit limit = {};
     raw::syscall(SYS_prlimit64, 0, RLIMIT_STACK, 0, &limit);
     const uint64_t size =
@@ -150,20 +109,20 @@ class Adopter {
 
   memory::AddressSpace& memory_;
   uintptr_t stack_pointer_;
-  KernelPages pages_;
-  Range heap_;
+  host::KernelPages pages_;
+  host::Range heap_;
   uintptr_t previous_end_ = 0;
   std::shared_ptr<memory::Backing> last_;
 };
 
 }  // namespace
 
-Result<KernelPages> adopt_memory(memory::AddressSpace& memory, uintptr_t stack_pointer) {
-  OSP_ASSIGN(const std::string maps, read_maps());
+Result<host::KernelPages> adopt_memory(memory::AddressSpace& memory, uintptr_t stack_pointer) {
+  OSP_ASSIGN(const std::string maps, host::read_maps());
   Adopter adopter(memory, stack_pointer);
   for (std::string_view rest = maps; !rest.empty();) {
     const size_t end = rest.find('\n');
-    OSP_TRY(adopter.take(parse(rest.substr(0, end))));
+    OSP_TRY(adopter.take(host::parse_maps_line(rest.substr(0, end))));
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
   }
   adopter.set_layout();

@@ -1,24 +1,13 @@
 #pragma once
 
-#include <vector>
-
+#include "libosp/host/maps.h"
 #include "libosp/memory/address_space.h"
 
 namespace osp::door2 {
 
-struct Range {
-  uintptr_t start = 0, end = 0;
-};
-
-// What the host's kernel mapped for itself: its vDSO, and the data pages that it reads.
-struct KernelPages {
-  Range vdso;  // empty where there is none
-  std::vector<Range> data;
-};
-
 // Records what is mapped in this process, outside the core's window, as the program's, by /proc/self/maps.
 // The stack (which `stack_pointer` is in) gets all the room that its limit allows, as the kernel would let
 // it grow; brk goes on at the kernel's break. ENOENT, EACCES: /proc cannot be read. Raw system calls.
-Result<KernelPages> adopt_memory(memory::AddressSpace& memory, uintptr_t stack_pointer);
+Result<host::KernelPages> adopt_memory(memory::AddressSpace& memory, uintptr_t stack_pointer);
 
 }  // namespace osp::door2

@@ -1,12 +1,11 @@
 #include "libosp/door2_vdso.h"
 
-#include <elf.h>
-
+#include <algorithm>
 #include <cstring>
-#include <span>
 
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "libosp/host/kernel_vdso.h"
 #include "libosp/task/exec.h"
 #include "libosp/vdso/vdso.h"
 
@@ -16,40 +15,6 @@ namespace {
 using Bytes = std::vector<std::byte>;
 
 constexpr size_t jump_size = 12, call_size = 8;
-
-template <class T>
-T* at(Bytes& image, uint64_t offset, uint64_t count = 1) {
-  if (offset > image.size() || count > (image.size() - offset) / sizeof(T)) return nullptr;
-  return reinterpret_cast<T*>(image.data() + offset);
-}
-
-// The dynamic symbols with their names, by the section headers, which the kernel's vDSO has.
-struct Symbols {
-  std::span<const Elf64_Sym> all;
-  std::span<const char> names;
-
-  [[nodiscard]] std::string_view name(const Elf64_Sym& symbol) const {
-    if (symbol.st_name >= names.size()) return {};
-    const auto rest = names.subspan(symbol.st_name);
-    return {rest.data(), strnlen(rest.data(), rest.size())};
-  }
-};
-
-Symbols symbols_of(Bytes& image) {
-  const auto* header = at<Elf64_Ehdr>(image, 0);
-  if (header == nullptr || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return {};
-  const auto* sections = at<Elf64_Shdr>(image, header->e_shoff, header->e_shnum);
-  for (size_t i = 0; sections != nullptr && i < header->e_shnum; ++i) {
-    const Elf64_Shdr& table = sections[i];
-    if (table.sh_type != SHT_DYNSYM || table.sh_link >= header->e_shnum) continue;
-    const Elf64_Shdr& strings = sections[table.sh_link];
-    const size_t count = table.sh_size / sizeof(Elf64_Sym);
-    const auto* symbols = at<Elf64_Sym>(image, table.sh_offset, count);
-    const char* names = at<char>(image, strings.sh_offset, strings.sh_size);
-    if (symbols != nullptr && names != nullptr) return {{symbols, count}, {names, strings.sh_size}};
-  }
-  return {};
-}
 
 // movabs $target, %rax; jmp *%rax
 void write_jump(std::byte* code, uint64_t target) {
@@ -70,29 +35,30 @@ void write_call(std::byte* code, uint32_t nr) {
 // Functions that ours lacks become the system call of the same first arguments, or one that there is not.
 void redirect(Bytes& image, uintptr_t ours) {
   constexpr uint32_t no_such_call = 0xffff;
-  const Symbols symbols = symbols_of(image);
-  for (const Elf64_Sym& symbol : symbols.all) {
-    if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF) continue;
-    std::byte* code = at<std::byte>(image, symbol.st_value, std::max(jump_size, call_size));
-    if (code == nullptr) continue;
-    const std::string_view name = symbols.name(symbol);
-    if (const auto offset = vdso::symbol_offset(name)) {
+  for (const host::VdsoFunction& function : host::vdso_functions(image)) {
+    if (function.offset > image.size() || image.size() - function.offset < std::max(jump_size, call_size)) continue;
+    std::byte* code = image.data() + function.offset;
+    if (const auto offset = vdso::symbol_offset(function.name)) {
       write_jump(code, ours + *offset);
     } else {
-      write_call(code, name.ends_with("getrandom") ? SYS_getrandom : no_such_call);
+      write_call(code, function.name.ends_with("getrandom") ? SYS_getrandom : no_such_call);
     }
   }
 }
 
 }  // namespace
 
-Result<void> replace_vdso(task::Process& process, const KernelPages& pages) {
+Result<void> replace_vdso(task::Process& process, const host::KernelPages& pages) {
   OSP_ASSIGN(process.program.vdso, task::map_vdso(process));
   const auto [start, end] = pages.vdso;
   if (start == end) return {};
-  Bytes image(end - start);
-  std::memcpy(image.data(), reinterpret_cast<const void*>(start), image.size());
+  const auto* code = reinterpret_cast<const std::byte*>(start);
+  Bytes image(code, code + (end - start));
   redirect(image, process.program.vdso);
+  if (const auto kept = host::keep_kernel_vdso(pages); !kept) {
+    log::debug("core", "the kernel's vDSO cannot be moved: {}", describe(kept.error()));
+    for (const host::Range& data : pages.data) raw::syscall(SYS_munmap, data.start, data.end - data.start);
+  }
   const auto mapped = process.memory.map(start, image.size(), PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0, nullptr);
   if (!mapped) {
@@ -100,9 +66,7 @@ Result<void> replace_vdso(task::Process& process, const KernelPages& pages) {
     return {};
   }
   std::memcpy(reinterpret_cast<void*>(start), image.data(), image.size());
-  OSP_TRY(process.memory.protect(start, image.size(), PROT_READ | PROT_EXEC));
-  for (const Range& data : pages.data) raw::syscall(SYS_munmap, data.start, data.end - data.start);
-  return {};
+  return process.memory.protect(start, image.size(), PROT_READ | PROT_EXEC);
 }
 
 }  // namespace osp::door2

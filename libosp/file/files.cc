@@ -103,8 +103,10 @@ long Files::placeholder(int lowest, bool close_on_exec) const {
 }
 
 void Files::set(int fd, std::shared_ptr<Description> file) {
-  if (static_cast<size_t>(fd) >= table_.size()) table_.resize(static_cast<size_t>(fd) + 1);
-  table_[static_cast<size_t>(fd)] = std::move(file);
+  const auto index = static_cast<size_t>(fd);
+  if (index >= table_.size()) table_.resize(index + 1), served_.resize(index + 1);
+  table_[index] = std::move(file);
+  served_[index] = table_[index] != nullptr ? 1 : 0;
 }
 
 long Files::install(std::shared_ptr<Description> file, bool close_on_exec, int lowest) {
@@ -146,7 +148,7 @@ long Files::forget(int fd) {
   if (!directories_.empty()) directories_.erase(fd);
   std::shared_ptr<Description> file = share(fd);
   if (file == nullptr) return 0;
-  table_[static_cast<size_t>(fd)] = nullptr;
+  set(fd, nullptr);
   return file.use_count() == 1 ? file->close() : 0;
 }
 

@@ -79,6 +79,9 @@ class Files {
   void close_all();
   [[nodiscard]] const std::vector<std::shared_ptr<Description>>& table() const { return table_; }
 
+  // By number, not 0 where find() finds a file: for calls that are answered outside the core proper.
+  [[nodiscard]] const std::vector<uint8_t>& served_marks() const { return served_; }
+
   // signalfds that are readable by it are woken; and may no longer be, when one was taken.
   void signal_arrived(int signo);
   void signal_taken();
@@ -88,6 +91,7 @@ class Files {
   long placeholder(int lowest, bool close_on_exec) const;
 
   std::vector<std::shared_ptr<Description>> table_;
+  std::vector<uint8_t> served_;
   std::map<int, std::string> directories_;
 };
 

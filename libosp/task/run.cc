@@ -1,10 +1,13 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "libosp/file/files.h"
+#include "libosp/host/kernel_vdso.h"
 #include "libosp/linux/table.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/process.h"
 #include "libosp/task/vector_state.h"
+#include "libosp/trap/fast.h"
 
 namespace osp::task {
 namespace {
@@ -31,10 +34,28 @@ void serve_call(Thread& thread) {
   }
 }
 
+// A call that begins again must be seen by serve_call, as must each that is traced.
+trap::Fast allowed(const Thread& thread) {
+  if (thread.process.trace || thread.rewound_rip != 0) return trap::Fast::none;
+  return thread.process.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
+}
+
+void set_fast_state(trap::Worker& worker, const Thread& thread) {
+  const Process& p = thread.process;
+  trap::FastState& fast = worker.fast;
+  fast.calls = trap::fast_calls(allowed(thread));
+  fast.pid = p.pid, fast.tid = thread.tid;
+  fast.clock_offset_ns = p.clock_offset_ns;
+  fast.host_clock = worker.clock_refused == 0 ? host::kernel_clock() : nullptr;
+  const auto& served = p.files->served_marks();
+  fast.served = served.data(), fast.served_count = served.size();
+}
+
 void enter_program(Thread& thread) {
   trap::Worker& worker = trap::worker();
   load_vector_state(thread);
   worker.regs = &thread.regs;
+  set_fast_state(worker, thread);
   thread.process.scheduler.set_current(thread);
   const uint64_t caught = worker.caught;
   osp_resume();

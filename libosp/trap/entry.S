@@ -158,9 +158,9 @@ osp_entry_end:
         cld
         cmpq $OSP_FAST_CALLS, %rax
         jae 2f
-        leaq osp_fast_calls(%rip), %rcx
-        movq (%rcx,%rax,8), %rax
-        testq %rax, %rax
+        movq %gs:OSP_WORKER_FAST, %rcx
+        movzbl (%rcx,%rax), %eax
+        testl %eax, %eax
         jnz osp_fast_path
 2:      movq %rbx, OSP_REG_RBX(%r11)
         movq %rbp, OSP_REG_RBP(%r11)
@@ -184,14 +184,19 @@ osp_entered:
         wrfsbase %rcx
         jmp osp_back_in_core
 
-        /* rax: a function of general registers only, without TLS, called on the core's stack. It cannot
-         * block; if something became pending meanwhile, the exit below goes into the core proper. */
+        /* rax: the number of a function of general registers only, without TLS, called on the core's stack.
+         * It may decline, and if something became pending meanwhile, the exit below goes into the core proper. */
 osp_fast_path:
         movq %gs:OSP_WORKER_CORE_RSP, %rsp
         andq $-16, %rsp
+        leaq osp_fast_answers(%rip), %rcx
+        movq (%rcx,%rax,8), %rax
         movq %r10, %rcx
         call *%rax
         movq %gs:OSP_WORKER_REGS, %r11
+        movabsq $OSP_FAST_DECLINED, %rcx
+        cmpq %rcx, %rax
+        je 2b
         movq %rax, OSP_REG_RAX(%r11)
         movq $0, %gs:OSP_WORKER_IN_CORE
         .globl osp_fast_begin
@@ -305,11 +310,21 @@ osp_user_string:
         jmp 1b
 2:      movq $-36, %rax
 3:      ret
+        .size osp_user_string, . - osp_user_string
+
+        /* long osp_user_store(to, first, second) */
+        .globl osp_user_store
+        .type osp_user_store, @function
+osp_user_store:
+        movq %rsi, (%rdi)
+        movq %rdx, 8(%rdi)
+        xorl %eax, %eax
+        ret
 osp_user_end:
 osp_user_fault:
         movq $-14, %rax
         ret
         .cfi_endproc
-        .size osp_user_string, . - osp_user_string
+        .size osp_user_store, . - osp_user_store
 
         .section .note.GNU-stack, "", @progbits

@@ -1,9 +1,140 @@
-// Calls that are answered with general registers only, on the program's side of the vector state: no
-// xmm is saved, no TLS is used (the fs register is still the program's).
+// Calls that are answered without entering the core proper: no xmm is saved, no other fiber can run, and fs is still
+// the program's (no TLS). Compiled for general registers only. What is not plain is declined, and goes to the core.
+#include "libosp/trap/fast.h"
+
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <initializer_list>
+
+#include "base/raw_syscall.h"
 #include "libosp/trap/frame.h"
+
+namespace osp::trap {
+namespace {
+
+constexpr long declined = static_cast<long>(OSP_FAST_DECLINED);
+constexpr int64_t second_ns = 1'000'000'000;
+
+const FastState& state() { return worker().fast; }
+long number() { return static_cast<long>(worker().regs->orig_rax); }
+
+bool is_served(long fd) {
+  const auto index = static_cast<uint32_t>(fd);
+  return index < state().served_count && state().served[index] != 0;
+}
+
+bool has_offset(long clock) {
+  return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_MONOTONIC_COARSE ||
+         clock == CLOCK_BOOTTIME;
+}
+
+// The clocks that the host's vDSO reads without a call, where it can read any.
+bool is_readable(long clock) {
+  return has_offset(clock) || clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI;
+}
+
+void add(timespec& time, int64_t offset_ns) {
+  time.tv_sec += offset_ns / second_ns;
+  time.tv_nsec += offset_ns % second_ns;
+  if (time.tv_nsec < 0) --time.tv_sec, time.tv_nsec += second_ns;
+  if (time.tv_nsec >= second_ns) ++time.tv_sec, time.tv_nsec -= second_ns;
+}
+
+bool read_clock(long clock, timespec& now) {
+  const FastState& s = state();
+  if (s.host_clock == nullptr || s.host_clock(clock, &now) != 0) return false;
+  if (s.clock_offset_ns != 0 && has_offset(clock)) add(now, s.clock_offset_ns);
+  return true;
+}
+
+long store(long to, long first, long second) {
+  return osp_user_store(reinterpret_cast<void*>(to), static_cast<uint64_t>(first), static_cast<uint64_t>(second));
+}
+
+long get_pid(long, long, long, long, long, long) { return state().pid; }
+long get_tid(long, long, long, long, long, long) { return state().tid; }
+
+long clock_gettime(long clock, long to, long, long, long, long) {
+  timespec now;
+  if (!is_readable(clock) || !read_clock(clock, now)) return declined;
+  return store(to, now.tv_sec, now.tv_nsec);
+}
+
+long gettimeofday(long to, long zone, long, long, long, long) {
+  timespec now;
+  if (to == 0 || zone != 0 || !read_clock(CLOCK_REALTIME, now)) return declined;
+  return store(to, now.tv_sec, now.tv_nsec / 1000);
+}
+
+long time_in_seconds(long to, long, long, long, long, long) {
+  timespec now;
+  if (to != 0 || !read_clock(CLOCK_REALTIME_COARSE, now)) return declined;
+  return now.tv_sec;
+}
+
+long forward(long a, long b, long c, long d, long e, long f) { return raw::call(number(), a, b, c, d, e, f); }
+
+long forward_fd(long fd, long b, long c, long d, long e, long f) {
+  return is_served(fd) ? declined : raw::call(number(), fd, b, c, d, e, f);
+}
+
+// A call that a signal ended has done nothing: the core makes it again, and knows what is to become of it.
+long forward_waiting(long fd, long b, long c, long d, long e, long f) {
+  if (is_served(fd)) return declined;
+  const long result = osp_blocking_syscall(number(), fd, b, c, d, e, f);
+  return result == -EINTR ? declined : result;
+}
+
+using Answer = long (*)(long, long, long, long, long, long);
+enum Index : uint8_t { none, pid, tid, clock, day, seconds, host, host_fd, host_wait };
+
+struct Numbers {
+  uint8_t answer[OSP_FAST_CALLS] = {};
+};
+
+constexpr Numbers never_blocking_calls() {
+  Numbers n;
+  n.answer[SYS_getpid] = pid, n.answer[SYS_gettid] = tid;
+  n.answer[SYS_clock_gettime] = clock, n.answer[SYS_gettimeofday] = day, n.answer[SYS_time] = seconds;
+  for (const int nr : {SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getpgrp, SYS_getrusage,
+                       SYS_times, SYS_getcpu})
+    n.answer[nr] = host;
+  for (const int nr : {SYS_lseek, SYS_fstat, SYS_getdents64}) n.answer[nr] = host_fd;
+  for (const int nr : {SYS_pread64, SYS_pwrite64}) n.answer[nr] = host_wait;
+  return n;
+}
+
+constexpr Numbers calls_alone() {
+  Numbers n = never_blocking_calls();
+  for (const int nr : {SYS_read, SYS_write, SYS_readv, SYS_writev}) n.answer[nr] = host_wait;
+  n.answer[SYS_sched_yield] = host;
+  return n;
+}
+
+constexpr Numbers no_calls, never_blocking = never_blocking_calls(), alone = calls_alone();
+
+}  // namespace
+
+const uint8_t* fast_calls(Fast which) {
+  const Numbers& numbers = which == Fast::none ? no_calls : which == Fast::alone ? alone : never_blocking;
+  return numbers.answer;
+}
+
+}  // namespace osp::trap
 
 extern "C" {
 
-osp_fast_call osp_fast_calls[OSP_FAST_CALLS] = {};
+// By osp::trap::Index; entry.S calls these.
+extern const osp::trap::Answer osp_fast_answers[];
+const osp::trap::Answer osp_fast_answers[] = {nullptr,
+                                              osp::trap::get_pid,
+                                              osp::trap::get_tid,
+                                              osp::trap::clock_gettime,
+                                              osp::trap::gettimeofday,
+                                              osp::trap::time_in_seconds,
+                                              osp::trap::forward,
+                                              osp::trap::forward_fd,
+                                              osp::trap::forward_waiting};
 
 }  // extern "C"

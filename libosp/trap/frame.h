@@ -1,6 +1,7 @@
 #pragma once
 
 #include <signal.h>
+#include <time.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,16 @@ struct SignalRing {
   siginfo_t items[signal_ring_size];
 };
 
+// What calls are answered from without entering the core proper (fast.h); set before each way out to the program.
+struct FastState {
+  const uint8_t* calls = nullptr;  // fast_calls()
+  long pid = 0, tid = 0;
+  int64_t clock_offset_ns = 0;                    // the program's CLOCK_MONOTONIC minus the host's
+  long (*host_clock)(long, timespec*) = nullptr;  // clock_gettime of the host's vDSO
+  const uint8_t* served = nullptr;                // for each fd whether the core serves it
+  size_t served_count = 0;
+};
+
 // A host thread that runs fibers; gs points here while it lives.
 struct Worker {
   Worker* self = this;
@@ -51,8 +62,10 @@ struct Worker {
   UserRegs* regs = nullptr;       // of the thread that runs
   uint64_t core_rsp = 0;
   uint64_t core_fs = 0;
-  uint64_t iret[5] = {};          // a frame for iretq
+  uint64_t iret[5] = {};  // a frame for iretq
+  FastState fast;
   volatile uint64_t tick = 0;     // the preemption tick has come
+  uint64_t clock_refused = 0;     // the host's vDSO cannot read its clocks: its functions are not called again
   volatile uint64_t caught = 0;   // calls that came by SIGSYS, for statistics
   volatile uint64_t control = 0;  // what the control signal carried; 0: it has not come
   siginfo_t fault = {};
@@ -61,7 +74,7 @@ struct Worker {
   SignalRing ring;
 };
 static_assert(offsetof(Worker, regs) == OSP_WORKER_REGS && offsetof(Worker, iret) == OSP_WORKER_IRET);
-static_assert(offsetof(Worker, core_fs) == OSP_WORKER_CORE_FS);
+static_assert(offsetof(Worker, core_fs) == OSP_WORKER_CORE_FS && offsetof(Worker, fast) == OSP_WORKER_FAST);
 
 inline Worker& worker() {
   Worker* self;
@@ -87,9 +100,7 @@ long osp_blocking_syscall(long nr, long a, long b, long c, long d, long e, long 
 // -ENAMETOOLONG when there is none within `size`.
 long osp_user_copy(void* to, const void* from, size_t size);
 long osp_user_string(char* to, const char* from, size_t size);
-
-// Where the raw handler sends the program when a call answered by registers alone cannot.
-using osp_fast_call = long (*)(long, long, long, long, long, long);
-extern osp_fast_call osp_fast_calls[OSP_FAST_CALLS];
+// Writes two words to the program's memory; 0 or -EFAULT.
+long osp_user_store(void* to, uint64_t first, uint64_t second);
 
 }  // extern "C"

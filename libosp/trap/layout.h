@@ -36,9 +36,12 @@
 #define OSP_WORKER_CORE_RSP 40
 #define OSP_WORKER_CORE_FS 48
 #define OSP_WORKER_IRET 56
+#define OSP_WORKER_FAST 96
 
 // TrapKind
 #define OSP_TRAP_SYSCALL 0
 #define OSP_TRAP_NONE 3
 
+// Calls answered with general registers only: numbers below this, and the answer that sends one to the core proper.
 #define OSP_FAST_CALLS 512
+#define OSP_FAST_DECLINED 0x8000000000000000

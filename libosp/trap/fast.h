@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+
+namespace osp::trap {
+
+// Which calls are answered without entering the core proper. Those that may block are so only for a program with one
+// thread, which the host may block.
+enum class Fast : uint8_t { none, never_blocking, alone };
+
+// For each number below OSP_FAST_CALLS which function answers it, 0 for none: FastState::calls.
+[[nodiscard]] const uint8_t* fast_calls(Fast which);
+
+}  // namespace osp::trap
