@@ -1,6 +1,7 @@
 //: about: C: short calls made so often that they take the quick way: ids, clocks, plain I/O, in children and handlers
 //: link: both
 //: opaque: counted
+#include "try.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,7 +11,6 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "try.h"
 
 extern char** environ;
 
