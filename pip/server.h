@@ -147,6 +147,9 @@ class Server {
   virtual Walked<Attributes> stat(std::string_view path) = 0;
   // As readlink(2). EINVAL: not a link.
   virtual Walked<std::string> read_link(std::string_view path) = 0;
+  // What the symbolic link at `path` leads to, where only this server can follow it (as links of proc(5) to files that
+  // have no name). All others are reported as links.
+  virtual Walked<Attributes> follow(std::string_view path);
 
   // A final link of the path is acted on itself (chmod of a link: EOPNOTSUPP).
   virtual Walked<void> change(std::string_view path, const AttributeChange& change) = 0;

@@ -28,11 +28,19 @@ pip::OpenMode mode_of(const Call& c, uint64_t flags, uint32_t permissions) {
   return mode;
 }
 
-// Opens a step that is the host's so that the program gets the host's own fd. The walk must not leave the
-// name space through a link: the host is told to follow none, and reports are made for the resolver.
-pip::Walked<void> open_on_host(const ns::Step& step, uint64_t flags, uint32_t mode, long& fd) {
+pip::WalkError host_error(long result) {
+  return pip::WalkError(result == task::restart_sys ? EINTR : static_cast<int>(-result));
+}
+
+std::string host_path_of(const ns::Step& step) {
   std::string path = *step.server.host_directory();
   ns::append(path, step.path);
+  return path;
+}
+
+// Opens a step that is the host's so that the program gets the host's own fd. The walk must not leave the
+// name space through a link: the host is told to follow none, and reports are made for the resolver.
+pip::Walked<void> open_on_host(const ns::Step& step, const std::string& path, uint64_t flags, uint32_t mode, long& fd) {
   open_how how = {};
   how.flags = flags | (step.directory ? uint64_t{O_DIRECTORY} : 0);
   if (!step.may_create) how.flags &= ~uint64_t{O_CREAT};
@@ -42,30 +50,36 @@ pip::Walked<void> open_on_host(const ns::Step& step, uint64_t flags, uint32_t mo
   if (step.read_only && writes) return std::unexpected(pip::WalkError(EROFS));
   fd = block_in_host(SYS_openat2, raw::arg(AT_FDCWD), raw::arg(path.c_str()), raw::arg(&how), sizeof how);
   if (fd >= 0) return {};
-  if (fd != -ELOOP) return std::unexpected(pip::WalkError(fd == task::restart_sys ? EINTR : static_cast<int>(-fd)));
+  if (fd != -ELOOP) return std::unexpected(host_error(fd));
   const auto looked = ns::look_up(step);
-  return std::unexpected(looked ? pip::WalkError(ELOOP) : looked.error());
+  if (!looked) return std::unexpected(looked.error());
+  if (!step.follow || S_ISLNK(looked->mode)) return std::unexpected(pip::WalkError(ELOOP));
+  fd = block_in_host(SYS_openat, raw::arg(AT_FDCWD), raw::arg(path.c_str()), flags & ~uint64_t{O_NOFOLLOW}, mode);
+  return fd >= 0 ? pip::Walked<void>() : std::unexpected(host_error(fd));
 }
 
-long open_host_place(Call& c, const ns::Request& request, uint64_t flags, uint32_t mode, bool& is_host) {
+// -EREMOTE: it is not the host's; a file of /proc that is the core's is named in `proc` then.
+long open_host_place(Call& c, const ns::Request& request, uint64_t flags, uint32_t mode, std::string& proc) {
   long fd = 0;
+  bool is_host = false;
   const auto intent = (flags & O_CREAT) != 0 ? ns::Intent::create : ns::Intent::use;
-  std::string name;
   const auto operation = [&](const ns::Step& step) -> pip::Walked<void> {
     is_host = step.server.host_directory() != nullptr;
-    if (!is_host) return std::unexpected(pip::WalkError(EREMOTE));
-    name = step.name;
-    return open_on_host(step, flags, mode, fd);
+    if (!is_host) return {};
+    std::string path = host_path_of(step);
+    if (!file::is_core_proc_file(path)) return open_on_host(step, path, flags, mode, fd);
+    proc = std::move(path);
+    return {};
   };
   const auto place = ns::run(c.process.names->table(), request, intent, operation);
   if (!place) return -place.error().code;
+  if (!is_host || !proc.empty()) return -EREMOTE;
   struct stat st = {};
   raw::syscall(SYS_fstat, fd, &st);
   if (!S_ISDIR(st.st_mode)) return fd;
   if (place->is_merged()) {
     raw::close(static_cast<int>(fd));
-    is_host = false;  // its listing is the name space's to make
-    return -EREMOTE;
+    return -EREMOTE;  // its listing is the name space's to make
   }
   c.process.files->remember_directory(static_cast<int>(fd), place->path());
   return fd;
@@ -80,12 +94,12 @@ long open_served(Call& c, const ns::Request& request, uint64_t flags, uint32_t p
   return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
 }
 
-long open_proc(Call& c, const PathArgument& path, uint64_t flags) {
-  auto entry = file::find_proc(path.text());
+long open_proc(Call& c, const std::string& path, uint64_t flags) {
+  auto entry = file::find_proc(path);
   if (!entry) return -entry.error().code;
   if ((flags & O_ACCMODE) != O_RDONLY) return -EACCES;
   if ((flags & O_DIRECTORY) != 0 && entry->kind != file::ProcEntry::Kind::directory) return -ENOTDIR;
-  auto file = file::open_proc(std::move(*entry), path.text());
+  auto file = file::open_proc(std::move(*entry), path);
   file->flags = static_cast<int>(flags & ~uint64_t{O_CLOEXEC});
   return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
 }
@@ -127,12 +141,13 @@ void PathArgument::follow_proc_links() {
 
 long open_path(Call& c, PathArgument& path, uint64_t flags, uint32_t mode, uint64_t resolve) {
   if (path.is_proc() && (flags & O_NOFOLLOW) == 0) path.follow_proc_links();
-  if (path.is_proc()) return open_proc(c, path, flags);
+  if (path.is_proc()) return open_proc(c, path.text(), flags);
   const bool creates_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
   const ns::Request request = path.request((flags & O_NOFOLLOW) == 0 && !creates_new, resolve);
-  bool is_host = false;
-  const long fd = open_host_place(c, request, flags, mode, is_host);
-  return is_host || fd != -EREMOTE ? fd : open_served(c, request, flags, mode);
+  std::string proc;
+  const long fd = open_host_place(c, request, flags, mode, proc);
+  if (fd != -EREMOTE) return fd;
+  return proc.empty() ? open_served(c, request, flags, mode) : open_proc(c, proc, flags);
 }
 
 Result<std::string> host_path_of(const PathArgument& path, bool follow) {
