@@ -104,6 +104,7 @@ Walked<Opened> HostTree::open(std::string_view path, const OpenMode& mode) {
   OSP_ASSIGN(HostFd fd, open_or_create(path, mode, created));
   const auto attributes = host_stat(fd.get(), "", root_device_);
   if (!attributes) return std::unexpected(WalkError(attributes.error()));
+  if (mode.create && S_ISDIR(attributes->mode)) return std::unexpected(WalkError(EISDIR));
   return Opened{
       .file = std::make_unique<HostFile>(std::move(fd), root_device_), .attributes = *attributes, .created = created};
 }

@@ -42,6 +42,8 @@ Walked<HostFd> HostWalk::open(std::string_view path, int flags, unsigned permiss
   const long fd = open_beneath(root_, name.c_str(), flags, permissions);
   if (fd >= 0) return HostFd(static_cast<int>(fd));
   if (fd == -ELOOP) return std::unexpected(find_link(path));
+  if (fd == -ENOTDIR && (flags & O_DIRECTORY) != 0)  // so says Linux of a link at the end
+    if (WalkError error = find_link(path); error.is_link()) return std::unexpected(std::move(error));
   return std::unexpected(WalkError(fd == -EXDEV ? EACCES : static_cast<int>(-fd)));
 }
 

@@ -48,7 +48,7 @@ class HostWalk {
   explicit HostWalk(int root, LinkTarget link_target = nullptr) : root_(root), link_target_(link_target) {}
 
   // openat2(2) of `path` below the root; O_CLOEXEC, O_NOCTTY and O_NOFOLLOW are added. A symbolic link on the way,
-  // or at the end unless flags hold O_PATH, is reported with its target.
+  // or at the end unless flags hold O_PATH and not O_DIRECTORY, is reported with its target.
   [[nodiscard]] Walked<HostFd> open(std::string_view path, int flags, unsigned permissions = 0) const;
 
   // readlink(2). EINVAL: not a link.

@@ -16,6 +16,7 @@ enum class Kind : uint32_t {
   map = 3,     // fid[4] offset[8] size[8] writable[1]; answered by serial[4] size[8], the fd on the socket if serial
   fork = 4,    // a channel for a child: answered by serial[4]; socket, segment and event come on the socket
   sync = 5,    // writes back what was written through shared mappings
+  fifo = 6,    // id[8]; answered by serial[4], the fd on the socket
 };
 
 enum class State : uint32_t { free, asked, done };

@@ -1,11 +1,14 @@
 #include "tools/keeper_service.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <new>
 
 #include "base/log.h"
@@ -15,6 +18,26 @@
 namespace osp::keeper {
 
 using namespace pip;
+
+namespace {
+
+// A fifo without a name: opened through /proc it acts as any other. Who may open it the server's modes have said.
+Result<HostFd> make_fifo() {
+  for (const std::string base : {"/dev/shm", "/tmp", "/var/tmp"}) {
+    std::string directory = base + "/osp-fifo-XXXXXX";
+    if (mkdtemp(directory.data()) == nullptr) continue;
+    const std::string name = directory + "/fifo";
+    HostFd fd;
+    if (mkfifo(name.c_str(), 0666) == 0 && chmod(name.c_str(), 0666) == 0)
+      fd = HostFd(open(name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    unlink(name.c_str());
+    rmdir(directory.c_str());
+    if (fd.get() >= 0) return fd;
+  }
+  return fail(EIO);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Service>> Service::create(uint64_t cache_limit) {
   std::unique_ptr<Service> service(new Service(cache_limit));
@@ -111,6 +134,7 @@ Result<std::string> Service::answer(Process& process, const Request& request) {
   if (request.server >= trees_.size()) return fail(EBADF);
   Tree& tree = *trees_[request.server];
   if (request.kind == shm::Kind::map) return map(process, tree, request);
+  if (request.kind == shm::Kind::fifo) return fifo(process, tree, request);
   if (request.kind == shm::Kind::group) return group(process, tree, request);
   return fail(EPROTO);
 }
@@ -186,6 +210,21 @@ Result<std::string> Service::map(Process& process, Tree& tree, const Request& re
   Writer writer(bytes);
   writer.u32(serial);
   writer.u64(pages->size());
+  return bytes;
+}
+
+Result<std::string> Service::fifo(Process& process, Tree& tree, const Request& request) {
+  Reader reader(request.bytes);
+  const uint64_t id = reader.u64();
+  if (!reader.finished()) return fail(EPROTO);
+  HostFd& fd = tree.fifos[id];
+  if (fd.get() < 0) {
+    OSP_ASSIGN(fd, make_fifo());
+  }
+  const uint32_t serial = process.next_serial();
+  OSP_TRY(send_notice(process.socket(), serial, {fd.get()}));
+  std::string bytes;
+  Writer(bytes).u32(serial);
   return bytes;
 }
 

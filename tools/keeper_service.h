@@ -35,6 +35,7 @@ class Service {
   Result<std::string> group(Process& process, Tree& tree, const Request& request);
   Result<std::string> attach(const Request& request, std::string& why);
   Result<std::string> map(Process& process, Tree& tree, const Request& request);
+  Result<std::string> fifo(Process& process, Tree& tree, const Request& request);
   Result<std::string> fork(Process& process);
   Result<Tree*> find_or_add(const std::string& url);
   Result<std::unique_ptr<pip::Channel>> connect(const std::string& url);

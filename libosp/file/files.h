@@ -31,6 +31,8 @@ class Description {
   virtual long list(task::Thread& thread, void* to, size_t size);  // getdents64(2)
   virtual Result<pip::Attributes> stat() = 0;
   virtual long truncate(uint64_t size);
+  // Makes the bytes from one offset to another zeros.
+  virtual long zero(uint64_t, uint64_t) { return -EOPNOTSUPP; }
   virtual long sync() { return 0; }
   virtual Result<void> change(const pip::AttributeChange& change);
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);

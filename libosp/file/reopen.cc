@@ -15,7 +15,6 @@ pip::OpenMode mode_of(int flags) {
   if (mode.path_only) return mode;
   mode.read = (flags & O_ACCMODE) != O_WRONLY;
   mode.write = (flags & O_ACCMODE) != O_RDONLY;
-  mode.append = (flags & O_APPEND) != 0;
   return mode;
 }
 

@@ -21,6 +21,7 @@ class ServedFile final : public Description {
   long list(task::Thread& thread, void* to, size_t size) override;
   Result<pip::Attributes> stat() override { return file_->stat(); }
   long truncate(uint64_t size) override;
+  long zero(uint64_t from, uint64_t to) override;
   long sync() override;
   Result<void> change(const pip::AttributeChange& change) override { return file_->change(change); }
   Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable) override {

@@ -67,19 +67,15 @@ long stat_at(Call& c, int directory_fd, uint64_t address, uint64_t buffer, uint6
       [&](const pip::Attributes& a) { return put_stat(buffer, a); });
 }
 
-// access(2) of what another server has: its mode against our ids, as the kernel would.
-long check_access(const pip::Attributes& a, uint64_t wanted, bool effective) {
-  const auto uid = static_cast<uint32_t>(raw::call(effective ? SYS_geteuid : SYS_getuid));
-  const auto gid = static_cast<uint32_t>(raw::call(effective ? SYS_getegid : SYS_getgid));
-  if (uid == 0) return (wanted & X_OK) == 0 || S_ISDIR(a.mode) || (a.mode & 0111) != 0 ? 0 : -EACCES;
-  const uint32_t shift = a.uid == uid ? 6 : (a.gid == gid ? 3 : 0);
-  return (((a.mode >> shift) & 7) & wanted) == wanted ? 0 : -EACCES;
-}
-
 long access_at(Call& c, int directory_fd, uint64_t address, uint64_t wanted, uint64_t flags) {
   PathArgument path(c, directory_fd, address);
   if (path.error() != 0) return path.error();
   if (path.plain()) return forward(c);
+  if (path.empty() && (flags & AT_EMPTY_PATH) != 0)
+    if (file::Description* served = c.process.files->find(directory_fd)) {
+      const auto attributes = served->stat();
+      return attributes ? check_access(*attributes, wanted, (flags & AT_EACCESS) != 0) : -attributes.error().code;
+    }
   const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
   if (!found) return -found.error().code;
   if (found->host)
