@@ -130,10 +130,15 @@ void after_fork() {
   }
   const Connection::Child child = *connection->child;
   connection->child.reset();
-  connection->link->replace(child.socket, child.event);
   const auto segment = map_shared(child.segment, shm::segment_size);
   file::drop_fd(child.segment);
-  if (!segment) return;
+  if (!segment) {
+    file::drop_fd(child.socket);
+    file::drop_fd(child.event);
+    connection->link->replace(-1, -1);
+    return;
+  }
+  connection->link->replace(child.socket, child.event);
   window::unmap(reinterpret_cast<uintptr_t>(connection->port->segment()), shm::segment_size);
   connection->port->replace(static_cast<std::byte*>(*segment));
   for (const auto& channel : connection->channels) channel->after_fork();

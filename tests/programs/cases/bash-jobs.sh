@@ -1,7 +1,6 @@
 #: about: bash: job control in a script (set -m), wait -n, kill %1, stop and continue, traps, signals
 #: normalise: s/^(.*: line \d+): +\d+ /\1: PID /
 set -m
-trap 'echo "term trapped"' TERM
 trap 'echo "usr1 trapped"' USR1
 trap 'echo "usr2 trapped"; exit 9' USR2
 trap 'echo "exit trap $?"' EXIT
@@ -22,8 +21,11 @@ bg %2 2>&1
 echo go >gate
 wait -n; echo "next: $?"
 kill -USR1 $$
+trap 'echo "term trapped"' TERM
 kill -TERM $$
 (trap - TERM; kill -TERM $BASHPID; echo never); echo "subshell $?"
+# A child that is killed before it has reset its traps would lose the signal, in any bash.
+trap - TERM
 bash -c 'kill -SEGV $$' 2>/dev/null; echo "segv $?"
 bash -c 'trap "echo inner; exit 3" INT; kill -INT $$; echo never'; echo "inner $?"
 bash -c 'trap "" INT; kill -INT $$; echo "ignored INT"'
