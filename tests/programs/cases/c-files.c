@@ -2,6 +2,7 @@
 //: link: both
 //: cflags: -Wno-stringop-overflow -Wno-stringop-overread
 //: on: host pip
+#include "try.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -11,8 +12,6 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-
-#include "try.h"
 
 static char buffer[100000];
 
