@@ -74,7 +74,7 @@ long open_host_place(Call& c, const ns::Request& request, uint64_t flags, uint32
     return {};
   };
   const auto place = ns::run(c.process.names->table(), request, intent, operation);
-  if (!place) return -place.error().code;
+  if (!place) return fd == task::restart_sys ? fd : -place.error().code;
   if (!is_host || !proc.empty()) return -EREMOTE;
   struct stat st = {};
   raw::syscall(SYS_fstat, fd, &st);

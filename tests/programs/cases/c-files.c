@@ -10,6 +10,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/time.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -286,6 +287,27 @@ static void shared(void) {
   printf("%d %c\n", buffer[0], buffer[1]);
 }
 
+static void nothing(int signo) { (void)signo; }
+
+// Signals with SA_RESTART that come all the time must not be seen in calls that name files.
+static void interrupted(void) {
+  struct sigaction action = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+  struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
+  int failed = 0, ends[2];
+  char name[32];
+  NEED(pipe(ends));
+  snprintf(name, sizeof name, "/dev/fd/%d", ends[1]);
+  NEED(sigaction(SIGALRM, &action, NULL));
+  NEED(setitimer(ITIMER_REAL, &often, NULL));
+  for (int i = 0; i < 3000; i++) {
+    struct stat s;
+    failed += opened("/dev/null", O_RDWR) + opened(name, O_WRONLY) + stat("/dev/null", &s);
+    if (i % 100 == 0) failed += opened("file", O_RDONLY) + stat("file", &s) + access("d", R_OK);
+  }
+  NEED(setitimer(ITIMER_REAL, &never, NULL));
+  printf("interrupted: %d failed\n", failed);
+}
+
 static void errors(void) {
   void *bad = (void*)8, *far = (void*)0x7fffffffe000;
   int zero = open("/dev/zero", O_RDWR);
@@ -332,5 +354,6 @@ int main(void) {
   locks();
   links_of_proc();
   shared();
+  interrupted();
   errors();
 }
