@@ -260,13 +260,14 @@ static int opened(const char* name, int flags) {
 
 // A fifo, and a file that is appended to by whom it was not opened for that.
 static void shared(void) {
+  NEED(mkfifo("meeting", 0600));
   pid_t pid = split();
   if (pid == 0) {
-    int out = (int)NEED(open("fifo", O_WRONLY));
+    int out = (int)NEED(open("meeting", O_WRONLY));
     NEED(write(out, "hello", 5));
     _exit(0);
   }
-  int in = (int)NEED(open("fifo", O_RDONLY));
+  int in = (int)NEED(open("meeting", O_RDONLY));
   TRY(read(in, buffer, 5));
   TRY(read(in, buffer, 5));
   show_end("writer", pid);
