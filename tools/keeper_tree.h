@@ -16,6 +16,7 @@ struct Tree {
   std::string url;
   uint32_t number = 0;
   std::unique_ptr<pip::Channel> channel;
+  ns::MemServer* memory = nullptr;  // of #m: the channel's
   pip::FidPool fids;
   std::atomic<uint64_t>* changes = nullptr;  // in the environment's page
   std::map<uint64_t, pip::HostFd> fifos;     // by the file's id: what stands for it here

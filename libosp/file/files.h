@@ -39,11 +39,12 @@ class Description {
   // A host's fd whose locks (fcntl(2), flock(2)) stand for the file's among all processes of the environment; it stays
   // this object's. Minus an errno: there is none.
   virtual int lock_fd() { return -ENODEV; }
-  virtual long close() { return 0; }  // of the last fd; the error of close(2)
-  virtual void inherited() {}         // in a forked child
+  [[nodiscard]] virtual int held_lock_fd() const { return -1; }  // the same, if anybody has asked for it yet
+  virtual long close() { return 0; }                             // of the last fd; the error of close(2)
+  virtual void inherited() {}                                    // in a forked child
   // For a checkpoint: how path() can be opened again. Nothing: it cannot.
   struct Origin {
-    std::string server;  // pip::Server::name(), where it is known
+    std::string server;  // pip::Server::name(); empty: path() means what the name space says
     uint64_t offset = 0;
   };
   [[nodiscard]] virtual std::optional<Origin> origin() const { return std::nullopt; }

@@ -105,6 +105,11 @@ Result<int> Link::receive_fd(uint32_t serial) {
   return fds.size() == 1 ? Result<int>(fds[0]) : fail(EIO);
 }
 
+Result<uint32_t> Link::send(const std::vector<int>& fds) {
+  OSP_TRY(pip::send_notice(socket_, ++last_sent_, fds));
+  return last_sent_;
+}
+
 void Link::close_fd(int fd) { file::drop_fd(fd); }
 
 void Link::replace(int socket, int event) {

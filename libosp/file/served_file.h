@@ -31,15 +31,19 @@ class ServedFile final : public Description {
   long close() override;
   void inherited() override { offset_.inherited(); }
   [[nodiscard]] std::optional<Origin> origin() const override {
-    return path().empty() ? std::nullopt : std::optional(Origin{"", offset()});
+    return path().empty() ? std::nullopt : std::optional(Origin{server_, offset()});
   }
+  [[nodiscard]] int held_lock_fd() const override { return lock_fd_; }
 
+  // What Origin says; for a file that one server has alone.
+  void set_server(std::string name) { server_ = std::move(name); }
   [[nodiscard]] uint64_t offset() const { return offset_.get(); }
   [[nodiscard]] pip::File& file() { return *file_; }
 
  private:
   std::unique_ptr<pip::File> file_;
   SharedOffset offset_;
+  std::string server_;
   int lock_fd_ = -1;
 };
 

@@ -136,6 +136,8 @@ long open_served(Call& c, const ns::Request& request, uint64_t flags, uint32_t p
   }
   if (!opened) return opened.error().code == ENXIO ? open_fifo(c, request, flags) : -opened.error().code;
   auto file = std::make_shared<file::ServedFile>(std::move(opened->opened.file));
+  const bool is_merged = S_ISDIR(opened->opened.attributes.mode) && opened->place.is_merged();
+  if (!is_merged) file->set_server(opened->place.server().name());
   file->flags = static_cast<int>(flags & ~uint64_t{O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC});
   if (unnamed) file->flags &= ~O_DIRECTORY;
   file->set_path(opened->place.path());
