@@ -19,17 +19,6 @@ constexpr uintptr_t layout_top = 0x7efe'0000'0000;  // below all that the kernel
 constexpr uint64_t default_stack = 8u << 20, most_stack = 1u << 30;
 constexpr uintptr_t stack_guard = 1u << 20;  // mm/mmap.c: stack_guard_gap
 
-// The kernel writes a newline in a name as \012.
-std::string unescape(std::string_view name) {
-  std::string out;
-  for (size_t at = 0; at < name.size(); ++at) {
-    const bool newline = name.substr(at, 4) == "\\012";
-    out += newline ? '\n' : name[at];
-    if (newline) at += 3;
-  }
-  return out;
-}
-
 class Adopter {
  public:
   Adopter(memory::AddressSpace& memory, uintptr_t stack_pointer) : memory_(memory), stack_pointer_(stack_pointer) {}
@@ -83,7 +72,7 @@ class Adopter {
     const uint64_t device = makedev(static_cast<unsigned>(line.major), static_cast<unsigned>(line.minor));
     if (last_ == nullptr || last_->device != device || last_->inode != line.inode) {
       last_ = std::make_shared<memory::Backing>();
-      last_->path = unescape(line.name), last_->device = device, last_->inode = line.inode;
+      last_->path = host::unescape_name(line.name), last_->device = device, last_->inode = line.inode;
     }
     return last_;
   }
@@ -118,13 +107,12 @@ class Adopter {
 }  // namespace
 
 Result<host::KernelPages> adopt_memory(memory::AddressSpace& memory, uintptr_t stack_pointer) {
-  OSP_ASSIGN(const std::string maps, host::read_maps());
   Adopter adopter(memory, stack_pointer);
-  for (std::string_view rest = maps; !rest.empty();) {
-    const size_t end = rest.find('\n');
-    OSP_TRY(adopter.take(host::parse_maps_line(rest.substr(0, end))));
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-  }
+  Result<void> taken;
+  OSP_TRY(host::each_mapping([&](const MapsLine& line) {
+    if (taken) taken = adopter.take(line);
+  }));
+  OSP_TRY(taken);
   adopter.set_layout();
   return adopter.kernel_pages();
 }

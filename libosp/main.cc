@@ -12,7 +12,6 @@
 #include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
 #include "libosp/file/names.h"
-#include "libosp/file/shared_offset.h"
 #include "libosp/host/boot.h"
 #include "libosp/host/host.h"
 #include "libosp/linux/trace.h"
@@ -70,7 +69,6 @@ int main() {
   process.names = std::make_unique<file::Names>();
   process.umask = static_cast<uint32_t>(raw::syscall(SYS_umask, 0));
   raw::syscall(SYS_umask, process.umask);
-  file::SharedOffset::prepare();
   keeper::prepare(*boot);
   process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
   if (boot->trace != nullptr) {

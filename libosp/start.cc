@@ -46,12 +46,11 @@ void take_signals(Thread& thread, const host::ProgramStart* start) {
   for (int signo = 1; signo <= signal::last_signal; ++signo) {
     if (signo == SIGKILL || signo == SIGSTOP) continue;
     const bool of_core = signo == trap::tick_signal || signo == trap::control_signal || signo == SIGSYS;
-    signal::Action& action = p.signals.actions[static_cast<size_t>(signo)];
-    if (of_core) {
-      trap::install_handler(signo);
-    } else if (raw::syscall(SYS_rt_sigaction, signo, 0, &action, 8); action.handler != 1) {
-      signal::mirror(p, signo);
-    }
+    signal::Action before;
+    trap::install_handler(signo, 0, &before);
+    if (of_core) continue;
+    p.signals.actions[static_cast<size_t>(signo)] = before;
+    if (before.handler == 1 || signo == SIGCHLD) signal::mirror(p, signo);
   }
   const signal::Mask terminal = mask & (signal::bit(SIGTTIN) | signal::bit(SIGTTOU));
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &terminal, 0, 8);

@@ -95,6 +95,7 @@ std::string fd_text(const task::Process& p) {
 }
 
 std::string maps_text(const task::Process& p) {
+  p.memory.name_backings();
   std::string text;
   for (const auto& [start, area] : p.memory.areas()) {
     const auto flag = [&](int bit, char name) { return (area.protection & bit) != 0 ? name : '-'; };
@@ -106,6 +107,7 @@ std::string maps_text(const task::Process& p) {
 }
 
 std::string stack_text(const task::Process& p) {
+  p.memory.name_backings();
   std::string text;
   for (const auto& thread : p.threads) add_thread(text, p, *thread);
   return text;

@@ -23,7 +23,8 @@ void SharedOffset::prepare() {
 }
 
 SharedOffset::SharedOffset() : slot_(nullptr) {
-  for (size_t i = 0; pool_ != nullptr && i < slots; ++i) {
+  prepare();
+  for (size_t i = 0; i < slots; ++i) {
     uint32_t unused = 0;
     if (!pool_[i].users.compare_exchange_strong(unused, 1)) continue;
     slot_ = &pool_[i];

@@ -6,12 +6,10 @@
 namespace osp::file {
 
 // The offset of an open file, shared by all processes that inherited it (fork(2)): in memory that the
-// processes of an environment share, counted. Made before the first fork, by prepare().
+// processes of an environment share, counted.
 class SharedOffset {
  public:
-  // Maps the shared pool; once, before any fork. Aborts without memory.
-  static void prepare();
-
+  // The first maps the pool: none is shared with the process that this was forked from then. Aborts without memory.
   SharedOffset();  // offset 0; ENFILE is not possible: without a free slot it is the process's own
   ~SharedOffset();
   SharedOffset(const SharedOffset&) = delete;
@@ -30,6 +28,8 @@ class SharedOffset {
     std::atomic<uint32_t> users;
     std::atomic<uint64_t> offset;
   };
+  static void prepare();
+
   static Slot* pool_;
   Slot* slot_;
 };

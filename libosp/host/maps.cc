@@ -16,13 +16,6 @@ uint64_t number(std::string_view& text, int base) {
   return value;
 }
 
-}  // namespace
-
-void KernelPages::take(const MapsLine& line) {
-  if (line.name == "[vdso]") vdso = line.range;
-  if (line.name.starts_with("[vvar")) data.push_back(line.range);
-}
-
 Result<std::string> read_maps() {
   OSP_ASSIGN(const int fd, from_raw<int>(raw::syscall(SYS_open, "/proc/self/maps", O_RDONLY | O_CLOEXEC)));
   std::string text;
@@ -46,15 +39,37 @@ MapsLine parse_maps_line(std::string_view text) {
   return line;
 }
 
-Result<KernelPages> find_kernel_pages() {
+}  // namespace
+
+void KernelPages::take(const MapsLine& line) {
+  if (line.name == "[vdso]") vdso = line.range;
+  if (line.name.starts_with("[vvar")) data.push_back(line.range);
+}
+
+Result<void> each_mapping(const std::function<void(const MapsLine&)>& take) {
   OSP_ASSIGN(const std::string maps, read_maps());
-  KernelPages pages;
   for (std::string_view rest = maps; !rest.empty();) {
     const size_t end = rest.find('\n');
-    pages.take(parse_maps_line(rest.substr(0, end)));
+    take(parse_maps_line(rest.substr(0, end)));
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
   }
+  return {};
+}
+
+Result<KernelPages> find_kernel_pages() {
+  KernelPages pages;
+  OSP_TRY(each_mapping([&](const MapsLine& line) { pages.take(line); }));
   return pages;
+}
+
+std::string unescape_name(std::string_view name) {
+  std::string out;
+  for (size_t at = 0; at < name.size(); ++at) {
+    const bool newline = name.substr(at, 4) == "\\012";
+    out += newline ? '\n' : name[at];
+    if (newline) at += 3;
+  }
+  return out;
 }
 
 }  // namespace osp::host

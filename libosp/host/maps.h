@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,10 @@ struct KernelPages {
 };
 
 // ENOENT, EACCES: /proc cannot be read. Raw system calls.
-[[nodiscard]] Result<std::string> read_maps();
-[[nodiscard]] MapsLine parse_maps_line(std::string_view text);
 [[nodiscard]] Result<KernelPages> find_kernel_pages();
+Result<void> each_mapping(const std::function<void(const MapsLine&)>& take);
+
+// The kernel writes a newline in a name as \012.
+[[nodiscard]] std::string unescape_name(std::string_view name);
 
 }  // namespace osp::host

@@ -1,5 +1,4 @@
 // mmap(2) and its family.
-#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -12,15 +11,19 @@ namespace {
 
 using memory::Backing;
 
-Result<std::shared_ptr<Backing>> backing_of_host_fd(int fd) {
-  auto backing = std::make_shared<Backing>();
+// Loaders lay a file's segments over a mapping of the whole file: these share what is known of it.
+std::shared_ptr<Backing> mapped_there(const Call& c, const struct stat& st) {
+  const memory::Area* area = (c.d & MAP_FIXED) != 0 ? c.process.memory.find(c.a) : nullptr;
+  if (area == nullptr || area->backing == nullptr) return nullptr;
+  return area->backing->device == st.st_dev && area->backing->inode == st.st_ino ? area->backing : nullptr;
+}
+
+Result<std::shared_ptr<Backing>> backing_of_host_fd(const Call& c, int fd) {
   struct stat st = {};
   OSP_TRY(from_raw<void>(raw::syscall(SYS_fstat, fd, &st)));
+  if (auto known = mapped_there(c, st)) return known;
+  auto backing = std::make_shared<Backing>();
   backing->device = st.st_dev, backing->inode = st.st_ino;
-  char link[64], target[4096];
-  *fmt::format_to(link, "/proc/self/fd/{}", fd) = '\0';
-  const long size = raw::syscall(SYS_readlink, link, target, sizeof target);
-  if (size > 0) backing->path.assign(target, static_cast<size_t>(size));
   return backing;
 }
 
@@ -30,7 +33,6 @@ long map_served(Call& c, file::Description& file) {
   if (!pages) return -pages.error().code;
   auto backing = std::make_shared<Backing>();
   backing->path = file.path();
-  if (const auto origin = file.origin()) backing->server = origin->server;
   if (const auto attributes = file.stat()) backing->inode = attributes->id;
   return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), pages->fd,
                                       pages->fd_offset, std::move(backing)));
@@ -59,7 +61,7 @@ long sys_mmap(Call& c) {
   }
   if (c.f % memory::page_size != 0) return -EINVAL;
   if (file::Description* file = c.process.files->find(fd)) return map_served(c, *file);
-  auto backing = backing_of_host_fd(fd);
+  auto backing = backing_of_host_fd(c, fd);
   if (!backing) return -backing.error().code;
   return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing)));
 }

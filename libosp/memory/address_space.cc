@@ -4,6 +4,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/host/maps.h"
 #include "libosp/host/window.h"
 
 namespace osp::memory {
@@ -237,6 +238,19 @@ void AddressSpace::clear() {
 
 void AddressSpace::forget_unforked() {
   std::erase_if(areas_, [](const auto& entry) { return entry.second.dont_fork; });
+}
+
+void AddressSpace::name_backings() const {
+  const auto is_nameless = [](const auto& entry) {
+    const auto& backing = entry.second.backing;
+    return backing != nullptr && backing->path.empty() && backing->inode != 0;
+  };
+  if (std::none_of(areas_.begin(), areas_.end(), is_nameless)) return;
+  static_cast<void>(host::each_mapping([&](const host::MapsLine& line) {
+    const Area* area = line.inode != 0 ? find(line.range.start) : nullptr;
+    if (area == nullptr || area->backing == nullptr || area->backing->inode != line.inode) return;
+    if (area->backing->path.empty()) area->backing->path = host::unescape_name(line.name);
+  }));
 }
 
 const Area* AddressSpace::find(uintptr_t address) const {

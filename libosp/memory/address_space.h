@@ -21,8 +21,7 @@ constexpr uintptr_t page_up(uintptr_t address) { return page_down(address + page
 
 // What a mapping shows: a file by its path and identity, or nothing.
 struct Backing {
-  std::string path;      // in the name space; empty for anonymous memory
-  std::string server{};  // pip::Server::name() where the core serves the file; its inode is the file's id there
+  std::string path;  // in the name space; empty for anonymous memory, and for the host's files until it is asked for
   uint64_t device = 0, inode = 0;
   int kept_fd = -1;  // a core's fd on the contents, for mappings that a restore cannot open again
   ~Backing();
@@ -68,6 +67,9 @@ class AddressSpace {
   void clear();
   // After a fork in the child: areas with MADV_DONTFORK are gone.
   void forget_unforked();
+
+  // Fills in the paths of mapped files of the host, by /proc/self/maps: nobody reads most of them.
+  void name_backings() const;
 
   [[nodiscard]] const Area* find(uintptr_t address) const;
   [[nodiscard]] const std::map<uintptr_t, Area>& areas() const { return areas_; }

@@ -9,7 +9,8 @@
 namespace osp::patch {
 namespace {
 
-constexpr unsigned patch_at = 2;  // how often a site is caught before it is patched
+// How often a site is caught before it is patched: by then it has cost as much as patching it does.
+constexpr unsigned patch_at = 20;
 constexpr unsigned given_up = ~0U;
 constexpr uintptr_t reach = 0x7fff'0000;  // of a long jump, less a page or so
 constexpr size_t trampoline_page = 4096;

@@ -9,7 +9,7 @@
 namespace osp::patch {
 
 // Rewrites call sites that were caught by SIGSYS, so that the next call from there is a jump. A site is
-// patched when it is caught for the second time: most sites of a short program run once.
+// patched when it has been caught some times: most sites of a short program run once or twice.
 class SitePatcher {
  public:
   explicit SitePatcher(memory::AddressSpace& memory) : memory_(memory) {}

@@ -273,10 +273,11 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
     p.end(SIGSEGV);
   }
   thread.tid = p.pid;
+  const bool first = p.program.path.empty();  // the host's own exec has closed what was to be closed
   p.program.path = found.file.path();
   p.program.arguments = std::move(found.argv);
   p.program.environment = std::move(envp);
-  p.files->close_on_exec();
+  if (!first) p.files->close_on_exec();
   p.patcher->forget_all();
   p.futexes.clear();
   reset_signals(thread);

@@ -164,19 +164,19 @@ void handle(int signo, siginfo_t* info, void* data) {
   }
 }
 
-long set_action(int signo, void* handler, uint64_t flags) {
+long set_action(int signo, void* handler, uint64_t flags, void* before) {
   const KernelAction action = {handler, flags | sa_restorer, osp_sigreturn, ~0UL};
-  return raw::syscall(SYS_rt_sigaction, signo, &action, 0, 8);
+  return raw::syscall(SYS_rt_sigaction, signo, &action, before, 8);
 }
 
 }  // namespace
 
-long install_handler(int signo, uint64_t flags) {
-  return set_action(signo, reinterpret_cast<void*>(&handle), SA_SIGINFO | SA_ONSTACK | flags);
+long install_handler(int signo, uint64_t flags, void* before) {
+  return set_action(signo, reinterpret_cast<void*>(&handle), SA_SIGINFO | SA_ONSTACK | flags, before);
 }
 
 long install_disposition(int signo, bool ignore) {
-  return set_action(signo, ignore ? reinterpret_cast<void*>(1) : nullptr, 0);
+  return set_action(signo, ignore ? reinterpret_cast<void*>(1) : nullptr, 0, nullptr);
 }
 
 int host_disposition(int signo) {

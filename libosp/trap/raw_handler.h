@@ -15,8 +15,9 @@ inline constexpr int tick_signal = 62;
 inline constexpr int control_signal = 61;
 inline constexpr int control_mark = 0x6f7370;
 
-// Installs the handler for `signo` (any but SIGKILL, SIGSTOP); `flags` adds SA_NOCLDSTOP or SA_NOCLDWAIT.
-long install_handler(int signo, uint64_t flags = 0);
+// Installs the handler for `signo` (any but SIGKILL, SIGSTOP); `flags` adds SA_NOCLDSTOP or SA_NOCLDWAIT. What the host
+// had is put at `before`, unless null, in rt_sigaction(2)'s own layout.
+long install_handler(int signo, uint64_t flags = 0, void* before = nullptr);
 // Sets SIG_DFL or SIG_IGN on the host.
 long install_disposition(int signo, bool ignore);
 // What the host has now: 0 SIG_DFL, 1 SIG_IGN, 2 a handler.
