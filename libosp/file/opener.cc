@@ -36,12 +36,19 @@ ProgramFile::~ProgramFile() {
   if (fd_ >= 0) raw::close(fd_);
 }
 
-ProgramFile ProgramFile::of_host(int fd, std::string path, uint64_t device, uint64_t inode, uint64_t size) {
+ProgramFile ProgramFile::of_host(int fd, uint64_t device, uint64_t inode, uint64_t size) {
   ProgramFile file;
-  file.fd_ = fd, file.path_ = std::move(path), file.size_ = size;
+  file.fd_ = fd, file.size_ = size;
   file.backing_ = std::make_shared<memory::Backing>();
-  file.backing_->path = file.path_, file.backing_->device = device, file.backing_->inode = inode;
+  file.backing_->device = device, file.backing_->inode = inode;
   return file;
+}
+
+std::string ProgramFile::path() const {
+  if (!path_.empty()) return path_;
+  char target[4096];
+  const long size = raw::syscall(SYS_readlink, fmt::format("/proc/self/fd/{}", fd_).c_str(), target, sizeof target);
+  return size > 0 ? std::string(target, static_cast<size_t>(size)) : std::string();
 }
 
 ProgramFile ProgramFile::of_server(std::unique_ptr<pip::File> served, std::string path,
@@ -84,11 +91,8 @@ Result<ProgramFile> open_on_host(int directory_fd, const std::string& path, int 
   if (fd < 0) return fail(static_cast<int>(-fd));
   struct stat st = {};
   raw::syscall(SYS_fstat, fd, &st);
-  char target[4096];
-  const long size = raw::syscall(SYS_readlink, fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
-  std::string resolved = size > 0 ? std::string(target, static_cast<size_t>(size)) : path;
-  ProgramFile file = ProgramFile::of_host(static_cast<int>(fd), std::move(resolved), st.st_dev, st.st_ino,
-                                          static_cast<uint64_t>(st.st_size));
+  ProgramFile file =
+      ProgramFile::of_host(static_cast<int>(fd), st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size));
   if (!S_ISREG(st.st_mode)) return fail(EACCES);
   return file;
 }

@@ -14,12 +14,13 @@ class ProgramFile final : public load::Source {
   ProgramFile(ProgramFile&& other) noexcept;
   ProgramFile& operator=(ProgramFile&& other) noexcept;
   ~ProgramFile() override;
-  static ProgramFile of_host(int fd, std::string path, uint64_t device, uint64_t inode, uint64_t size);
+  static ProgramFile of_host(int fd, uint64_t device, uint64_t inode, uint64_t size);
   static ProgramFile of_server(std::unique_ptr<pip::File> file, std::string path, const pip::Attributes& attributes);
 
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) override;
   [[nodiscard]] uint64_t size() const override { return size_; }
-  [[nodiscard]] const std::string& path() const { return path_; }
+  // Absolute and without symbolic links; empty if the host does not tell.
+  [[nodiscard]] std::string path() const;
   // What the name space calls it, where that is not the host's name.
   void rename(std::string path) { path_ = std::move(path); }
   // Maps a part privately at `address` (MAP_FIXED).
@@ -28,7 +29,7 @@ class ProgramFile final : public load::Source {
  private:
   int fd_ = -1;  // the host's file; else served_
   std::unique_ptr<pip::File> served_;
-  std::string path_;
+  std::string path_;  // empty: the host knows
   uint64_t size_ = 0;
   std::shared_ptr<memory::Backing> backing_;
 };

@@ -5,6 +5,7 @@
 #include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
 #include "libosp/linux/calls.h"
+#include "libosp/patch/site_patcher.h"
 
 namespace osp::linux {
 namespace {
@@ -55,6 +56,7 @@ long map_shared_anonymous(Call& c) {
 long sys_mmap(Call& c) {
   const int flags = static_cast<int>(c.d), fd = static_cast<int>(c.e);
   if (c.b == 0) return -EINVAL;
+  if ((flags & MAP_FIXED) != 0) c.process.patcher->forget(c.a, c.b);
   if ((flags & MAP_ANONYMOUS) != 0) {
     if ((flags & MAP_TYPE) == MAP_SHARED) return map_shared_anonymous(c);
     return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, -1, 0, nullptr));
@@ -72,9 +74,16 @@ long sys_msync(Call& c) {
   return result != 0 || (c.c & MS_SYNC) == 0 ? result : to_long(keeper::sync());
 }
 
-long sys_munmap(Call& c) { return to_long(c.process.memory.unmap(c.a, c.b)); }
+long sys_munmap(Call& c) {
+  c.process.patcher->forget(c.a, c.b);
+  return to_long(c.process.memory.unmap(c.a, c.b));
+}
 long sys_mprotect(Call& c) { return to_long(c.process.memory.protect(c.a, c.b, static_cast<int>(c.c))); }
-long sys_mremap(Call& c) { return to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e)); }
+long sys_mremap(Call& c) {
+  c.process.patcher->forget(c.a, c.b);
+  if ((c.d & MREMAP_FIXED) != 0) c.process.patcher->forget(c.e, c.c);
+  return to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e));
+}
 long sys_madvise(Call& c) { return to_long(c.process.memory.advise(c.a, c.b, static_cast<int>(c.c))); }
 long sys_brk(Call& c) { return static_cast<long>(c.process.memory.set_break(c.a)); }
 

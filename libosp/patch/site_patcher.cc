@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/log.h"
 #include "base/raw_syscall.h"
-#include "libosp/patch/plan.h"
 
 namespace osp::patch {
 namespace {
@@ -37,24 +37,55 @@ void SitePatcher::caught(uintptr_t rip) {
   patch(site);
 }
 
+void SitePatcher::forget(uintptr_t start, size_t size) {
+  seen_.erase(seen_.lower_bound(start), seen_.lower_bound(start + size));
+  const auto gone = [&](uintptr_t address) { return address >= start && address - start < size; };
+  std::erase_if(paddings_, [&](const auto& entry) { return gone(entry.first); });
+  std::erase_if(patched_, [&](const auto& entry) { return gone(entry.second.site.syscall); });
+}
+
 void SitePatcher::forget_all() {
   seen_.clear();
+  patched_.clear();
+  paddings_.clear();
   pages_.clear();
+}
+
+uintptr_t SitePatcher::original_rip(uintptr_t rip) const {
+  const auto padding = paddings_.find(rip);
+  auto found = padding != paddings_.end() ? patched_.find(padding->second) : patched_.upper_bound(rip);
+  if (padding == paddings_.end()) {
+    if (found == patched_.begin()) return rip;
+    --found;
+  }
+  return found == patched_.end() ? rip : patch::original_rip(found->second, rip);
+}
+
+void SitePatcher::give_up(uintptr_t site, const char* why) const {
+  if (!log::enabled("patch", log::Level::debug)) return;
+  memory_.name_backings();
+  const memory::Area* area = memory_.find(site);
+  const bool named = area != nullptr && area->backing != nullptr;
+  log::debug("patch", "the call at {:#x} ({}+{:#x}) stays slow: {}", site, named ? area->backing->path : "anonymous",
+             area != nullptr ? site - area->start + area->offset : 0, why);
 }
 
 void SitePatcher::patch(uintptr_t site) {
   const memory::Area* area = memory_.find(site);
-  if (area == nullptr || (area->protection & PROT_READ) == 0 || (area->flags & MAP_SHARED) != 0) return;
+  if (area == nullptr || (area->protection & PROT_READ) == 0 || (area->flags & MAP_SHARED) != 0)
+    return give_up(site, "its memory is shared or cannot be read");
   const uintptr_t from = std::max(area->start, site - bytes_before), to = std::min(area->end, site + bytes_behind);
   const Code code{from, Bytes(reinterpret_cast<const uint8_t*>(from), to - from)};
   const auto examined = examine(code, site);
-  if (!examined) return;
+  if (!examined) return give_up(site, describe(examined.error()));
   const uintptr_t at = trampoline_near(site, trampoline_size(*examined));
-  if (at == 0) return;
+  if (at == 0) return give_up(site, "there is no room for a trampoline near it");
   const auto plan = make_plan(*examined, at);
-  if (!plan) return;
+  if (!plan) return give_up(site, "what it refers to is too far from its trampoline");
   write_code(memory_, at, Bytes(plan->trampoline.bytes).first(plan->trampoline.size));
   for (const Write& write : plan->all_writes()) write_code(memory_, write.address, write.span());
+  patched_.insert_or_assign(at, *plan);
+  if (plan->site.padding.size != 0) paddings_[plan->site.padding.address] = at;
 }
 
 uintptr_t SitePatcher::trampoline_near(uintptr_t site, size_t size) {

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "libosp/memory/address_space.h"
+#include "libosp/patch/plan.h"
 
 namespace osp::patch {
 
@@ -16,15 +17,22 @@ class SitePatcher {
 
   // A call was caught; `rip` is behind its syscall instruction.
   void caught(uintptr_t rip);
+  // The memory is gone, or will be other code's.
+  void forget(uintptr_t start, size_t size);
   // After execve: the sites are gone with the memory.
   void forget_all();
+  // The program counter as the program's own code has it: signal frames show no trampolines.
+  [[nodiscard]] uintptr_t original_rip(uintptr_t rip) const;
 
  private:
   void patch(uintptr_t site);
+  void give_up(uintptr_t site, const char* why) const;
   uintptr_t trampoline_near(uintptr_t site, size_t size);
 
   memory::AddressSpace& memory_;
-  std::unordered_map<uintptr_t, unsigned> seen_;
+  std::map<uintptr_t, unsigned> seen_;
+  std::map<uintptr_t, Plan> patched_;                  // by trampoline
+  std::unordered_map<uintptr_t, uintptr_t> paddings_;  // padding with a jump in it → trampoline
   struct Page {
     uintptr_t start = 0;
     size_t used = 0;

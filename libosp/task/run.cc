@@ -65,9 +65,12 @@ void enter_program(Thread& thread) {
       serve_call(thread);
       break;
     case trap::Kind::fault:
+      thread.regs.rip = thread.process.patcher->original_rip(thread.regs.rip);
       signal::force(thread, worker.fault);
       break;
     case trap::Kind::interrupt:
+      thread.regs.rip = thread.process.patcher->original_rip(thread.regs.rip);
+      break;
     case trap::Kind::none:
       break;
   }
