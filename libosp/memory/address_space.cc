@@ -237,8 +237,7 @@ void AddressSpace::clear() {
   for (auto first = areas_.begin(); first != areas_.end();) {
     auto last = first;
     auto next = std::next(first);
-    while (next != areas_.end() && next->first - last->second.end < near)
-      last = next++;
+    while (next != areas_.end() && next->first - last->second.end < near) last = next++;
     const uintptr_t start = first->first, end = last->second.end;
     if (raw::syscall(SYS_munmap, start, end - start) < 0)  // a sealed page of the kernel's keeps all
       for (auto it = first; it != next; ++it) raw::syscall(SYS_munmap, it->first, it->second.end - it->first);
