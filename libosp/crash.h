@@ -2,8 +2,9 @@
 
 namespace osp {
 
-// From now on a fault in the core itself leaves a report: what happened, the registers, and the stack of
-// every fiber (libunwind), on stderr and in the file that OSP_CRASH names; then the process dies by SIGABRT.
-void install_crash_report();
+// From now on a fault in the core itself, an abort() of its libraries too, leaves a report on stderr: what happened,
+// and the stack of every thread in the core (libunwind), with names if the core's file (`core_path`, kept) can be read.
+// Then the process dies by SIGABRT.
+void install_crash_report(const char* core_path);
 
 }  // namespace osp

@@ -61,7 +61,7 @@ int main() {
   if (boot == nullptr) die(125, "osp-core is started by osp-run, libosp-preload.so or osp restore, not by itself");
   if (const char* spec = host_variable(*boot, "OSP_LOG"); spec != nullptr) log::configure(spec);
   start_worker();
-  install_crash_report();
+  install_crash_report(boot->core_path);
   static task::Process process;
   task::set_process(&process);
   process.host_pid = process.pid = raw::getpid();

@@ -106,7 +106,7 @@ void restore_program(const host::BootBlock& boot) {
   const std::string path = boot.image;
   task::Process& process = task::process();
   task::prepare_worker();
-  for (const int signo : {SIGSEGV, SIGBUS, SIGABRT}) trap::install_handler(signo);  // for the crash report
+  for (const int signo : {SIGSEGV, SIGBUS, SIGILL, SIGFPE}) trap::install_handler(signo);  // for the crash report
   {
     ImageReader image = open_image(path);
     Restore restore(process, image, static_cast<ChangedFiles>(boot.changed_files));

@@ -48,6 +48,11 @@ struct WindowStacks {
   }
 };
 
+// The caller's frame, from which a stack can be unwound while its fiber rests.
+[[gnu::always_inline]] inline void note_place(Thread::Place& place) {
+  asm volatile("lea 0(%%rip), %0; mov %%rsp, %1; mov %%rbp, %2" : "=&r"(place.ip), "=&r"(place.sp), "=&r"(place.bp));
+}
+
 }  // namespace
 
 // Boost.Fiber's hook. The dispatcher runs when nothing else can, and now and then to free what ended.
@@ -127,6 +132,7 @@ bool Scheduler::has_ready() const { return algorithm_->has_ready_fibers(); }
 void Scheduler::yield(Thread& thread) {
   if (!has_ready()) return;
   suspend_vector_state(thread);
+  note_place(thread.switched_at);
   boost::this_fiber::yield();
   current_ = &thread;
 }
@@ -145,6 +151,7 @@ Wake Scheduler::park(Thread& thread, uint64_t deadline_ns, bool interruptible) {
   auto timer = deadlines_.end();
   if (deadline_ns != 0) timer = deadlines_.emplace(deadline_ns, &thread);
   suspend_vector_state(thread);
+  note_place(thread.switched_at);
   boost::this_fiber::yield();
   current_ = &thread;
   if (timer != deadlines_.end()) deadlines_.erase(timer);

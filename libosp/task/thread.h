@@ -49,6 +49,11 @@ struct Thread {
 
   bool stopped = false;  // stays at the program's edge (Process::stop_at_edge)
 
+  // Where its fiber was left, for a crash report.
+  struct Place {
+    uint64_t ip = 0, sp = 0, bp = 0;
+  } switched_at;
+
   // The scheduler's.
   boost::fibers::context* context = nullptr;
   RunState state = RunState::ready;

@@ -102,6 +102,7 @@ class Server(attempt.Program):
 
     def finish(self):
         self.thread.join()
+        self.client.batch([command("PING")])  # a restore that is under way would end by the signal
         self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(timeout=30)
