@@ -113,6 +113,8 @@ std::expected<std::string, std::string> checkpoint(task::Process& process, const
   Capture capture(process);
   capture.manifest.processes.emplace_back();
   capture.manifest.cpu = host_cpu();
+  if (const auto done = capture_trees(capture); !done)
+    return failed("its memory trees (#m) cannot be read", done.error());
   if (const auto done = capture_files(capture); !done)
     return failed("its open files cannot be described", done.error());
   if (const std::string fatal = fatal_notes(capture); !fatal.empty() && !order.force)

@@ -11,6 +11,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/file/reopen.h"
 #include "libosp/file/signal_file.h"
 #include "migrate/checkpoint_parts.h"
 
@@ -41,6 +42,9 @@ class FileCapture {
   void describe_character(const Opened& file, Description& d);
   void describe_anonymous(const Opened& file, Description& d);
   void describe_served(const Opened& file, file::Description& served, Description& d);
+  [[nodiscard]] bool can_come_back(const file::Description& served, const file::Description::Origin& origin,
+                                   uint64_t id) const;
+  void keep_served(const Opened& file, file::Description& served, Description& d);
   void describe_timer(const Opened& file, Description& d) const;
   Result<void> connect_pipes();
   Result<void> keep_contents(const Opened& reader, Pipe& pipe) const;
@@ -221,6 +225,30 @@ void FileCapture::describe_timer(const Opened& file, Description& d) const {
   d.timer_fd.interval_ns = pair_ns(value_of(file.info, "it_interval:"));
 }
 
+// Files of memory trees come back by number; others by name, which must still be theirs.
+bool FileCapture::can_come_back(const file::Description& served, const file::Description::Origin& origin,
+                                uint64_t id) const {
+  if (origin.server.empty() || origin.server.starts_with("#m")) return true;
+  const auto again = file::reopen(c_.process, served.path(), O_PATH, 0);
+  const auto found = again ? (*again)->stat() : std::unexpected(again.error());
+  return found && found->id == id;
+}
+
+// A remote file whose name is gone: its contents travel, if nobody can miss what is written to it.
+void FileCapture::keep_served(const Opened& file, file::Description& served, Description& d) {
+  const bool writes = access_mode(d) != O_RDONLY;
+  const auto size = served.stat();
+  const auto pages = writes || !size ? fail(EBUSY) : served.map(0, std::max<uint64_t>(1, size->size), false);
+  const auto object =
+      pages ? c_.object_of(pages->fd, ObjectKind::unlinked_file, served.path()) : std::unexpected(pages.error());
+  if (!object) return refuse(file, served.path() + " has been renamed or removed on its server");
+  d.kind = DescriptionKind::memfd;
+  d.comeback = Comeback::contents;
+  d.file = none;
+  d.object = *object;
+  c_.note(file.fd, served.path() + ": its contents are in the image; it comes back without a name", false);
+}
+
 void FileCapture::describe_served(const Opened& file, file::Description& served, Description& d) {
   d.flags = static_cast<uint32_t>(served.flags);
   d.comeback = Comeback::contents;
@@ -234,17 +262,18 @@ void FileCapture::describe_served(const Opened& file, file::Description& served,
     d.kind = DescriptionKind::inotify;
     return refuse(file, served.path() + ": its server cannot open it again");
   }
-  FileRef ref;
-  ref.server = origin->server, ref.path = ref.name = served.path();
-  if (const auto attributes = served.stat()) {
-    ref.mode = attributes->mode;
-    ref.identity = {attributes->version, attributes->size, attributes->mtime_ns, 0, attributes->id};
-  }
-  d.kind = S_ISDIR(ref.mode) ? DescriptionKind::directory : DescriptionKind::file;
+  const auto attributes = served.stat();
+  const uint32_t mode = attributes ? attributes->mode : 0;
+  d.kind = S_ISDIR(mode) ? DescriptionKind::directory : DescriptionKind::file;
   d.comeback = Comeback::reopen;
   d.offset = origin->offset;
-  d.file = static_cast<uint32_t>(c_.manifest.files.size());
-  c_.manifest.files.push_back(std::move(ref));
+  if (const int fd = served.held_lock_fd(); fd >= 0)
+    d.locks = locks_of(host_text(fmt::format("/proc/self/fdinfo/{}", fd)));
+  d.file = c_.served_ref(origin->server, served.path(), attributes ? attributes->id : 0, mode);
+  FileRef& ref = c_.manifest.files[d.file];
+  if (attributes && !can_come_back(served, *origin, attributes->id)) return keep_served(file, served, d);
+  if (attributes) ref.identity.version = attributes->version, ref.identity.size = attributes->size;
+  if (attributes) ref.identity.mtime_ns = attributes->mtime_ns;
 }
 
 // Duplicates what is in the pipe into one of ours (tee(2)), and reads that.

@@ -45,6 +45,14 @@ uint32_t Capture::file_ref(const std::string& path, uint64_t device, uint64_t in
   return index;
 }
 
+uint32_t Capture::served_ref(const std::string& server, const std::string& path, uint64_t id, uint32_t mode) {
+  FileRef file;
+  file.server = server, file.path = file.name = path, file.mode = mode;
+  file.identity.inode = id;
+  manifest.files.push_back(std::move(file));
+  return static_cast<uint32_t>(manifest.files.size() - 1);
+}
+
 MemoryObject& Capture::new_object(ObjectKind kind, const std::string& name, uint64_t size, uint32_t& index) {
   index = static_cast<uint32_t>(manifest.objects.size());
   MemoryObject& object = manifest.objects.emplace_back();

@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/memory/address_space.h"
@@ -191,9 +193,24 @@ Result<uint32_t> object_behind(Capture& c, const memory::Area& area) {
   return index;  // other mappings of it get objects of their own: nobody else can tell
 }
 
+// One for all mappings of a file, and for who has it open.
+uint32_t served_file(Capture& c, const memory::Backing& backing) {
+  const auto& files = c.manifest.files;
+  const auto known = std::find_if(files.begin(), files.end(), [&](const FileRef& file) {
+    return file.server == backing.server && file.path == backing.path && file.identity.inode == backing.inode;
+  });
+  if (known != files.end()) return static_cast<uint32_t>(known - files.begin());
+  return c.served_ref(backing.server, backing.path, backing.inode, S_IFREG);
+}
+
 Result<void> capture_shared(Capture& c, const memory::Area& area, Area& out) {
   out.offset = area.offset;
   if (area.backing == nullptr) return capture_whole(c, area, out);
+  if (!area.backing->server.empty()) {
+    out.kind = AreaKind::shared_file;
+    out.file = served_file(c, *area.backing);
+    return {};
+  }
   const bool kept = area.backing->kept_fd >= 0;
   out.file = kept ? none : c.file_ref(area.backing->path, area.backing->device, area.backing->inode);
   if (out.file != none) {

@@ -10,7 +10,7 @@
 #include "libosp/task/process.h"
 #include "migrate/manifest.h"
 
-// What the parts of a checkpoint share. They run in order: files, process, memory.
+// What the parts of a checkpoint share. They run in order: trees, files, process, memory.
 namespace osp::migrate {
 
 // A part of the core's window that is given back at the end: contents that had to be mapped or copied.
@@ -57,7 +57,7 @@ struct Capture {
   std::vector<Note> notes;
   std::vector<Held> held;
   std::map<std::pair<uint64_t, uint64_t>, uint32_t> objects;   // memory objects by device and inode
-  std::map<std::pair<std::string, uint64_t>, uint32_t> files;  // FileRefs by path and inode
+  std::map<std::pair<std::string, uint64_t>, uint32_t> files;  // FileRefs of the host by path and inode
 
   [[nodiscard]] Process& image() { return manifest.processes.front(); }
   [[nodiscard]] int64_t program_now() const;  // CLOCK_MONOTONIC as the program reads it
@@ -65,11 +65,15 @@ struct Capture {
 
   // The FileRef of a host file that can be opened by `path` now and is device/inode; `none`: it cannot.
   uint32_t file_ref(const std::string& path, uint64_t device, uint64_t inode);
+  // The FileRef of a file that the core serves: `path` in the name space, file `id` of `server`.
+  uint32_t served_ref(const std::string& server, const std::string& path, uint64_t id, uint32_t mode);
   // The object with the contents of the host's `fd` (readable), made when first asked for.
   Result<uint32_t> object_of(int fd, ObjectKind kind, const std::string& name);
   MemoryObject& new_object(ObjectKind kind, const std::string& name, uint64_t size, uint32_t& index);
 };
 
+// Memory trees first, since their files are described by what they have there.
+Result<void> capture_trees(Capture& capture);
 Result<void> capture_files(Capture& capture);
 Result<void> capture_process(Capture& capture);
 Result<void> capture_memory(Capture& capture);

@@ -155,7 +155,7 @@ void capture_moment(Capture& c) {
   timespec real = {}, boot = {};
   raw::syscall(SYS_clock_gettime, CLOCK_REALTIME, &real);
   raw::syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &boot);
-  m.interface_version = interface_version;
+  m.interface_version = m.trees.empty() ? interface_without_trees : interface_version;
   m.core_version = OSP_VERSION;
   m.created_ns = m.clock.realtime_ns = to_ns(real);
   m.clock.boottime_ns = to_ns(boot) + c.process.clock_offset_ns;

@@ -5,8 +5,10 @@
 
 #include <array>
 #include <ctime>
+#include <set>
 
 #include "migrate/manifest_json.h"
+#include "namespace/mem_snapshot.h"
 
 namespace osp::migrate {
 namespace {
@@ -48,6 +50,22 @@ std::string protection_text(uint32_t protection) {
   return text;
 }
 
+std::string tree_line(const MemoryTree& tree) {
+  size_t names = 0, unnamed = 0;
+  uint64_t size = 0;
+  std::set<uint64_t> named = {ns::MemSnapshot::root};
+  for (const TreeNode& node : tree.nodes)
+    for (const TreeName& name : node.names) ++names, named.insert(name.node);
+  for (const TreeNode& node : tree.nodes) {
+    size += node.size;
+    unnamed += named.contains(node.id) ? 0 : 1;
+  }
+  std::string out = fmt::format("tree {}: {} files, {} names, {}", printable(tree.server), tree.nodes.size(), names,
+                                human_size(size));
+  if (unnamed > 0) out += fmt::format(", {} removed but open", unnamed);
+  return out + '\n';
+}
+
 std::string image_lines(const ImageReader& image) {
   const Manifest& manifest = image.manifest();
   const PageCounts counts = count_pages(image.index());
@@ -59,6 +77,7 @@ std::string image_lines(const ImageReader& image) {
   out += fmt::format("size {}: {} pages ({}) stored in {}, {} zero pages, {} frames\n", human_size(image.file_size()),
                      counts.stored, human_size(counts.stored * format::page_size), human_size(counts.stored_bytes),
                      counts.zero, image.index().frames().size());
+  for (const MemoryTree& tree : manifest.trees) out += tree_line(tree);
   for (const Session& session : manifest.sessions) out += fmt::format("session {}\n", printable(session.url));
   return out;
 }

@@ -31,6 +31,7 @@ enum ObjectKind {
   memfd @1;
   unlinkedFile @2;
   sysv @3;
+  treeContents @4;
 }
 
 enum DescriptionKind {
@@ -191,6 +192,42 @@ struct Session {
   url @0 :Text;
   token @1 :Data;
   clientId @2 :Data;
+}
+
+struct TreeAttribute {
+  name @0 :Data;
+  value @1 :Data;
+}
+
+struct TreeName {
+  name @0 :Data;
+  node @1 :UInt64;
+}
+
+struct TreeNode {
+  id @0 :UInt64;
+  mode @1 :UInt32;
+  uid @2 :UInt32;
+  gid @3 :UInt32;
+  device @4 :UInt64;
+  size @5 :UInt64;
+  atimeNs @6 :Int64;
+  mtimeNs @7 :Int64;
+  ctimeNs @8 :Int64;
+  version @9 :UInt64;
+  at @10 :UInt64;
+  target @11 :Data;
+  attributes @12 :List(TreeAttribute);
+  names @13 :List(TreeName);
+}
+
+struct MemoryTree {
+  server @0 :Text;
+  uid @1 :UInt32;
+  gid @2 :UInt32;
+  nextId @3 :UInt64;
+  nodes @4 :List(TreeNode);
+  contents @5 :UInt32 = .none;
 }
 
 struct Registers {
@@ -393,4 +430,5 @@ struct Manifest {
   pipes @10 :List(Pipe);
   descriptions @11 :List(Description);
   sessions @12 :List(Session);
+  trees @13 :List(MemoryTree);
 }

@@ -10,8 +10,9 @@
 // Every member is listed in manifest_fields.h too.
 namespace osp::migrate {
 
-// What Manifest::interface_version says now: docs/image.md, "Versions".
-inline constexpr uint32_t interface_version = 1;
+// The most that Manifest::interface_version may say, and what it says without memory trees: docs/image.md, "Versions".
+inline constexpr uint32_t interface_version = 2;
+inline constexpr uint32_t interface_without_trees = 1;
 
 // Area::advice: madvise(2) and mlock(2) that lasts.
 inline constexpr uint32_t area_advice_dont_fork = 1u << 0;
@@ -197,6 +198,7 @@ struct Manifest {
   std::vector<Pipe> pipes{};
   std::vector<Description> descriptions{};
   std::vector<Session> sessions{};
+  std::vector<MemoryTree> trees{};  // from interface 2 on
 
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };

@@ -61,6 +61,20 @@
 #define OSP_FIELDS_Session(F) \
   F(url, Url) F(token, Token) F(client_id, ClientId)
 
+#define OSP_FIELDS_TreeAttribute(F) \
+  F(name, Name) F(value, Value)
+
+#define OSP_FIELDS_TreeName(F) \
+  F(name, Name) F(node, Node)
+
+#define OSP_FIELDS_TreeNode(F) \
+  F(id, Id) F(mode, Mode) F(uid, Uid) F(gid, Gid) F(device, Device) F(size, Size) F(atime_ns, AtimeNs) \
+  F(mtime_ns, MtimeNs) F(ctime_ns, CtimeNs) F(version, Version) F(at, At) F(target, Target) \
+  F(attributes, Attributes) F(names, Names)
+
+#define OSP_FIELDS_MemoryTree(F) \
+  F(server, Server) F(uid, Uid) F(gid, Gid) F(next_id, NextId) F(nodes, Nodes) F(contents, Contents)
+
 #define OSP_FIELDS_Registers(F) \
   F(r15, R15) F(r14, R14) F(r13, R13) F(r12, R12) F(rbp, Rbp) F(rbx, Rbx) F(r11, R11) F(r10, R10) F(r9, R9) \
   F(r8, R8) F(rax, Rax) F(rcx, Rcx) F(rdx, Rdx) F(rsi, Rsi) F(rdi, Rdi) F(rip, Rip) F(rflags, Rflags) \
@@ -131,12 +145,14 @@
 #define OSP_FIELDS_Manifest(F) \
   F(interface_version, InterfaceVersion) F(core_version, CoreVersion) F(created_ns, CreatedNs) F(host, Host) \
   F(page_size, PageSize) F(cpu, Cpu) F(clock, Clock) F(processes, Processes) F(files, Files) \
-  F(objects, Objects) F(pipes, Pipes) F(descriptions, Descriptions) F(sessions, Sessions)
+  F(objects, Objects) F(pipes, Pipes) F(descriptions, Descriptions) F(sessions, Sessions) \
+  F(trees, Trees)
 
 // The structs, each after those it is made of.
 #define OSP_IMAGE_STRUCTS(S) \
   S(Cpu) S(Clock) S(Identity) S(FileRef) S(MemoryObject) S(Pipe) S(EventFd) S(TimerFd) S(EpollEntry) \
-  S(SocketOption) S(Socket) S(Terminal) S(Watch) S(Lock) S(Description) S(Session) S(Registers) S(Vector) \
+  S(SocketOption) S(Socket) S(Terminal) S(Watch) S(Lock) S(Description) S(Session) \
+  S(TreeAttribute) S(TreeName) S(TreeNode) S(MemoryTree) S(Registers) S(Vector) \
   S(PendingSignal) S(AlternateStack) S(Rseq) S(Restart) S(Scheduling) S(Thread) S(Area) S(FdEntry) S(Limit) \
   S(Disposition) S(IntervalTimer) S(PosixTimer) S(Credentials) S(Program) S(Process) S(Manifest)
 // clang-format on

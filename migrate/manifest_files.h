@@ -11,6 +11,7 @@ enum class ObjectKind : uint16_t {
   memfd,             // memfd_create(2)
   unlinked_file,     // contents of a file that has no name any more
   sysv,              // shmget(2)
+  tree_contents,     // contents of a MemoryTree's files
 };
 
 // What an open file description leads to.
@@ -198,6 +199,52 @@ struct Session {
   Bytes client_id{};
 
   friend bool operator==(const Session&, const Session&) = default;
+};
+
+struct TreeAttribute {
+  std::string name{};
+  Bytes value{};
+
+  friend bool operator==(const TreeAttribute&, const TreeAttribute&) = default;
+};
+
+struct TreeName {
+  std::string name{};
+  uint64_t node = 0;  // id
+
+  friend bool operator==(const TreeName&, const TreeName&) = default;
+};
+
+// A file of a memory tree, with or without a name.
+struct TreeNode {
+  uint64_t id = 0;    // what FileRef::identity.inode refers to
+  uint32_t mode = 0;  // st_mode
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint64_t device = 0;  // st_rdev
+  uint64_t size = 0;    // of a regular file
+  int64_t atime_ns = 0;
+  int64_t mtime_ns = 0;
+  int64_t ctime_ns = 0;
+  uint64_t version = 0;
+  uint64_t at = 0;                          // where its contents lie in MemoryTree::contents
+  std::string target{};                     // of a symbolic link
+  std::vector<TreeAttribute> attributes{};  // xattr(7)
+  std::vector<TreeName> names{};            // of a directory: what is in it
+
+  friend bool operator==(const TreeNode&, const TreeNode&) = default;
+};
+
+// A memory file system of the environment (#m): all of it.
+struct MemoryTree {
+  std::string server{};  // "#m.NAME", as in FileRef
+  uint32_t uid = 0;      // whom it served
+  uint32_t gid = 0;
+  uint64_t next_id = 0;
+  std::vector<TreeNode> nodes{};
+  uint32_t contents = none;  // index of a MemoryObject; none: no file has any
+
+  friend bool operator==(const MemoryTree&, const MemoryTree&) = default;
 };
 
 }  // namespace osp::migrate

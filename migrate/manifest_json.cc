@@ -90,7 +90,8 @@ std::string_view name_of(AreaKind kind) {
   return pick(names, kind);
 }
 std::string_view name_of(ObjectKind kind) {
-  static constexpr std::array<std::string_view, 4> names = {"shared_anonymous", "memfd", "unlinked_file", "sysv"};
+  static constexpr std::array<std::string_view, 5> names = {"shared_anonymous", "memfd", "unlinked_file", "sysv",
+                                                            "tree_contents"};
   return pick(names, kind);
 }
 std::string_view name_of(DescriptionKind kind) {

@@ -93,6 +93,7 @@ Restored become(Restore& restore) {
   OSP_TRY(restore_names(restore));
   clear_addresses(restore.saved());
   OSP_TRY(restore_memory(restore));
+  OSP_TRY(restore_trees(restore));
   OSP_TRY(restore_files(restore));
   drop_helpers(restore);
   return restore_process(restore);

@@ -42,6 +42,7 @@ Restored check_open_file(const Restore& restore, const FileRef& file) {
 }
 
 Restored check_mapped_file(const FileRef& file, bool shared) {
+  if (!is_host_file(file)) return {};
   struct stat st = {};
   const long found = raw::syscall(SYS_newfstatat, -100, file.path.c_str(), &st, 0);
   if (found < 0) return because("the program has mapped " + file.path, found);

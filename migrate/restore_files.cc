@@ -47,10 +47,9 @@ class FileRestore {
   [[nodiscard]] std::string what(uint32_t index) const;
 
   Restore& r_;
-  std::vector<int> made_;                                          // by description
-  std::map<uint32_t, std::shared_ptr<file::Description>> served_;  // those of the core, by description
-  std::map<uint32_t, std::array<int, 2>> pipes_;                   // both ends, by pipe
-  std::map<uint32_t, int> sockets_;                                // second ends of pairs, by description
+  std::vector<int> made_;                         // by description
+  std::map<uint32_t, std::array<int, 2>> pipes_;  // both ends, by pipe
+  std::map<uint32_t, int> sockets_;               // second ends of pairs, by description
 };
 
 int FileRestore::lowest_fd(uint32_t index) const {
@@ -138,7 +137,7 @@ long FileRestore::make_signals(uint32_t index) {
   if (kept < 0) return kept;
   auto served = std::make_shared<file::SignalFile>(d.signal_mask, static_cast<int>(kept));
   served->flags = static_cast<int>(d.flags);
-  served_[index] = std::move(served);
+  r_.served[index] = std::move(served);
   return fd;
 }
 
@@ -174,10 +173,11 @@ long FileRestore::make(uint32_t index) {
   const Description& d = description(index);
   if (d.comeback == Comeback::inherit) return make_inherited(index);
   const bool served = d.file != none && r_.manifest.files[d.file].server != "#U";
+  if (r_.served.contains(index)) return raw::syscall(SYS_memfd_create, "osp", 1);  // its number's placeholder
   if (served) {
     auto opened = file::reopen(r_.process, r_.manifest.files[d.file].path, static_cast<int>(d.flags), d.offset);
     if (!opened) return -opened.error().code;
-    served_[index] = std::move(*opened);
+    r_.served[index] = std::move(*opened);
     return raw::syscall(SYS_memfd_create, "osp", 1);
   }
   switch (d.kind) {
@@ -225,7 +225,7 @@ Restored FileRestore::place_all() {
   for (const FdEntry& entry : r_.saved().fds) {
     const long placed = raw::syscall(SYS_dup3, made_[entry.description], entry.fd, entry.close_on_exec ? O_CLOEXEC : 0);
     if (placed < 0) return because(fmt::format("fd {}", entry.fd), placed);
-    if (const auto served = served_.find(entry.description); served != served_.end())
+    if (const auto served = r_.served.find(entry.description); served != r_.served.end())
       r_.process.files->adopt(entry.fd, served->second);
   }
   for (const int fd : made_) file::drop_fd(fd);
@@ -249,7 +249,8 @@ Restored FileRestore::fill_epolls() {
 void FileRestore::take_locks() {
   for (uint32_t i = 0; i < r_.manifest.descriptions.size(); ++i) {
     for (const Lock& lock : description(i).locks) {
-      const int fd = lowest_fd(i);
+      const auto served = r_.served.find(i);
+      const int fd = served == r_.served.end() ? lowest_fd(i) : served->second->lock_fd();
       struct flock range = {};
       range.l_type = lock.exclusive ? F_WRLCK : F_RDLCK;
       range.l_whence = SEEK_SET;

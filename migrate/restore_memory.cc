@@ -213,6 +213,10 @@ Restored map_area(Restore& restore, Backings& backings, const Area& area) {
   return {};
 }
 
+bool is_served(const Restore& restore, const Area& area) {
+  return area.kind == AreaKind::shared_file && restore.manifest.files[area.file].server != "#U";
+}
+
 Restored load_pages(const Restore& restore) {
   auto frames = FrameLoader::create(restore.image);
   if (!frames) return because("its pages", frames.error().code);
@@ -240,7 +244,7 @@ Restored restore_memory(Restore& restore) {
   memory::AddressSpace& memory = restore.process.memory;
   uintptr_t top = 0x7e00'0000'0000;
   for (const Area& area : restore.saved().areas) {
-    OSP_TRY(map_area(restore, backings, area));
+    if (!is_served(restore, area)) OSP_TRY(map_area(restore, backings, area));
     if (area.kind == AreaKind::stack) top = area.start;
   }
   memory.set_layout(top, restore.saved().program.brk_start);

@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "libosp/file/files.h"
 #include "libosp/task/process.h"
 #include "migrate/image_reader.h"
 #include "migrate/restore.h"
 
-// What the parts of a restore share. They run in order: check, memory, files, process.
+// What the parts of a restore share. They run in order: check, names, memory, trees, files, process.
 namespace osp::migrate {
 
 // An error that a person reads: the process that was to be restored ends with it.
@@ -31,6 +32,7 @@ struct Restore {
   ChangedFiles changed;
   std::array<int, 3> standard = {-1, -1, -1};  // a core's fd of the door's 0, 1, 2; -1: it was closed
   std::vector<int> objects;                    // a core's fd of each memory object
+  std::map<uint32_t, std::shared_ptr<file::Description>> served{};  // made so far, by description
 
   [[nodiscard]] const migrate::Process& saved() const { return manifest.processes.front(); }
   // The host's CLOCK_MONOTONIC now, as the program reads it.
@@ -43,6 +45,9 @@ Restored check_restore(const Restore& restore);
 // The name space and the working directory in it.
 Restored restore_names(const Restore& restore);
 Restored restore_memory(Restore& restore);
+// The memory trees, what the program has open of them, and shared mappings of all files that the core serves, which
+// restore_memory() leaves out.
+Restored restore_trees(Restore& restore);
 Restored restore_files(Restore& restore);
 // A core's fd, or minus an errno, for one socket; pairs are made by their first end, which leaves the second in
 // `others` under the other description's index.

@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "migrate/image_format.h"
+#include "migrate/memory_tree.h"
 #include "migrate/validate_parts.h"
 
 namespace osp::migrate::validation {
@@ -57,8 +60,36 @@ ImageResult<void> check_description(const Manifest& manifest, const Description&
 ImageResult<void> check_objects(const Manifest& manifest) {
   for (size_t i = 0; i < manifest.objects.size(); ++i) {
     const MemoryObject& object = manifest.objects[i];
-    if (object.kind > ObjectKind::sysv) return bad("object {}: unknown kind {}", i, static_cast<unsigned>(object.kind));
+    if (object.kind > ObjectKind::tree_contents)
+      return bad("object {}: unknown kind {}", i, static_cast<unsigned>(object.kind));
     if (object.size > format::address_end) return bad("object {}: too large", i);
+  }
+  return {};
+}
+
+ImageResult<void> check_tree(const Manifest& manifest, const MemoryTree& tree) {
+  const ns::MemSnapshot snapshot = snapshot_of(tree);
+  if (std::string fault = snapshot.fault(); !fault.empty()) return bad("tree {}: {}", tree.server, fault);
+  if (!none_or_in_list(tree.contents, manifest.objects))
+    return bad("tree {}: its contents are not in the image", tree.server);
+  const uint64_t size = tree.contents == none ? 0 : manifest.objects[tree.contents].size;
+  if (snapshot.contents_size() > size) return bad("tree {}: a file lies behind the end of its contents", tree.server);
+  for (const FileRef& file : manifest.files) {
+    const auto is_it = [&](const TreeNode& node) { return node.id == file.identity.inode; };
+    if (file.server == tree.server && std::ranges::none_of(tree.nodes, is_it))
+      return bad("tree {}: it lacks {}", tree.server, file.path);
+  }
+  return {};
+}
+
+ImageResult<void> check_trees(const Manifest& manifest) {
+  std::set<std::string_view> servers;
+  if (!manifest.trees.empty() && manifest.interface_version <= interface_without_trees)
+    return bad("trees, in interface {}", manifest.interface_version);
+  for (const MemoryTree& tree : manifest.trees) {
+    if (!tree.server.starts_with("#m") || !servers.insert(tree.server).second)
+      return bad("tree {} is twice there or of no memory file system", tree.server);
+    OSP_TRY(check_tree(manifest, tree));
   }
   return {};
 }
@@ -77,7 +108,7 @@ ImageResult<void> check_files(const Manifest& manifest) {
     if (manifest.sessions[i].url.empty()) return bad("session {}: no url", i);
   for (size_t i = 0; i < manifest.descriptions.size(); ++i)
     OSP_TRY(check_description(manifest, manifest.descriptions[i], i));
-  return {};
+  return check_trees(manifest);
 }
 
 }  // namespace osp::migrate::validation

@@ -42,6 +42,12 @@ Result<size_t> MemContents::write(uint64_t offset, std::span<const std::byte> fr
   return done;
 }
 
+Result<void> MemContents::each_piece(FunctionRef<Result<void>(uint64_t, std::span<const std::byte>)> found) const {
+  for (const auto& [index, chunk] : chunks_)
+    if (!chunk.empty()) OSP_TRY(found(index * chunk_size, chunk));
+  return {};
+}
+
 std::vector<std::byte>* MemContents::grow(uint64_t index, size_t end) {
   const auto found = chunks_.find(index);
   const size_t capacity = found == chunks_.end() ? 0 : found->second.capacity();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "namespace/function_ref.h"
 
 namespace osp::ns {
 
@@ -48,6 +49,8 @@ class MemContents {
   // As pread(2), pwrite(2). write: EFBIG; ENOSPC if not even one byte fits.
   [[nodiscard]] size_t read(uint64_t offset, std::span<std::byte> into) const;
   Result<size_t> write(uint64_t offset, std::span<const std::byte> from);
+  // Calls `found` with each piece that is not a hole, and its offset. The first error.
+  Result<void> each_piece(FunctionRef<Result<void>(uint64_t, std::span<const std::byte>)> found) const;
   // truncate(2). EFBIG.
   Result<void> resize(uint64_t size);
 

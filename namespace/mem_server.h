@@ -35,6 +35,8 @@ class MemServer final : public pip::Server {
   // With a size limit, that many bytes; else as if there were 2^44 of them.
   Result<pip::FileSystemStat> statfs() override;
   [[nodiscard]] std::string name() const override { return tree_->options().name; }
+  // For checkpoints.
+  [[nodiscard]] MemTree& tree() { return *tree_; }
 
  private:
   std::shared_ptr<MemTree> tree_;  // shared with the open files

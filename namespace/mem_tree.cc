@@ -32,25 +32,28 @@ void dismantle(MemNodePtr root) {
 MemTree::MemTree(MemOptions options)
     : options_(std::move(options)),
       budget_(std::make_shared<MemBudget>(std::max(options_.size_limit, node_cost))),
-      count_(std::make_shared<uint64_t>(0)) {
+      nodes_(std::make_shared<Nodes>()) {
   if (!options_.clock) options_.clock = host_clock;
   root_ = new_node(S_IFDIR | (options_.mode & 07777));
   root_->attributes.links = 2;
 }
 
-MemTree::~MemTree() { dismantle(std::move(root_)); }
+MemTree::~MemTree() {
+  loading_.reset();
+  dismantle(std::move(root_));
+}
 
 MemNodePtr MemTree::new_node(uint32_t mode) {
   // What the node is charged for is given back when the last name and the last open file are gone.
-  auto free = [budget = budget_, count = count_](const MemNode* node) {
+  auto free = [budget = budget_, nodes = nodes_](const MemNode* node) {
     budget->give_back(node_cost);
-    --*count;
+    nodes->erase(node->attributes.id);
     delete node;
   };
   const bool charged = budget_->take(node_cost);
   if (!charged) return nullptr;
-  ++*count_;
   MemNodePtr node(new MemNode(*budget_, next_id_++, mode), std::move(free));
+  nodes_->emplace(node->attributes.id, node.get());
   pip::Attributes& a = node->attributes;
   a.uid = options_.uid;
   a.gid = options_.gid;
@@ -60,6 +63,10 @@ MemNodePtr MemTree::new_node(uint32_t mode) {
 }
 
 pip::Walked<MemName> MemTree::walk(std::string_view path) const {
+  if (loading_ && !path.empty()) {
+    const auto found = loading_->find(path);
+    return MemName{.directory = root_, .name = path, .node = found == loading_->end() ? nullptr : found->second};
+  }
   MemName at{.directory = nullptr, .name = {}, .node = root_};
   for (size_t begin = 0; begin < path.size();) {
     if (at.node == nullptr) return std::unexpected(pip::WalkError(ENOENT));
@@ -136,6 +143,7 @@ bool MemTree::owns(const MemNode& node) const { return options_.uid == 0 || node
 
 bool MemTree::permits(const MemNode& node, unsigned wanted) const {
   const pip::Attributes& a = node.attributes;
+  if (loading_) return true;
   if (options_.uid == 0) {
     const bool executes = (wanted & 1) != 0 && !node.is(S_IFDIR);
     return !executes || (a.mode & 0111) != 0;

@@ -5,10 +5,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "namespace/function_ref.h"
 #include "namespace/mem_contents.h"
+#include "namespace/mem_snapshot.h"
 #include "namespace/path.h"
 #include "pip/server.h"
 
@@ -84,16 +87,30 @@ class MemTree {
 
   [[nodiscard]] const MemOptions& options() const { return options_; }
   [[nodiscard]] const MemBudget& budget() const { return *budget_; }
-  [[nodiscard]] uint64_t file_count() const { return *count_; }
+  [[nodiscard]] uint64_t file_count() const { return nodes_->size(); }
+
+  // Every file that there is by its number, also one that is only open, with its contents at the next place.
+  [[nodiscard]] MemSnapshot save() const;
+  // Calls `put` with the contents of all files, holes left out, and where they lie. Its first error.
+  Result<void> save_contents(FunctionRef<Result<void>(uint64_t at, std::span<const std::byte>)> put) const;
+  // Becomes what save() gave, which has no fault; what the user of then owned is now this one's. Until end_load(),
+  // paths are the numbers of files, and everything is permitted. EBUSY: it is not empty; ENOSPC.
+  Result<void> load(const MemSnapshot& snapshot, std::span<const std::byte> contents);
+  // Files that have no name and have not been opened are gone.
+  void end_load() { loading_.reset(); }
 
  private:
+  using Nodes = std::map<uint64_t, MemNode*>;
   MemNodePtr new_node(uint32_t mode);
+  Result<MemNodePtr> load_node(const MemSnapshot& snapshot, size_t index, std::span<const std::byte> contents);
+  void load_names(const MemSnapshot& snapshot);
 
   MemOptions options_;
   std::shared_ptr<MemBudget> budget_;  // shared with nodes, which open files may keep longer than the tree
-  std::shared_ptr<uint64_t> count_;
-  uint64_t next_id_ = 1;
+  std::shared_ptr<Nodes> nodes_;       // those that live, by number; shared for the same reason
+  uint64_t next_id_ = MemSnapshot::root;
   MemNodePtr root_;
+  std::optional<std::map<std::string, MemNodePtr, std::less<>>> loading_;  // by number
 };
 
 }  // namespace osp::ns

@@ -18,12 +18,8 @@ pip::Walked<void> exists(const Step& step) {
 pip::Walked<pip::Attributes> look_up(const Step& step) {
   auto found = step.server.stat(step.path);
   if (!found) return found;
-  if (S_ISLNK(found->mode) && (step.follow || step.directory)) {
-    auto target = step.server.read_link(step.path);
-    if (!target) return std::unexpected(target.error());
-    if (target->empty()) return std::unexpected(pip::WalkError(ENOENT));
-    return std::unexpected(pip::WalkError::link(step.path.size(), std::move(*target)));
-  }
+  if (S_ISLNK(found->mode) && (step.follow || step.directory)) found = step.server.follow(step.path);
+  if (!found) return found;
   if (step.directory && !S_ISDIR(found->mode)) return std::unexpected(pip::WalkError(ENOTDIR));
   return found;
 }

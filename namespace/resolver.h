@@ -40,8 +40,8 @@ enum class Missing : unsigned char { refused, allowed };
 // but its directory must; the place is then where it would be made.
 Result<Place> resolve(const Table& table, const Request& request, Missing missing = Missing::refused);
 
-// lstat(2) of the step, except that a link which is to be followed is reported as such, and that
-// ENOTDIR answers for what must be a directory and is none. The first half of many operations.
+// lstat(2) of the step, except that a link which is to be followed is reported as such (or followed: Server::follow),
+// and that ENOTDIR answers for what must be a directory and is none. The first half of many operations.
 pip::Walked<pip::Attributes> look_up(const Step& step);
 
 }  // namespace osp::ns

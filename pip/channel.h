@@ -21,6 +21,9 @@ class Channel {
   // Pages of an open file, where the other end has a page cache (File::map). The fd is the channel's until the fid is
   // clunked. ENODEV: it has none.
   virtual Result<PageRange> map(uint32_t, uint64_t, uint64_t, bool) { return fail(ENODEV); }
+  // A host's fifo (O_PATH; the caller's) that stands for the server's file `id` in all processes of the environment.
+  // ENODEV: the other end has none.
+  virtual Result<int> fifo(uint64_t) { return fail(ENODEV); }
   // Counts what others changed through the same session: what was read ahead before is stale.
   [[nodiscard]] virtual uint64_t outside_changes() const { return 0; }
 

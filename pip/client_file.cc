@@ -44,6 +44,7 @@ void ClientFile::prefetched(Answer answer, size_t index, uint32_t asked, uint64_
 
 Result<size_t> ClientFile::read(uint64_t offset, std::span<std::byte> into) {
   if (!mode_.read || mode_.path_only) return fail(EBADF);
+  if (is_directory_) return fail(EISDIR);
   if (into.empty()) return size_t{0};
   if (mode_.write || busy_) return read_direct(offset, into);
   busy_ = true;
@@ -179,14 +180,14 @@ Result<size_t> ClientFile::write(uint64_t offset, std::span<const std::byte> fro
 }
 
 Result<uint64_t> ClientFile::append(std::span<const std::byte> from) {
-  if (!mode_.write || !mode_.append) return fail(EBADF);
+  if (!mode_.write) return fail(EBADF);
   shared_->changed();
   const std::string_view bytes(reinterpret_cast<const char*>(from.data()), from.size());  // bytes are chars in πp
   const size_t unit = shared_->channel->iounit();
   uint64_t end = 0;
   for (size_t at = 0; at == 0 || at < bytes.size(); at += unit) {
     OSP_ASSIGN(const Answer answer,
-               exchange(Twrite{.fid = fid_, .offset = 0, .dat = bytes.substr(at, unit), .attr = ""}));
+               exchange(Twrite{.fid = fid_, .offset = append_offset, .dat = bytes.substr(at, unit), .attr = ""}));
     OSP_ASSIGN(const Rwrite written, only_reply<Rwrite>(answer));
     end = written.offset;
   }

@@ -164,7 +164,7 @@ Walked<File*> GroupRunner::file_of(uint32_t number) {
 
 Walked<std::string> GroupRunner::join(uint32_t number, std::string_view path) {
   OSP_ASSIGN(const Found found, find(number));
-  if (!is_clean_path(path)) return std::unexpected(WalkError(EINVAL));
+  if (const auto checked = check_path(path); !checked) return std::unexpected(WalkError(checked.error()));
   std::string whole = found.record.path;
   if (!whole.empty() && !path.empty()) whole += '/';
   whole += path;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,7 @@ namespace {
 
 constexpr int64_t ns_per_s = 1'000'000'000;
 constexpr size_t listing_buffer = 32768;
+constexpr int64_t own_offset = -1;  // the open file's, which an append moves
 
 int64_t nanoseconds(const statx_timestamp& time) { return time.tv_sec * ns_per_s + time.tv_nsec; }
 
@@ -118,7 +120,8 @@ Result<size_t> HostFile::write(uint64_t offset, std::span<const std::byte> from)
 Result<uint64_t> HostFile::append(std::span<const std::byte> from) {
   size_t done = 0;
   while (done < from.size()) {
-    const long put = raw::write(fd_.get(), from.data() + done, from.size() - done);  // O_APPEND
+    const iovec part{.iov_base = const_cast<std::byte*>(from.data() + done), .iov_len = from.size() - done};
+    const long put = raw::syscall(SYS_pwritev2, fd_.get(), &part, 1, own_offset, own_offset, RWF_APPEND);
     if (put == -EINTR) continue;
     if (put < 0 && done == 0) return fail(static_cast<int>(-put));
     if (put <= 0) break;

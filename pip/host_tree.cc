@@ -104,6 +104,7 @@ Walked<Opened> HostTree::open(std::string_view path, const OpenMode& mode) {
   OSP_ASSIGN(HostFd fd, open_or_create(path, mode, created));
   const auto attributes = host_stat(fd.get(), "", root_device_);
   if (!attributes) return std::unexpected(WalkError(attributes.error()));
+  if (mode.create && S_ISDIR(attributes->mode)) return std::unexpected(WalkError(EISDIR));
   return Opened{
       .file = std::make_unique<HostFile>(std::move(fd), root_device_), .attributes = *attributes, .created = created};
 }
@@ -115,14 +116,21 @@ Walked<Attributes> HostTree::stat(std::string_view path) {
   return walked(host_stat(fd.get(), "", root_device_));
 }
 
-Walked<std::string> HostTree::read_link(std::string_view path) {
-  OSP_ASSIGN(const HostFd fd, walk_.open(path, O_PATH));
-  return walked(read_link_of(fd.get()));
+Walked<Attributes> HostTree::follow(std::string_view path) {
+  if (options_.follows_unnamed)
+    if (const HostFd fd = walk_.open_unnamed(path); fd.get() >= 0) return walked(host_stat(fd.get(), "", root_device_));
+  return Server::follow(path);
+}
+
+Walked<HostFd> HostTree::open_named(std::string_view path) {
+  if (options_.follows_unnamed)
+    if (HostFd fd = walk_.open_unnamed(path); fd.get() >= 0) return fd;
+  return walk_.open(path, O_PATH);
 }
 
 Walked<void> HostTree::change(std::string_view path, const AttributeChange& change) {
   OSP_TRY(may_write());
-  OSP_ASSIGN(const HostFd fd, walk_.open(path, O_PATH));
+  OSP_ASSIGN(const HostFd fd, open_named(path));
   return walked(host_change(fd.get(), change));
 }
 
@@ -174,7 +182,7 @@ Walked<void> HostTree::link(std::string_view from, std::string_view to) {
 }
 
 Walked<std::string> HostTree::get_attribute(std::string_view path, std::string_view name) {
-  OSP_ASSIGN(const HostFd fd, walk_.open(path, O_PATH));
+  OSP_ASSIGN(const HostFd fd, open_named(path));
   const std::string file = proc_path(fd);
   const std::string attribute(name);
   return walked(sized_value([&](char* value, size_t size) {
@@ -184,19 +192,19 @@ Walked<std::string> HostTree::get_attribute(std::string_view path, std::string_v
 
 Walked<void> HostTree::set_attribute(std::string_view path, std::string_view name, std::string_view value, int flags) {
   OSP_TRY(may_write());
-  OSP_ASSIGN(const HostFd fd, walk_.open(path, O_PATH));
+  OSP_ASSIGN(const HostFd fd, open_named(path));
   return walked(from_raw<void>(
       raw::syscall(SYS_setxattr, proc_path(fd).c_str(), std::string(name).c_str(), value.data(), value.size(), flags)));
 }
 
 Walked<void> HostTree::remove_attribute(std::string_view path, std::string_view name) {
   OSP_TRY(may_write());
-  OSP_ASSIGN(const HostFd fd, walk_.open(path, O_PATH));
+  OSP_ASSIGN(const HostFd fd, open_named(path));
   return walked(from_raw<void>(raw::syscall(SYS_removexattr, proc_path(fd).c_str(), std::string(name).c_str())));
 }
 
 Walked<std::vector<std::string>> HostTree::list_attributes(std::string_view path) {
-  OSP_ASSIGN(const HostFd fd, walk_.open(path, O_PATH));
+  OSP_ASSIGN(const HostFd fd, open_named(path));
   const std::string file = proc_path(fd);
   auto list =
       sized_value([&](char* value, size_t size) { return raw::syscall(SYS_listxattr, file.c_str(), value, size); });

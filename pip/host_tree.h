@@ -18,6 +18,9 @@ class HostTree final : public Server {
     bool special_files = true;      // false: opening a fifo or device for its contents is ENXIO (it could block)
     std::string name = "#U";        // what name() says
     int (*keep)(int fd) = nullptr;  // given the root's fd to move; returns the new one
+    // Links of proc(5) to files that have no name are followed: for a tree of the process's own use.
+    bool follows_unnamed = false;
+    HostWalk::LinkTarget link_target = nullptr;
   };
 
   // Opens `directory`, an absolute path of the host. ENOENT, ENOTDIR, EACCES.
@@ -25,7 +28,8 @@ class HostTree final : public Server {
 
   Walked<Opened> open(std::string_view path, const OpenMode& mode) override;
   Walked<Attributes> stat(std::string_view path) override;
-  Walked<std::string> read_link(std::string_view path) override;
+  Walked<std::string> read_link(std::string_view path) override { return walk_.read_link(path); }
+  Walked<Attributes> follow(std::string_view path) override;
   Walked<void> change(std::string_view path, const AttributeChange& change) override;
   Walked<void> make(std::string_view path, const NewFile& file) override;
   Walked<void> remove(std::string_view path, bool directory) override;
@@ -42,12 +46,14 @@ class HostTree final : public Server {
  private:
   HostTree(HostFd root, std::string directory, uint64_t root_device, Options options)
       : root_(std::move(root)),
-        walk_(root_.get()),
+        walk_(root_.get(), options.link_target),
         directory_(std::move(directory)),
         root_device_(root_device),
         options_(std::move(options)) {}
 
   [[nodiscard]] Walked<void> may_write() const;
+  // Opens (O_PATH) what an operation by name acts on.
+  Walked<HostFd> open_named(std::string_view path);
   Walked<HostFd> open_or_create(std::string_view path, const OpenMode& mode, bool& created);
   Walked<void> refuse_special(std::string_view path);
 

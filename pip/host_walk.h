@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,19 +43,29 @@ struct HostParent {
 class HostWalk {
  public:
   // `root` stays the caller's, open and for longer than this.
-  explicit HostWalk(int root) : root_(root) {}
+  // `link_target` may answer for a link in the host's stead.
+  using LinkTarget = std::optional<std::string> (*)(std::string_view path);
+  explicit HostWalk(int root, LinkTarget link_target = nullptr) : root_(root), link_target_(link_target) {}
 
   // openat2(2) of `path` below the root; O_CLOEXEC, O_NOCTTY and O_NOFOLLOW are added. A symbolic link on the way,
-  // or at the end unless flags hold O_PATH, is reported with its target.
+  // or at the end unless flags hold O_PATH and not O_DIRECTORY, is reported with its target.
   [[nodiscard]] Walked<HostFd> open(std::string_view path, int flags, unsigned permissions = 0) const;
+
+  // readlink(2). EINVAL: not a link.
+  [[nodiscard]] Walked<std::string> read_link(std::string_view path) const;
+  // Opens (O_PATH) what a link of proc(5) leads to, in the host's own way, unless it is a directory. Null: this is no
+  // such link, or the host refuses.
+  [[nodiscard]] HostFd open_unnamed(std::string_view path) const;
 
   // The directory of the last name of `path`. ENOENT, ENOTDIR, or a link on the way.
   [[nodiscard]] Walked<HostParent> parent(std::string_view path) const;
 
  private:
+  [[nodiscard]] std::optional<std::string> known_target(std::string_view path) const;
   [[nodiscard]] WalkError find_link(std::string_view path) const;
 
   int root_;
+  LinkTarget link_target_;
 };
 
 // readlinkat(2) of the link that an O_PATH fd is open on. EINVAL: not a link.

@@ -60,6 +60,7 @@ Walked<void> GroupRunner::open_name(const Topen& t, std::string path, bool wants
   Attributes attributes;
   if (wants_attributes) {
     OSP_ASSIGN(attributes, tree_.server().stat(path));
+    attributes = tree_.shown(attributes);
   }
   if (t.nfid != no_fid) add_fid(t.nfid, {.path = std::move(path), .mode = {}, .is_name = true}, {});
   return reply(describe_open(attributes, wants_attributes ? pack(attributes) : std::string(), msize_));
@@ -78,7 +79,7 @@ Walked<void> GroupRunner::handle(const Topen& t) {
   if (t.nfid != no_fid)
     add_fid(t.nfid, {.path = std::move(path), .mode = mode, .id = opened.attributes.id},
             {.file = std::move(opened.file), .is_directory = is_directory});
-  return reply(describe_open(opened.attributes, pack(opened.attributes), msize_));
+  return reply(describe_open(opened.attributes, pack(tree_.shown(opened.attributes)), msize_));
 }
 
 Walked<void> GroupRunner::handle(const Tcreate& t) {
@@ -100,7 +101,7 @@ Walked<void> GroupRunner::create_file(const Tcreate& t, const std::string& path)
   if (t.nfid != no_fid)
     add_fid(t.nfid, {.path = path, .mode = mode, .id = opened.attributes.id},
             {.file = std::move(opened.file), .is_directory = false});
-  const std::string packed = pack(opened.attributes);
+  const std::string packed = pack(tree_.shown(opened.attributes));
   return reply(Rcreate{.iounit = iounit_of(msize_),
                        .version = opened.attributes.version,
                        .attributes = packed,
@@ -149,7 +150,8 @@ Walked<void> GroupRunner::read_entries(const Tread& t, uint32_t count) {
   while (!full) {
     OSP_ASSIGN(const auto entries, walked(file->read_directory(next, entries_at_once)));
     if (entries.empty()) break;
-    for (const DirectoryEntry& entry : entries) {
+    for (DirectoryEntry entry : entries) {
+      entry.attributes = tree_.shown(entry.attributes);
       full = packed.size() + packed_size(entry) > count;
       if (full) break;
       if (found.record.path.empty() && entry.name == Export::held_directory) {
@@ -166,11 +168,13 @@ Walked<void> GroupRunner::read_entries(const Tread& t, uint32_t count) {
 
 Walked<Attributes> GroupRunner::attributes_of(uint32_t number) {
   OSP_ASSIGN(const Found found, find(number));
-  if (found.record.is_name) return tree_.server().stat(found.record.path);
+  if (found.record.is_name) {
+    OSP_ASSIGN(const Attributes attributes, tree_.server().stat(found.record.path));
+    return tree_.shown(attributes);
+  }
   OSP_ASSIGN(File* const file, file_of(number));
-  OSP_ASSIGN(Attributes attributes, walked(file->stat()));
-  if (Export::is_held(found.record.path) && attributes.links > 0) --attributes.links;
-  return attributes;
+  OSP_ASSIGN(const Attributes attributes, walked(file->stat()));
+  return tree_.shown(attributes);
 }
 
 Walked<std::string> GroupRunner::attribute(const Tread& t) {
@@ -195,7 +199,7 @@ Walked<std::string> GroupRunner::attribute(const Tread& t) {
 Walked<void> GroupRunner::handle(const Twrite& t) {
   if (!t.attr.empty()) return write_attribute(t);
   OSP_ASSIGN(const Found found, find(t.fid));
-  if (found.record.mode.append) return append_data(t, found);
+  if (found.record.mode.append || t.offset == append_offset) return append_data(t, found);
   OSP_ASSIGN(File* const file, file_of(t.fid));
   mutated_ = true;
   OSP_ASSIGN(const size_t written, walked(file->write(t.offset, std::as_bytes(std::span(t.dat)))));
@@ -257,10 +261,15 @@ Walked<void> GroupRunner::handle(const Tremove& t) {
   const std::string path = found.record.path;
   const bool directory = (t.flags & remove_directory) != 0;
   const auto there = tree_.server().stat(path);
-  if (!directory && !is_resolved()) tree_.hold(path);
+  const std::string held = directory || is_resolved() ? std::string() : tree_.hold(path);
   OSP_ASSIGN(const bool done_before,
              begin({.effect = Intent::Effect::remove, .path = path, .id = there ? there->id : 0}));
-  if (!done_before) OSP_TRY(tree_.server().remove(path, directory));
+  if (!done_before) {
+    if (auto removed = tree_.server().remove(path, directory); !removed) {
+      tree_.release(held, path);
+      return removed;
+    }
+  }
   drop_fid(t.fid);
   return reply(Rremove{});
 }
@@ -296,7 +305,8 @@ Walked<void> GroupRunner::handle(const Trename& t) {
   const auto target = server.stat(to);
   const bool exchange = (t.flags & rename_exchange) != 0;
   const bool same_file = source && target && source->id == target->id;
-  if (!exchange && target && !same_file && !is_resolved()) tree_.hold(to);
+  const bool replaces = !exchange && target && !same_file && !is_resolved();
+  const std::string held = replaces ? tree_.hold(to) : std::string();
   OSP_ASSIGN(const bool done_before, begin({.effect = Intent::Effect::rename,
                                             .flags = t.flags,
                                             .path = from,
@@ -304,7 +314,10 @@ Walked<void> GroupRunner::handle(const Trename& t) {
                                             .id = source ? source->id : 0,
                                             .second_id = target ? target->id : 0}));
   if (!done_before) {
-    OSP_TRY(server.rename(from, to, t.flags));
+    if (auto renamed = server.rename(from, to, t.flags); !renamed) {
+      tree_.release(held, to);
+      return renamed;
+    }
     if (!same_file) tree_.renamed(from, to, exchange);
   }
   return reply(Rrename{});

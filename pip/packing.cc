@@ -151,13 +151,15 @@ Result<OpenMode> parse_mode(std::string_view text) {
   return mode;
 }
 
-bool is_clean_path(std::string_view path) {
-  if (path.empty()) return true;
-  if (path.size() > longest_path) return false;
+Result<void> check_path(std::string_view path) {
+  if (path.empty()) return {};
+  if (path.size() > longest_path) return fail(ENAMETOOLONG);
   while (true) {
     const size_t slash = path.find('/');
-    if (!is_clean_name(path.substr(0, slash))) return false;
-    if (slash == std::string_view::npos) return true;
+    const std::string_view name = path.substr(0, slash);
+    if (name.size() > longest_name) return fail(ENAMETOOLONG);
+    if (!is_clean_name(name)) return fail(EINVAL);
+    if (slash == std::string_view::npos) return {};
     path.remove_prefix(slash + 1);
   }
 }

@@ -29,9 +29,13 @@ Result<std::vector<DirectoryEntry>> unpack_entries(std::string_view packed);
 std::string mode_text(const OpenMode& mode);
 Result<OpenMode> parse_mode(std::string_view text);
 // The letter for a name fid: nothing is opened, and it lasts to the end of its group.
+// Twrite's Offset for "at the end".
+constexpr uint64_t append_offset = UINT64_MAX;
 constexpr char name_fid_letter = 'n';
 
-// No leading or doubled or trailing slash, no "." nor "..", no NUL, no name over 255 bytes; "" is the root.
-bool is_clean_path(std::string_view path);
+// EINVAL, ENAMETOOLONG: no path of the wire. No leading or doubled or trailing slash, no "." nor "..", no NUL, no name
+// over 255 bytes; "" is the root.
+Result<void> check_path(std::string_view path);
+inline bool is_clean_path(std::string_view path) { return check_path(path).has_value(); }
 
 }  // namespace osp::pip

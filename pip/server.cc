@@ -7,6 +7,15 @@ Result<std::vector<DirectoryEntry>> File::read_directory(uint64_t, size_t) { ret
 Result<void> File::change(const AttributeChange&) { return fail(EROFS); }
 Result<PageRange> File::map(uint64_t, uint64_t, bool) { return fail(ENODEV); }
 
+Walked<Attributes> Server::follow(std::string_view path) {
+  auto target = read_link(path);
+  if (!target) return std::unexpected(target.error());
+  if (target->empty()) return std::unexpected(WalkError(ENOENT));
+  return std::unexpected(WalkError::link(path.size(), std::move(*target)));
+}
+
+Result<int> Server::fifo(uint64_t) { return fail(ENXIO); }
+
 Walked<std::string> Server::get_attribute(std::string_view, std::string_view) {
   return std::unexpected(WalkError(EOPNOTSUPP));
 }

@@ -107,7 +107,7 @@ class File {
   // As pread(2), pwrite(2): short counts only at the end of the file or on ENOSPC. EBADF: not open so.
   virtual Result<size_t> read(uint64_t offset, std::span<std::byte> into) = 0;
   virtual Result<size_t> write(uint64_t offset, std::span<const std::byte> from) = 0;
-  // Opened for append: writes at the end; returns the offset behind what was written.
+  // Writes at the end, whether or not the file was opened for append; returns the offset behind what was written.
   virtual Result<uint64_t> append(std::span<const std::byte> from);
 
   // The entries from index `first` on, at most `count` and at least one unless at the end (then empty).
@@ -147,6 +147,9 @@ class Server {
   virtual Walked<Attributes> stat(std::string_view path) = 0;
   // As readlink(2). EINVAL: not a link.
   virtual Walked<std::string> read_link(std::string_view path) = 0;
+  // What the symbolic link at `path` leads to, where only this server can follow it (as links of proc(5) to files that
+  // have no name). All others are reported as links.
+  virtual Walked<Attributes> follow(std::string_view path);
 
   // A final link of the path is acted on itself (chmod of a link: EOPNOTSUPP).
   virtual Walked<void> change(std::string_view path, const AttributeChange& change) = 0;
@@ -162,6 +165,10 @@ class Server {
   virtual Walked<void> set_attribute(std::string_view path, std::string_view name, std::string_view value, int flags);
   virtual Walked<void> remove_attribute(std::string_view path, std::string_view name);
   virtual Walked<std::vector<std::string>> list_attributes(std::string_view path);
+
+  // A host's fifo (O_PATH; the caller's) that stands for the fifo `id` of this server among the processes here, since
+  // what is written to a fifo never leaves the machine. ENXIO: there is none.
+  virtual Result<int> fifo(uint64_t id);
 
   virtual Result<FileSystemStat> statfs() = 0;
 

@@ -29,7 +29,9 @@ void ServerSession::compact() {
 }
 
 void Export::opened(const FidRecord& record) {
-  if (!record.is_name) ++open_count_[record.id];
+  if (record.is_name) return;
+  ++open_count_[record.id];
+  if (is_held(record.path)) held_[record.path] = record.id;
 }
 
 void Export::closed(const FidRecord& record) {
@@ -38,17 +40,28 @@ void Export::closed(const FidRecord& record) {
     open_count_.erase(found);
   const auto has_it = [&](const FidRecord& other) { return other.path == record.path; };
   if (!is_held(record.path) || any_fid(has_it)) return;
-  (void)server_.remove(record.path, false);
+  remove_held(record.path);
+}
+
+void Export::remove_held(const std::string& held) {
+  held_.erase(held);
+  (void)server_.remove(held, false);
   (void)server_.remove(held_directory, true);  // ENOTEMPTY: others are held
 }
 
-void Export::hold(const std::string& path) {
-  if (!durable_ || open_count_.empty()) return;
+Attributes Export::shown(Attributes attributes) const {
+  const auto hidden = std::ranges::count(held_, attributes.id, &std::pair<const std::string, uint64_t>::second);
+  attributes.links -= std::min(attributes.links, static_cast<uint64_t>(hidden));
+  return attributes;
+}
+
+std::string Export::hold(const std::string& path) {
+  if (!durable_ || open_count_.empty()) return {};
   const auto attributes = server_.stat(path);
-  if (!attributes || !S_ISREG(attributes->mode) || !open_count_.contains(attributes->id)) return;
+  if (!attributes || !S_ISREG(attributes->mode) || !open_count_.contains(attributes->id)) return {};
   const uint64_t id = attributes->id;
   const auto is_it = [&](const FidRecord& record) { return record.id == id && record.path == path && !record.is_name; };
-  if (!any_fid(is_it)) return;  // whoever has it open has it by another of its names
+  if (!any_fid(is_it)) return {};  // whoever has it open has it by another of its names
   (void)server_.make(held_directory, {.mode = S_IFDIR | 0700});
   std::string held;
   Walked<void> linked;
@@ -56,8 +69,16 @@ void Export::hold(const std::string& path) {
     held = fmt::format("{}/{:x}.{}", held_directory, attributes->id, held_count_++);
     linked = server_.link(path, held);
   } while (!linked && linked.error().code == EEXIST);
-  if (!linked) return;
+  if (!linked) return {};
+  held_[held] = id;
   repath([&](const FidRecord& record) { return is_it(record) ? std::optional(held) : std::nullopt; });
+  return held;
+}
+
+void Export::release(const std::string& held, const std::string& path) {
+  if (held.empty()) return;
+  repath([&](const FidRecord& record) { return record.path == held ? std::optional(path) : std::nullopt; });
+  remove_held(held);
 }
 
 void Export::renamed(const std::string& from, const std::string& to, bool exchanged) {

@@ -54,7 +54,12 @@ class Export {
 
   // Before the name `path` goes away: if somebody has its file open, gives it a hidden name, so that a restarted
   // server can open it again. Failure only means that it cannot.
-  void hold(const std::string& path);
+  // Returns the hidden name; "": there is none.
+  std::string hold(const std::string& path);
+  // The name did not go away after all.
+  void release(const std::string& held, const std::string& path);
+  // What a client is to see of a file: without its hidden names.
+  [[nodiscard]] Attributes shown(Attributes attributes) const;
   // After a rename: fids follow their files.
   void renamed(const std::string& from, const std::string& to, bool exchanged);
   // Removes hidden files that no session refers to (once, after loading).
@@ -68,6 +73,7 @@ class Export {
  private:
   template <class Predicate>
   bool any_fid(Predicate&& predicate) const;
+  void remove_held(const std::string& held);
   // Gives every fid a new path where `replace` says one.
   template <class Replace>
   void repath(Replace&& replace);
@@ -75,6 +81,7 @@ class Export {
   Server& server_;
   bool durable_;
   uint64_t held_count_ = 0;
+  std::map<std::string, uint64_t> held_;  // hidden name → the file's id
   std::map<uint32_t, ServerSession*> sessions_;
   std::unordered_map<uint64_t, size_t> open_count_;  // by the file's id
 };

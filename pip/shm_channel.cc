@@ -54,6 +54,17 @@ Result<PageRange> ShmChannel::map(uint32_t fid, uint64_t offset, uint64_t size, 
   return PageRange{.fd = found->second, .fd_offset = offset, .size = file_size};
 }
 
+Result<int> ShmChannel::fifo(uint64_t id) {
+  std::string request;
+  Writer(request).u64(id);
+  OSP_ASSIGN(const ShmReply reply, port_.exchange(shm::Kind::fifo, server_, request));
+  if (reply.status != 0) return fail(reply.status);
+  Reader reader(reply.bytes);
+  const uint32_t serial = reader.u32();
+  if (!reader.finished()) return fail(EPROTO);
+  return port_.link().receive_fd(serial);
+}
+
 uint64_t ShmChannel::outside_changes() const {
   return forks_ + environment_.changes[server_].load(std::memory_order_acquire);
 }

@@ -19,6 +19,7 @@ class ShmChannel final : public Channel {
   void forget(uint64_t tag) override { port_.forget(tag); }
   [[nodiscard]] uint32_t iounit() const override { return iounit_; }
   Result<PageRange> map(uint32_t fid, uint64_t offset, uint64_t size, bool writable) override;
+  Result<int> fifo(uint64_t id) override;
   [[nodiscard]] uint64_t outside_changes() const override;
 
   // Whether somebody may have written through a mapping.

@@ -16,6 +16,10 @@ enum class Kind : uint32_t {
   map = 3,     // fid[4] offset[8] size[8] writable[1]; answered by serial[4] size[8], the fd on the socket if serial
   fork = 4,    // a channel for a child: answered by serial[4]; socket, segment and event come on the socket
   sync = 5,    // writes back what was written through shared mappings
+  fifo = 6,    // id[8]; answered by serial[4], the fd on the socket
+  save = 7,    // of a memory tree (#m): answered by serial[4]; contents and names come on the socket
+  load = 8,    // of an empty memory tree: serial[4] of a notice with contents and names; its files are opened by number
+  loaded = 9,  // the end of that
 };
 
 enum class State : uint32_t { free, asked, done };
@@ -58,9 +62,9 @@ struct Environment {
 inline constexpr size_t environment_size = 4096;
 static_assert(sizeof(Environment) <= environment_size);
 
-// What goes over the control socket (SOCK_SEQPACKET), always with fds.
+// What goes over the control socket (SOCK_SEQPACKET), always with fds. Each end numbers its own.
 struct Notice {
-  uint32_t serial;  // 0: the first, with segment, doorbell, event and environment
+  uint32_t serial;  // 0: the keeper's first, with segment, doorbell, event and environment
 };
 
 }  // namespace osp::pip::shm

@@ -29,6 +29,22 @@ Result<std::shared_ptr<Process>> Process::fork(const Process& parent, pip::HostF
   return child;
 }
 
+Result<void> Process::receive() {
+  while (true) {
+    auto notice = pip::receive_notice(socket_.get(), false);
+    if (!notice) return notice.error().code == EAGAIN ? Result<void>{} : fail(EIO);
+    std::vector<pip::HostFd> fds;
+    for (const int fd : notice->fds) fds.emplace_back(fd);
+    sent_[notice->serial] = std::move(fds);
+  }
+}
+
+Result<std::vector<pip::HostFd>> Process::take_sent(uint32_t serial) {
+  OSP_TRY(receive());
+  auto found = sent_.extract(serial);
+  return found.empty() ? fail(EIO) : Result<std::vector<pip::HostFd>>(std::move(found.mapped()));
+}
+
 Process::Held* Process::find(uint32_t tree, uint32_t fid) {
   const auto found = fids_.find(key(tree, fid));
   return found == fids_.end() ? nullptr : &found->second;

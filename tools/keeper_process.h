@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "pip/shm_server.h"
 #include "tools/keeper_pages.h"
@@ -32,6 +34,10 @@ class Process {
   [[nodiscard]] pip::ShmServer& channel() { return *channel_; }
   [[nodiscard]] int socket() const { return socket_.get(); }
   uint32_t next_serial() { return ++last_serial_; }
+  // Takes what has come over the socket. EIO: the process has ended.
+  Result<void> receive();
+  // The fds that the process has sent under this serial. EIO: there are none.
+  Result<std::vector<pip::HostFd>> take_sent(uint32_t serial);
   [[nodiscard]] bool is_gone() const { return gone_; }
   void set_gone() { gone_ = true; }
 
@@ -40,6 +46,7 @@ class Process {
   pip::HostFd socket_;
   std::unordered_map<uint64_t, Held> fids_;  // by tree and number
   uint32_t last_serial_ = 0;
+  std::map<uint32_t, std::vector<pip::HostFd>> sent_;  // that nobody has asked for yet
   bool gone_ = false;
 };
 

@@ -1,20 +1,44 @@
 #include "tools/keeper_service.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <new>
 
 #include "base/log.h"
 #include "pip/url.h"
 #include "pip/wire.h"
+#include "tools/keeper_saving.h"
 
 namespace osp::keeper {
 
 using namespace pip;
+
+namespace {
+
+// A fifo without a name: opened through /proc it acts as any other. Who may open it the server's modes have said.
+Result<HostFd> make_fifo() {
+  for (const std::string base : {"/dev/shm", "/tmp", "/var/tmp"}) {
+    std::string directory = base + "/osp-fifo-XXXXXX";
+    if (mkdtemp(directory.data()) == nullptr) continue;
+    const std::string name = directory + "/fifo";
+    HostFd fd;
+    if (mkfifo(name.c_str(), 0666) == 0 && chmod(name.c_str(), 0666) == 0)
+      fd = HostFd(open(name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    unlink(name.c_str());
+    rmdir(directory.c_str());
+    if (fd.get() >= 0) return fd;
+  }
+  return fail(EIO);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Service>> Service::create(uint64_t cache_limit) {
   std::unique_ptr<Service> service(new Service(cache_limit));
@@ -47,7 +71,7 @@ Result<void> Service::begin(HostFd socket) {
 }
 
 Result<void> Service::add(const ProcessPtr& process) {
-  OSP_TRY(loop_->watch(process->socket(), EPOLLIN | EPOLLRDHUP, [this, process](uint32_t) { remove(process); }));
+  OSP_TRY(loop_->watch(process->socket(), EPOLLIN | EPOLLRDHUP, [this, process](uint32_t) { hear(process); }));
   processes_.push_back(process);
   return {};
 }
@@ -60,7 +84,10 @@ void Service::start_job(std::function<void()> body) {
   });
 }
 
-// Processes never send anything over the socket: whatever happens to it, it is the end.
+void Service::hear(const ProcessPtr& process) {
+  if (!process->receive()) remove(process);
+}
+
 void Service::remove(const ProcessPtr& process) {
   loop_->forget(process->socket());
   const ProcessPtr kept = process;
@@ -111,7 +138,11 @@ Result<std::string> Service::answer(Process& process, const Request& request) {
   if (request.server >= trees_.size()) return fail(EBADF);
   Tree& tree = *trees_[request.server];
   if (request.kind == shm::Kind::map) return map(process, tree, request);
+  if (request.kind == shm::Kind::fifo) return fifo(process, tree, request);
   if (request.kind == shm::Kind::group) return group(process, tree, request);
+  if (request.kind == shm::Kind::save) return save_memory(process, tree, pages_);
+  if (request.kind == shm::Kind::load) return load_memory(process, tree, request.bytes);
+  if (request.kind == shm::Kind::loaded) return end_load_memory(tree);
   return fail(EPROTO);
 }
 
@@ -121,9 +152,10 @@ Result<std::string> Service::group(Process& process, Tree& tree, const Request& 
   return Group(process, tree, pages_).run(std::move(packet.messages));
 }
 
-Result<std::unique_ptr<Channel>> Service::connect(const std::string& url) {
+Result<std::unique_ptr<Channel>> Service::connect(const std::string& url, ns::MemServer*& found) {
   if (url.starts_with("#m")) {
     OSP_ASSIGN(auto memory, MemoryUpstream::create(url));
+    found = &memory->files();
     return memory;
   }
   OSP_ASSIGN(const Url parsed, parse_url(url));
@@ -134,13 +166,15 @@ Result<std::unique_ptr<Channel>> Service::connect(const std::string& url) {
 Result<Tree*> Service::find_or_add(const std::string& url) {
   const auto find = [&] { return std::ranges::find(trees_, url, [](const auto& tree) { return tree->url; }); };
   if (const auto found = find(); found != trees_.end()) return found->get();
-  OSP_ASSIGN(auto channel, connect(url));
+  ns::MemServer* memory = nullptr;
+  OSP_ASSIGN(auto channel, connect(url, memory));
   if (const auto found = find(); found != trees_.end()) return found->get();  // by another job meanwhile
   if (trees_.size() == shm::Environment::most_servers) return fail(ENFILE);
   auto tree = std::make_unique<Tree>();
   tree->url = url;
   tree->number = static_cast<uint32_t>(trees_.size());
   tree->channel = std::move(channel);
+  tree->memory = memory;
   tree->changes = &environment_->changes[tree->number];
   trees_.push_back(std::move(tree));
   return trees_.back().get();
@@ -186,6 +220,21 @@ Result<std::string> Service::map(Process& process, Tree& tree, const Request& re
   Writer writer(bytes);
   writer.u32(serial);
   writer.u64(pages->size());
+  return bytes;
+}
+
+Result<std::string> Service::fifo(Process& process, Tree& tree, const Request& request) {
+  Reader reader(request.bytes);
+  const uint64_t id = reader.u64();
+  if (!reader.finished()) return fail(EPROTO);
+  HostFd& fd = tree.fifos[id];
+  if (fd.get() < 0) {
+    OSP_ASSIGN(fd, make_fifo());
+  }
+  const uint32_t serial = process.next_serial();
+  OSP_TRY(send_notice(process.socket(), serial, {fd.get()}));
+  std::string bytes;
+  Writer(bytes).u32(serial);
   return bytes;
 }
 

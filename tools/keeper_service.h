@@ -25,6 +25,7 @@ class Service {
 
   explicit Service(uint64_t cache_limit) : pages_(cache_limit) {}
   Result<void> add(const ProcessPtr& process);
+  void hear(const ProcessPtr& process);
   void remove(const ProcessPtr& process);
   void take_requests();
   void tick();
@@ -35,9 +36,10 @@ class Service {
   Result<std::string> group(Process& process, Tree& tree, const Request& request);
   Result<std::string> attach(const Request& request, std::string& why);
   Result<std::string> map(Process& process, Tree& tree, const Request& request);
+  Result<std::string> fifo(Process& process, Tree& tree, const Request& request);
   Result<std::string> fork(Process& process);
   Result<Tree*> find_or_add(const std::string& url);
-  Result<std::unique_ptr<pip::Channel>> connect(const std::string& url);
+  Result<std::unique_ptr<pip::Channel>> connect(const std::string& url, ns::MemServer*& memory);
 
   std::unique_ptr<Loop> loop_;
   pip::HostFd doorbell_;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "pip/client.h"
+#include "pip/host_walk.h"
 #include "tools/keeper_upstream.h"
 
 namespace osp::keeper {
@@ -14,8 +16,10 @@ struct Tree {
   std::string url;
   uint32_t number = 0;
   std::unique_ptr<pip::Channel> channel;
+  ns::MemServer* memory = nullptr;  // of #m: the channel's
   pip::FidPool fids;
   std::atomic<uint64_t>* changes = nullptr;  // in the environment's page
+  std::map<uint64_t, pip::HostFd> fifos;     // by the file's id: what stands for it here
 
   void changed() const { changes->fetch_add(1, std::memory_order_release); }
 };

@@ -68,6 +68,7 @@ class MemoryUpstream final : public pip::Channel {
   Result<pip::Answer> wait(uint64_t tag) override;
   void forget(uint64_t tag) override { session_.forget(tag); }
   [[nodiscard]] uint32_t iounit() const override { return session_.iounit(); }
+  [[nodiscard]] ns::MemServer& files() { return files_; }
 
  private:
   explicit MemoryUpstream(std::string name);

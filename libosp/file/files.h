@@ -31,17 +31,20 @@ class Description {
   virtual long list(task::Thread& thread, void* to, size_t size);  // getdents64(2)
   virtual Result<pip::Attributes> stat() = 0;
   virtual long truncate(uint64_t size);
+  // Makes the bytes from one offset to another zeros.
+  virtual long zero(uint64_t, uint64_t) { return -EOPNOTSUPP; }
   virtual long sync() { return 0; }
   virtual Result<void> change(const pip::AttributeChange& change);
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
   // A host's fd whose locks (fcntl(2), flock(2)) stand for the file's among all processes of the environment; it stays
   // this object's. Minus an errno: there is none.
   virtual int lock_fd() { return -ENODEV; }
-  virtual long close() { return 0; }  // of the last fd; the error of close(2)
-  virtual void inherited() {}         // in a forked child
+  [[nodiscard]] virtual int held_lock_fd() const { return -1; }  // the same, if anybody has asked for it yet
+  virtual long close() { return 0; }                             // of the last fd; the error of close(2)
+  virtual void inherited() {}                                    // in a forked child
   // For a checkpoint: how path() can be opened again. Nothing: it cannot.
   struct Origin {
-    std::string server;  // pip::Server::name(), where it is known
+    std::string server;  // pip::Server::name(); empty: path() means what the name space says
     uint64_t offset = 0;
   };
   [[nodiscard]] virtual std::optional<Origin> origin() const { return std::nullopt; }

@@ -3,15 +3,13 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "base/log.h"
 #include "libosp/file/files.h"
-#include "libosp/file/keeper_link.h"
+#include "libosp/file/keeper_connection.h"
 #include "libosp/file/keeper_start.h"
 #include "libosp/host/window.h"
 #include "pip/client.h"
-#include "pip/shm_channel.h"
 #include "pip/wire.h"
 
 namespace osp::keeper {
@@ -19,20 +17,7 @@ namespace {
 
 namespace shm = pip::shm;
 
-// What this process has with the keeper.
-struct Connection {
-  std::unique_ptr<Link> link;
-  std::unique_ptr<pip::ShmPort> port;
-  const shm::Environment* environment = nullptr;
-  std::vector<std::shared_ptr<pip::ShmChannel>> channels;
-  // A channel for a child that is about to be forked.
-  struct Child {
-    int socket, segment, event;
-  };
-  std::optional<Child> child;
-};
-
-Connection* connection = nullptr;  // of this process; made once
+Connection* the_connection = nullptr;
 
 Result<void*> map_shared(int fd, size_t size) {
   OSP_ASSIGN(const long at, from_raw(window::map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)));
@@ -40,7 +25,7 @@ Result<void*> map_shared(int fd, size_t size) {
 }
 
 Result<void> connect() {
-  if (connection != nullptr) return {};
+  if (the_connection != nullptr) return {};
   OSP_ASSIGN(const int socket, start());
   auto made = std::make_unique<Connection>();
   Link first(socket, -1, -1);
@@ -56,7 +41,7 @@ Result<void> connect() {
   made->link = std::make_unique<Link>(socket, (*fds)[1], (*fds)[2]);
   made->port = std::make_unique<pip::ShmPort>(static_cast<std::byte*>(segment), *made->link);
   made->environment = static_cast<const shm::Environment*>(environment);
-  connection = made.release();  // lives as long as the process
+  the_connection = made.release();  // lives as long as the process
   return {};
 }
 
@@ -72,7 +57,7 @@ struct Attached {
 };
 
 ns::Checked<Attached> ask_for(const std::string& url) {
-  const auto reply = connection->port->exchange(shm::Kind::attach, 0, url);
+  const auto reply = the_connection->port->exchange(shm::Kind::attach, 0, url);
   if (!reply) return std::unexpected(explain(url, reply.error().code, {}));
   if (reply->status != 0) return std::unexpected(explain(url, reply->status, reply->bytes));
   pip::Reader reader(reply->bytes);
@@ -85,6 +70,8 @@ ns::Checked<Attached> ask_for(const std::string& url) {
 
 }  // namespace
 
+Connection* connection() { return the_connection; }
+
 void prepare(const host::BootBlock& boot) { remember(boot); }
 
 ns::Checked<std::shared_ptr<pip::Server>> attach(const std::string& url) {
@@ -92,58 +79,67 @@ ns::Checked<std::shared_ptr<pip::Server>> attach(const std::string& url) {
     return ns::trouble(connected.error().code,
                        fmt::format("the keeper cannot be started: {}", describe(connected.error())),
                        "osp-keeper belongs beside osp-core or in ../bin");
+  auto& servers = the_connection->servers;
+  if (const auto known = std::ranges::find(servers, url, &Connection::Server::url); known != servers.end())
+    return known->client;
   const auto attached = ask_for(url);
   if (!attached) return std::unexpected(attached.error());
-  auto channel = std::make_shared<pip::ShmChannel>(*connection->port, *connection->environment, attached->server,
-                                                   attached->iounit);
-  connection->channels.push_back(channel);
+  auto channel = std::make_shared<pip::ShmChannel>(*the_connection->port, *the_connection->environment,
+                                                   attached->server, attached->iounit);
   auto client = pip::Client::create(*channel, url);
   if (!client) return std::unexpected(explain(url, client.error().code, {}));
-  return std::shared_ptr<pip::Server>(std::move(*client));
+  servers.push_back({.url = url, .number = attached->server, .channel = channel, .client = std::move(*client)});
+  return servers.back().client;
 }
 
 // Nothing else runs between this and the fork, so the child has exactly what the parent has.
 void before_fork() {
-  if (connection == nullptr) return;
-  Link& link = *connection->link;
+  if (the_connection == nullptr) return;
+  Link& link = *the_connection->link;
   link.set_exclusive(true);
-  const auto reply = connection->port->exchange(shm::Kind::fork, 0, {});
+  const auto reply = the_connection->port->exchange(shm::Kind::fork, 0, {});
   link.set_exclusive(false);
   if (!reply || reply->status != 0) return;
   const auto fds = link.receive(pip::Reader(reply->bytes).u32());
-  if (fds && fds->size() == 3) connection->child = {.socket = (*fds)[0], .segment = (*fds)[1], .event = (*fds)[2]};
+  if (fds && fds->size() == 3) the_connection->child = {.socket = (*fds)[0], .segment = (*fds)[1], .event = (*fds)[2]};
 }
 
 void after_fork_in_parent() {
-  if (connection == nullptr || !connection->child) return;
-  file::drop_fd(connection->child->socket);
-  file::drop_fd(connection->child->segment);
-  file::drop_fd(connection->child->event);
-  connection->child.reset();
+  if (the_connection == nullptr || !the_connection->child) return;
+  file::drop_fd(the_connection->child->socket);
+  file::drop_fd(the_connection->child->segment);
+  file::drop_fd(the_connection->child->event);
+  the_connection->child.reset();
 }
 
 void after_fork() {
-  if (connection == nullptr) return;
-  if (!connection->child) {
-    connection->link->replace(-1, -1);
+  if (the_connection == nullptr) return;
+  if (!the_connection->child) {
+    the_connection->link->replace(-1, -1);
     return;
   }
-  const Connection::Child child = *connection->child;
-  connection->child.reset();
-  connection->link->replace(child.socket, child.event);
+  const Connection::Child child = *the_connection->child;
+  the_connection->child.reset();
   const auto segment = map_shared(child.segment, shm::segment_size);
   file::drop_fd(child.segment);
-  if (!segment) return;
-  window::unmap(reinterpret_cast<uintptr_t>(connection->port->segment()), shm::segment_size);
-  connection->port->replace(static_cast<std::byte*>(*segment));
-  for (const auto& channel : connection->channels) channel->after_fork();
+  if (!segment) {
+    file::drop_fd(child.socket);
+    file::drop_fd(child.event);
+    the_connection->link->replace(-1, -1);
+    return;
+  }
+  the_connection->link->replace(child.socket, child.event);
+  window::unmap(reinterpret_cast<uintptr_t>(the_connection->port->segment()), shm::segment_size);
+  the_connection->port->replace(static_cast<std::byte*>(*segment));
+  for (const auto& server : the_connection->servers) server.channel->after_fork();
 }
 
 Result<void> sync() {
-  if (connection == nullptr) return {};
-  if (std::ranges::none_of(connection->channels, [](const auto& channel) { return channel->has_written_pages(); }))
+  if (the_connection == nullptr) return {};
+  if (std::ranges::none_of(the_connection->servers,
+                           [](const auto& server) { return server.channel->has_written_pages(); }))
     return {};
-  OSP_ASSIGN(const pip::ShmReply reply, connection->port->exchange(shm::Kind::sync, 0, {}));
+  OSP_ASSIGN(const pip::ShmReply reply, the_connection->port->exchange(shm::Kind::sync, 0, {}));
   return reply.status == 0 ? Result<void>{} : fail(reply.status);
 }
 

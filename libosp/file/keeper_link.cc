@@ -45,10 +45,14 @@ Result<void> Link::wait(pip::shm::Header& header, uint32_t seen) {
   const auto waited =
       exclusive_ || thread == nullptr || process.single_threaded() ? block(header, seen) : park(header, seen, *thread);
   if (waited || waited.error().code != ETIMEDOUT) return waited;
-  if (!is_gone()) return {};
-  gone_ = true;
-  log::error("keeper", "the keeper has ended; files of remote servers and of #m answer EIO from now on");
-  return fail(EIO);
+  if (is_gone()) end();
+  return gone_ ? fail(EIO) : Result<void>{};
+}
+
+void Link::end() {
+  if (!std::exchange(gone_, true))
+    log::error("keeper", "process {}: the keeper has ended; files of remote servers and of #m answer EIO from now on",
+               raw::getpid());
 }
 
 Result<void> Link::block(pip::shm::Header& header, uint32_t seen) {
@@ -101,11 +105,17 @@ Result<int> Link::receive_fd(uint32_t serial) {
   return fds.size() == 1 ? Result<int>(fds[0]) : fail(EIO);
 }
 
+Result<uint32_t> Link::send(const std::vector<int>& fds) {
+  OSP_TRY(pip::send_notice(socket_, ++last_sent_, fds));
+  return last_sent_;
+}
+
 void Link::close_fd(int fd) { file::drop_fd(fd); }
 
 void Link::replace(int socket, int event) {
   file::drop_fd(std::exchange(socket_, socket));
   file::drop_fd(std::exchange(event_, event));
+  if (socket_ < 0) end();
   parked_.clear();
   for (const auto& [serial, fds] : std::exchange(arrived_, {}))
     for (const int fd : fds) file::drop_fd(fd);

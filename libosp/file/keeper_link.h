@@ -22,7 +22,9 @@ class Link final : public pip::ShmLink {
 
   // All fds that came under a serial.
   Result<std::vector<int>> receive(uint32_t serial);
-  // In a forked child.
+  // Sends fds to the keeper; the number that a request then names them by. EIO: it is gone.
+  Result<uint32_t> send(const std::vector<int>& fds);
+  // In a forked child; -1: there is no channel for it, and every wait is EIO.
   void replace(int socket, int event);
   // While it is set, nothing else runs while we wait.
   void set_exclusive(bool exclusive) { exclusive_ = exclusive; }
@@ -31,10 +33,12 @@ class Link final : public pip::ShmLink {
   Result<void> block(pip::shm::Header& header, uint32_t seen);
   Result<void> park(pip::shm::Header& header, uint32_t seen, task::Thread& thread);
   bool is_gone() const;
+  void end();
 
   int socket_, doorbell_, event_;
   bool exclusive_ = false;
   bool gone_ = false;
+  uint32_t last_sent_ = 0;
   std::vector<task::Thread*> parked_;
   std::map<uint32_t, std::vector<int>> arrived_;  // fds of notices that nobody has asked for yet
 };

@@ -11,13 +11,12 @@
 #include "libosp/host/host.h"
 #include "libosp/task/process.h"
 #include "namespace/ns_apply.h"
-#include "pip/host_tree.h"
 
 namespace osp::file {
 namespace {
 
 std::shared_ptr<pip::Server> host_root() {
-  auto tree = pip::HostTree::create("/", {.keep = [](int fd) { return static_cast<int>(keep_fd(fd)); }});
+  auto tree = host_tree();
   if (!tree) {
     log::error("core", "the host's root cannot be opened: {}", describe(tree.error()));
     host::end(125);

@@ -152,9 +152,11 @@ Result<ProcEntry> fd_entry(std::string_view number) {
     if (digit < '0' || digit > '9') return fail(ENOENT);
     fd = fd * 10 + (digit - '0');
   }
-  const Description* served = task::process().files->find(fd);
-  if (served == nullptr || served->path().empty()) return fail(ENOENT);
-  return ProcEntry{Kind::link, S_IFLNK | 0700, served->path()};
+  const Files& files = *task::process().files;
+  if (const Description* served = files.find(fd); served != nullptr && !served->path().empty())
+    return ProcEntry{Kind::link, S_IFLNK | 0700, served->path()};
+  if (const std::string* directory = files.directory_path(fd)) return ProcEntry{Kind::link, S_IFLNK | 0700, *directory};
+  return fail(ENOENT);
 }
 
 // Read-only text, or a list of names.
@@ -240,6 +242,21 @@ Result<ProcEntry> find_proc(std::string_view path) {
   if (*rest == "task-directory") return directory(0555, text_file_names);
   if (rest->starts_with("task")) return directory(0555, thread_names);
   return ProcEntry{Kind::text, mode_of_text(*rest), text_of(*rest, p, *thread)};
+}
+
+std::optional<std::string> proc_link_target(std::string_view path) {
+  if (!path.starts_with("proc/")) return std::nullopt;
+  const std::string full = "/" + std::string(path);
+  if (!is_core_proc(full)) return std::nullopt;
+  const auto entry = find_proc(full);
+  return entry && entry->kind == Kind::link ? std::optional(entry->contents) : std::nullopt;
+}
+
+bool is_core_proc_file(std::string_view path) {
+  int tid = 0;
+  const auto rest = own_part(path, tid);
+  const bool is_link = rest && (*rest == "exe" || *rest == "cwd" || (rest->starts_with("fd/") && rest->size() > 3));
+  return rest && !is_link && is_core_proc(path);
 }
 
 std::shared_ptr<Description> open_proc(ProcEntry entry, const std::string& path) {

@@ -14,6 +14,11 @@ namespace osp::file {
 // Whether an absolute path names one of these. Cheap for paths outside /proc.
 bool is_core_proc(std::string_view path);
 
+// The same for what is no link.
+bool is_core_proc_file(std::string_view path);
+// What such a link (a path without its leading "/") leads to in the name space.
+std::optional<std::string> proc_link_target(std::string_view path);
+
 // What such a path is.
 struct ProcEntry {
   enum class Kind { text, directory, link } kind = Kind::text;

@@ -1,7 +1,9 @@
 #include "libosp/file/reopen.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
+#include "libosp/file/keeper.h"
 #include "libosp/file/names.h"
 #include "libosp/file/proc.h"
 #include "libosp/file/served_file.h"
@@ -15,7 +17,6 @@ pip::OpenMode mode_of(int flags) {
   if (mode.path_only) return mode;
   mode.read = (flags & O_ACCMODE) != O_WRONLY;
   mode.write = (flags & O_ACCMODE) != O_RDONLY;
-  mode.append = (flags & O_APPEND) != 0;
   return mode;
 }
 
@@ -29,6 +30,8 @@ Result<std::shared_ptr<Description>> open_again(const task::Process& process, co
   if (!opened) return fail(opened.error().code);
   auto file = std::make_shared<ServedFile>(std::move(opened->opened.file));
   file->set_path(path);
+  const bool is_merged = S_ISDIR(opened->opened.attributes.mode) && opened->place.is_merged();
+  if (!is_merged) file->set_server(opened->place.server().name());
   return file;
 }
 
@@ -37,6 +40,20 @@ Result<std::shared_ptr<Description>> open_again(const task::Process& process, co
 Result<std::shared_ptr<Description>> reopen(const task::Process& process, const std::string& path, int flags,
                                             uint64_t offset) {
   OSP_ASSIGN(std::shared_ptr<Description> file, open_again(process, path, flags));
+  file->flags = flags;
+  if (offset != 0) file->seek(static_cast<int64_t>(offset), SEEK_SET);
+  return file;
+}
+
+Result<std::shared_ptr<Description>> reopen_by_number(const std::string& server, uint64_t number,
+                                                      const std::string& path, int flags, uint64_t offset) {
+  const auto tree = keeper::attach(server);
+  if (!tree) return fail(tree.error().code);
+  auto opened = (*tree)->open(std::to_string(number), mode_of(flags));
+  if (!opened) return fail(opened.error().code);
+  auto file = std::make_shared<ServedFile>(std::move(opened->file));
+  file->set_path(path);
+  file->set_server(server);
   file->flags = flags;
   if (offset != 0) file->seek(static_cast<int64_t>(offset), SEEK_SET);
   return file;

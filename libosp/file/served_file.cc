@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 
 #include "libosp/linux/call.h"
+#include "libosp/signal/deliver.h"
 
 namespace osp::file {
 namespace {
@@ -31,6 +33,18 @@ long by_chunks(size_t size, Step step) {
     if (*moved < part) break;
   }
   return static_cast<long>(done);
+}
+
+// RLIMIT_FSIZE, see setrlimit(2).
+uint64_t size_limit() {
+  rlimit limit = {};
+  raw::syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit);
+  return limit.rlim_cur;
+}
+
+long refuse_size(task::Thread& thread) {
+  thread.process.send(thread, signal::make_info(SIGXFSZ, SI_USER));
+  return -EFBIG;
 }
 
 unsigned char type_of(uint32_t mode) { return static_cast<unsigned char>((mode & S_IFMT) >> 12); }
@@ -57,8 +71,14 @@ long ServedFile::pread(task::Thread&, void* to, size_t size, int64_t offset) {
   });
 }
 
-long ServedFile::pwrite(task::Thread&, const void* from, size_t size, int64_t offset) {
+long ServedFile::pwrite(task::Thread& thread, const void* from, size_t size, int64_t offset) {
   const bool append = (flags & O_APPEND) != 0;
+  if (const uint64_t limit = size_limit(); limit != RLIM_INFINITY && size > 0) {
+    const auto now = file_->stat();
+    const uint64_t at = append && now ? now->size : static_cast<uint64_t>(offset);
+    if (at >= limit) return refuse_size(thread);
+    size = std::min(size, limit - at);
+  }
   return by_chunks(size, [&](std::span<std::byte> buffer, size_t done) -> Result<size_t> {
     if (osp_user_copy(buffer.data(), static_cast<const std::byte*>(from) + done, buffer.size()) != 0)
       return fail(EFAULT);
@@ -137,9 +157,23 @@ long ServedFile::list(task::Thread&, void* to, size_t size) {
 }
 
 long ServedFile::truncate(uint64_t size) {
+  if (size > size_limit()) {
+    const auto now = file_->stat();
+    if (!now || now->size < size) return refuse_size(*task::process().scheduler.current());
+  }
   pip::AttributeChange change;
   change.has_size = true, change.size = size;
   return linux::to_long(file_->change(change));
+}
+
+long ServedFile::zero(uint64_t from, uint64_t to) {
+  const std::vector<std::byte> zeros(std::min<uint64_t>(to - from, chunk));
+  for (uint64_t at = from; at < to;) {
+    const auto done = file_->write(at, std::span(zeros).first(std::min<uint64_t>(to - at, zeros.size())));
+    if (!done) return -done.error().code;
+    at += *done;
+  }
+  return 0;
 }
 
 long ServedFile::sync() { return linux::to_long(file_->commit()); }

@@ -21,6 +21,7 @@ class ServedFile final : public Description {
   long list(task::Thread& thread, void* to, size_t size) override;
   Result<pip::Attributes> stat() override { return file_->stat(); }
   long truncate(uint64_t size) override;
+  long zero(uint64_t from, uint64_t to) override;
   long sync() override;
   Result<void> change(const pip::AttributeChange& change) override { return file_->change(change); }
   Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable) override {
@@ -30,15 +31,19 @@ class ServedFile final : public Description {
   long close() override;
   void inherited() override { offset_.inherited(); }
   [[nodiscard]] std::optional<Origin> origin() const override {
-    return path().empty() ? std::nullopt : std::optional(Origin{"", offset()});
+    return path().empty() ? std::nullopt : std::optional(Origin{server_, offset()});
   }
+  [[nodiscard]] int held_lock_fd() const override { return lock_fd_; }
 
+  // What Origin says; for a file that one server has alone.
+  void set_server(std::string name) { server_ = std::move(name); }
   [[nodiscard]] uint64_t offset() const { return offset_.get(); }
   [[nodiscard]] pip::File& file() { return *file_; }
 
  private:
   std::unique_ptr<pip::File> file_;
   SharedOffset offset_;
+  std::string server_;
   int lock_fd_ = -1;
 };
 

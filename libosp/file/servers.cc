@@ -2,8 +2,8 @@
 
 #include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
+#include "libosp/file/proc.h"
 #include "namespace/ns_file.h"
-#include "pip/host_tree.h"
 #include "pip/url.h"
 
 namespace osp::file {
@@ -11,7 +11,7 @@ namespace {
 
 ns::Checked<ns::Attached> attach_device(const ns::DeviceName& name) {
   if (name.device == "U") {
-    auto tree = pip::HostTree::create("/", {.keep = [](int fd) { return static_cast<int>(keep_fd(fd)); }});
+    auto tree = host_tree();
     if (!tree) return ns::trouble(tree.error().code, "the host's root cannot be opened");
     return ns::Attached{std::move(*tree), name.path};
   }
@@ -24,6 +24,12 @@ ns::Checked<ns::Attached> attach_device(const ns::DeviceName& name) {
 }
 
 }  // namespace
+
+Result<std::unique_ptr<pip::HostTree>> host_tree() {
+  return pip::HostTree::create("/", {.keep = [](int fd) { return static_cast<int>(keep_fd(fd)); },
+                                     .follows_unnamed = true,
+                                     .link_target = proc_link_target});
+}
 
 ns::Checked<ns::Attached> CoreServers::attach(const std::string& name, const std::string&) {
   if (const auto device = ns::parse_device(name)) return attach_device(*device);

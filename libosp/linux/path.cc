@@ -1,8 +1,10 @@
 #include "libosp/linux/path.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "libosp/file/proc.h"
 #include "libosp/file/served_file.h"
@@ -11,6 +13,7 @@ namespace osp::linux {
 namespace {
 
 constexpr int proc_links_max = 8;
+constexpr uint64_t tmpfile_flag = __O_TMPFILE & ~O_DIRECTORY;
 
 pip::OpenMode mode_of(const Call& c, uint64_t flags, uint32_t permissions) {
   pip::OpenMode mode;
@@ -21,76 +24,145 @@ pip::OpenMode mode_of(const Call& c, uint64_t flags, uint32_t permissions) {
   mode.read = access != O_WRONLY;
   mode.write = access != O_RDONLY;
   mode.truncate = (flags & O_TRUNC) != 0;
-  mode.append = (flags & O_APPEND) != 0;
   mode.create = (flags & O_CREAT) != 0;
   mode.exclusive = mode.create && (flags & O_EXCL) != 0;
   mode.permissions = permissions & 07777 & ~c.process.umask;
   return mode;
 }
 
-// Opens a step that is the host's so that the program gets the host's own fd. The walk must not leave the
-// name space through a link: the host is told to follow none, and reports are made for the resolver.
-pip::Walked<void> open_on_host(const ns::Step& step, uint64_t flags, uint32_t mode, long& fd) {
+pip::WalkError host_error(long result) {
+  return pip::WalkError(result == task::restart_sys ? EINTR : static_cast<int>(-result));
+}
+
+std::string host_path_of(const ns::Step& step) {
   std::string path = *step.server.host_directory();
   ns::append(path, step.path);
+  return path;
+}
+
+// Opens a step that is the host's so that the program gets the host's own fd. The walk must not leave the
+// name space through a link: the host is told to follow none, and reports are made for the resolver.
+pip::Walked<void> open_on_host(const ns::Step& step, const std::string& path, uint64_t flags, uint32_t mode, long& fd) {
   open_how how = {};
   how.flags = flags | (step.directory ? uint64_t{O_DIRECTORY} : 0);
   if (!step.may_create) how.flags &= ~uint64_t{O_CREAT};
-  how.mode = (how.flags & (O_CREAT | __O_TMPFILE)) != 0 ? mode & 07777 : 0;
+  how.mode = (how.flags & (O_CREAT | tmpfile_flag)) != 0 ? mode & 07777 : 0;
   how.resolve = RESOLVE_NO_SYMLINKS;
   const bool writes = (flags & O_PATH) == 0 && ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_TRUNC | O_CREAT)) != 0);
   if (step.read_only && writes) return std::unexpected(pip::WalkError(EROFS));
   fd = block_in_host(SYS_openat2, raw::arg(AT_FDCWD), raw::arg(path.c_str()), raw::arg(&how), sizeof how);
   if (fd >= 0) return {};
-  if (fd != -ELOOP) return std::unexpected(pip::WalkError(fd == task::restart_sys ? EINTR : static_cast<int>(-fd)));
+  if (fd != -ELOOP) return std::unexpected(host_error(fd));
   const auto looked = ns::look_up(step);
-  return std::unexpected(looked ? pip::WalkError(ELOOP) : looked.error());
+  if (!looked) return std::unexpected(looked.error());
+  if (!step.follow || S_ISLNK(looked->mode)) return std::unexpected(pip::WalkError(ELOOP));
+  fd = block_in_host(SYS_openat, raw::arg(AT_FDCWD), raw::arg(path.c_str()), flags & ~uint64_t{O_NOFOLLOW}, mode);
+  return fd >= 0 ? pip::Walked<void>() : std::unexpected(host_error(fd));
 }
 
-long open_host_place(Call& c, const ns::Request& request, uint64_t flags, uint32_t mode, bool& is_host) {
+// -EREMOTE: it is not the host's; a file of /proc that is the core's is named in `proc` then.
+long open_host_place(Call& c, const ns::Request& request, uint64_t flags, uint32_t mode, std::string& proc) {
   long fd = 0;
+  bool is_host = false;
   const auto intent = (flags & O_CREAT) != 0 ? ns::Intent::create : ns::Intent::use;
-  std::string name;
   const auto operation = [&](const ns::Step& step) -> pip::Walked<void> {
     is_host = step.server.host_directory() != nullptr;
-    if (!is_host) return std::unexpected(pip::WalkError(EREMOTE));
-    name = step.name;
-    return open_on_host(step, flags, mode, fd);
+    if (!is_host) return {};
+    std::string path = host_path_of(step);
+    if (!file::is_core_proc_file(path)) return open_on_host(step, path, flags, mode, fd);
+    proc = std::move(path);
+    return {};
   };
   const auto place = ns::run(c.process.names->table(), request, intent, operation);
-  if (!place) return -place.error().code;
+  if (!place) return fd == task::restart_sys ? fd : -place.error().code;
+  if (!is_host || !proc.empty()) return -EREMOTE;
   struct stat st = {};
   raw::syscall(SYS_fstat, fd, &st);
   if (!S_ISDIR(st.st_mode)) return fd;
   if (place->is_merged()) {
     raw::close(static_cast<int>(fd));
-    is_host = false;  // its listing is the name space's to make
-    return -EREMOTE;
+    return -EREMOTE;  // its listing is the name space's to make
   }
   c.process.files->remember_directory(static_cast<int>(fd), place->path());
   return fd;
 }
 
+// O_TMPFILE: a file that is made under a name of our own, and loses it before the program sees it.
+Result<ns::OpenedPlace> open_unnamed(Call& c, const ns::Request& request, uint64_t flags, uint32_t permissions) {
+  constexpr int attempts = 16;
+  pip::OpenMode mode = mode_of(c, (flags & ~(tmpfile_flag | O_DIRECTORY)) | O_CREAT | O_EXCL, permissions);
+  for (int i = 0; i < attempts; ++i) {
+    uint64_t number = 0;
+    raw::syscall(SYS_getrandom, &number, sizeof number, 0);
+    const std::string path = fmt::format("{}/.osp-tmp-{:016x}", request.path, number);
+    ns::Request inside = request;
+    inside.path = path, inside.follow = true;
+    auto opened = ns::open(c.process.names->table(), inside, mode);
+    if (!opened && opened.error().code == EEXIST) continue;
+    if (!opened) return opened;
+    if (auto removed = ns::remove(c.process.names->table(), inside, false); !removed) return fail(removed.error().code);
+    return opened;
+  }
+  return fail(EEXIST);
+}
+
+uint64_t access_wanted(uint64_t flags) {
+  const uint64_t access = flags & O_ACCMODE;
+  return access == O_RDONLY ? R_OK : access == O_WRONLY ? W_OK : R_OK | W_OK;
+}
+
+// What goes through a fifo is between processes here; a fifo of the host's stands for the server's.
+long open_fifo(Call& c, const ns::Request& request, uint64_t flags) {
+  const auto found = ns::stat(c.process.names->table(), request);
+  if (!found) return -found.error().code;
+  if (!S_ISFIFO(found->attributes.mode)) return -ENXIO;
+  if (const long refused = check_access(found->attributes, access_wanted(flags), true); refused != 0) return refused;
+  const auto fifo = found->place.server().fifo(found->attributes.id);
+  if (!fifo) return -fifo.error().code;
+  const std::string name = fmt::format("/proc/self/fd/{}", *fifo);
+  const long fd = block_in_host(SYS_open, raw::arg(name.c_str()), flags & ~uint64_t{O_CREAT | O_NOFOLLOW | O_TRUNC});
+  file::drop_fd(*fifo);
+  return fd;
+}
+
 long open_served(Call& c, const ns::Request& request, uint64_t flags, uint32_t permissions) {
-  auto opened = ns::open(c.process.names->table(), request, mode_of(c, flags, permissions));
-  if (!opened) return -opened.error().code;
+  pip::OpenMode mode = mode_of(c, flags, permissions);
+  const bool unnamed = (flags & tmpfile_flag) != 0;
+  auto opened =
+      unnamed ? open_unnamed(c, request, flags, permissions) : ns::open(c.process.names->table(), request, mode);
+  if (!opened && opened.error().code == EPERM && (flags & O_APPEND) != 0) {  // a file that only grows (chattr +a)
+    mode.append = true;
+    opened = ns::open(c.process.names->table(), request, mode);
+  }
+  if (!opened) return opened.error().code == ENXIO ? open_fifo(c, request, flags) : -opened.error().code;
   auto file = std::make_shared<file::ServedFile>(std::move(opened->opened.file));
+  const bool is_merged = S_ISDIR(opened->opened.attributes.mode) && opened->place.is_merged();
+  if (!is_merged) file->set_server(opened->place.server().name());
   file->flags = static_cast<int>(flags & ~uint64_t{O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC});
+  if (unnamed) file->flags &= ~O_DIRECTORY;
   file->set_path(opened->place.path());
   return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
 }
 
-long open_proc(Call& c, const PathArgument& path, uint64_t flags) {
-  auto entry = file::find_proc(path.text());
+long open_proc(Call& c, const std::string& path, uint64_t flags) {
+  auto entry = file::find_proc(path);
   if (!entry) return -entry.error().code;
   if ((flags & O_ACCMODE) != O_RDONLY) return -EACCES;
   if ((flags & O_DIRECTORY) != 0 && entry->kind != file::ProcEntry::Kind::directory) return -ENOTDIR;
-  auto file = file::open_proc(std::move(*entry), path.text());
+  auto file = file::open_proc(std::move(*entry), path);
   file->flags = static_cast<int>(flags & ~uint64_t{O_CLOEXEC});
   return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
 }
 
 }  // namespace
+
+long check_access(const pip::Attributes& a, uint64_t wanted, bool effective) {
+  const auto uid = static_cast<uint32_t>(raw::call(effective ? SYS_geteuid : SYS_getuid));
+  const auto gid = static_cast<uint32_t>(raw::call(effective ? SYS_getegid : SYS_getgid));
+  if (uid == 0) return (wanted & X_OK) == 0 || S_ISDIR(a.mode) || (a.mode & 0111) != 0 ? 0 : -EACCES;
+  const uint32_t shift = a.uid == uid ? 6 : (a.gid == gid ? 3 : 0);
+  return (((a.mode >> shift) & 7) & wanted) == wanted ? 0 : -EACCES;
+}
 
 PathArgument::PathArgument(const Call& call, int directory_fd, uint64_t address) : call_(call) {
   file::Names& names = *call.process.names;
@@ -127,12 +199,13 @@ void PathArgument::follow_proc_links() {
 
 long open_path(Call& c, PathArgument& path, uint64_t flags, uint32_t mode, uint64_t resolve) {
   if (path.is_proc() && (flags & O_NOFOLLOW) == 0) path.follow_proc_links();
-  if (path.is_proc()) return open_proc(c, path, flags);
+  if (path.is_proc()) return open_proc(c, path.text(), flags);
   const bool creates_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
   const ns::Request request = path.request((flags & O_NOFOLLOW) == 0 && !creates_new, resolve);
-  bool is_host = false;
-  const long fd = open_host_place(c, request, flags, mode, is_host);
-  return is_host || fd != -EREMOTE ? fd : open_served(c, request, flags, mode);
+  std::string proc;
+  const long fd = open_host_place(c, request, flags, mode, proc);
+  if (fd != -EREMOTE) return fd;
+  return proc.empty() ? open_served(c, request, flags, mode) : open_proc(c, proc, flags);
 }
 
 Result<std::string> host_path_of(const PathArgument& path, bool follow) {

@@ -33,6 +33,9 @@ class PathArgument {
   bool proc_ = false;
 };
 
+// access(2) of what another server has: its mode against our ids, as the kernel would. 0 or -EACCES.
+long check_access(const pip::Attributes& attributes, uint64_t wanted, bool effective);
+
 // open(2) in the name space; the fd.
 long open_path(Call& call, PathArgument& path, uint64_t flags, uint32_t mode, uint64_t resolve);
 

@@ -53,6 +53,8 @@ void copy_directory(const Call& c, long made) {
     c.process.files->remember_directory(static_cast<int>(made), *path);
 }
 
+// What O_PATH is for: the fd is a name, and nothing else.
+bool is_name_only(const file::Description& f) { return (f.flags & O_PATH) != 0; }
 bool readable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_WRONLY && (f.flags & O_PATH) == 0; }
 bool writable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_RDONLY && (f.flags & O_PATH) == 0; }
 
@@ -110,11 +112,13 @@ long sys_pwritev(Call& c) {
 
 long sys_lseek(Call& c) {
   file::Description* file = served(c);
+  if (file != nullptr && is_name_only(*file)) return -EBADF;
   return file == nullptr ? forward(c) : file->seek(static_cast<int64_t>(c.b), static_cast<int>(c.c));
 }
 
 long sys_getdents64(Call& c) {
   file::Description* file = served(c);
+  if (file != nullptr && is_name_only(*file)) return -EBADF;
   return file == nullptr ? forward(c) : file->list(c.thread, Call::pointer<void>(c.b), c.c);
 }
 
@@ -127,12 +131,14 @@ long sys_fstat(Call& c) {
 
 long sys_fsync(Call& c) {
   file::Description* file = served(c);
-  return file == nullptr ? forward_blocking(c) : file->sync();
+  if (file == nullptr) return forward_blocking(c);
+  return is_name_only(*file) ? -EBADF : file->sync();
 }
 
 long sys_ftruncate(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward(c);
+  if (is_name_only(*file)) return -EBADF;
   if (static_cast<int64_t>(c.b) < 0) return -EINVAL;
   return writable(*file) ? file->truncate(c.b) : -EINVAL;
 }
@@ -140,6 +146,7 @@ long sys_ftruncate(Call& c) {
 long sys_fchmod(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward(c);
+  if (is_name_only(*file)) return -EBADF;
   pip::AttributeChange change;
   change.has_mode = true, change.mode = static_cast<uint32_t>(c.b) & 07777;
   return to_long(file->change(change));
@@ -148,6 +155,7 @@ long sys_fchmod(Call& c) {
 long sys_fchown(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward(c);
+  if (is_name_only(*file)) return -EBADF;
   pip::AttributeChange change;
   change.has_uid = static_cast<int>(c.b) != -1, change.uid = static_cast<uint32_t>(c.b);
   change.has_gid = static_cast<int>(c.c) != -1, change.gid = static_cast<uint32_t>(c.c);

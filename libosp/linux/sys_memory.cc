@@ -34,6 +34,7 @@ long map_served(Call& c, file::Description& file) {
   if (!pages) return -pages.error().code;
   auto backing = std::make_shared<Backing>();
   backing->path = file.path();
+  if (const auto origin = file.origin()) backing->server = origin->server;
   if (const auto attributes = file.stat()) backing->inode = attributes->id;
   return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), pages->fd,
                                       pages->fd_offset, std::move(backing)));

@@ -1,9 +1,12 @@
 // What fits no family: time in other forms, timers, identity by other calls, and calls that the core answers.
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+
+#include <algorithm>
 
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
@@ -90,13 +93,30 @@ long sys_pkey_mprotect(Call& c) {
 
 long sys_fadvise(Call& c) { return c.process.files->find(static_cast<int>(c.a)) != nullptr ? 0 : forward(c); }
 
+namespace {
+
+// Servers are not asked for holes: what reads as one will do.
+long allocate_served(Call& c, file::Description& file) {
+  constexpr uint64_t known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
+  const auto offset = static_cast<int64_t>(c.c), size = static_cast<int64_t>(c.d);
+  if (offset < 0 || size <= 0) return -EINVAL;
+  if ((c.b & ~known) != 0) return -EOPNOTSUPP;
+  const bool punches = (c.b & FALLOC_FL_PUNCH_HOLE) != 0, keeps_size = (c.b & FALLOC_FL_KEEP_SIZE) != 0;
+  if (punches && !keeps_size) return -EOPNOTSUPP;
+  if ((file.flags & O_ACCMODE) == O_RDONLY || (file.flags & O_PATH) != 0) return -EBADF;
+  const auto now = file.stat();
+  if (!now) return -now.error().code;
+  const uint64_t end = c.c + c.d;
+  if ((c.b & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0 && c.c < now->size)
+    if (const long error = file.zero(c.c, std::min<uint64_t>(end, now->size)); error != 0) return error;
+  return keeps_size || now->size >= end ? 0 : file.truncate(end);
+}
+
+}  // namespace
+
 long sys_fallocate(Call& c) {
   file::Description* file = c.process.files->find(static_cast<int>(c.a));
-  if (file == nullptr) return forward_blocking(c);
-  if (c.b != 0) return -EOPNOTSUPP;
-  const auto now = file->stat();
-  if (!now) return -now.error().code;
-  return now->size >= c.c + c.d ? 0 : file->truncate(c.c + c.d);
+  return file == nullptr ? forward_blocking(c) : allocate_served(c, *file);
 }
 
 }  // namespace osp::linux

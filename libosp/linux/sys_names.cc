@@ -106,6 +106,7 @@ long sys_getcwd(Call& c) {
   if (c.process.names->only_host()) return forward(c);
   std::string cwd = c.process.names->cwd();
   const std::string& root = c.process.names->root();
+  if (!ns::stat(c.process.names->table(), {.base = cwd, .path = "."})) return -ENOENT;  // removed meanwhile
   if (root != "/") cwd = ns::is_within(cwd, root) ? "/" + std::string(ns::below(cwd, root)) : "(unreachable)" + cwd;
   if (c.b < cwd.size() + 1) return -ERANGE;
   return osp_user_copy(Call::pointer<void>(c.a), cwd.c_str(), cwd.size() + 1) == 0 ? static_cast<long>(cwd.size() + 1)

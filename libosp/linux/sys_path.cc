@@ -18,17 +18,25 @@ constexpr uint64_t large_file = 0100000;
 
 struct Found {
   pip::Attributes attributes;
-  std::optional<std::string> host;  // where the host has it
+  std::optional<std::string> host{};  // where the host has it
+  int host_flags = AT_SYMLINK_NOFOLLOW;
 };
+
+Result<Found> look_at_proc(const std::string& path) {
+  OSP_ASSIGN(const file::ProcEntry entry, file::find_proc(path));
+  return Found{.attributes = file::attributes_of(entry)};
+}
 
 Result<Found> look(PathArgument& path, bool follow) {
   if (path.is_proc() && follow) path.follow_proc_links();
-  if (path.is_proc()) {
-    OSP_ASSIGN(const file::ProcEntry entry, file::find_proc(path.text()));
-    return Found{file::attributes_of(entry), std::nullopt};
-  }
-  OSP_ASSIGN(const ns::FoundPlace found, ns::stat(path.table(), path.request(follow)));
-  return Found{found.attributes, found.place.host_path()};
+  if (path.is_proc()) return look_at_proc(path.text());
+  OSP_ASSIGN(const ns::FoundPlace place, ns::stat(path.table(), path.request(follow)));
+  Found found{.attributes = place.attributes, .host = place.place.host_path()};
+  if (!found.host) return found;
+  if (file::is_core_proc_file(*found.host)) return look_at_proc(*found.host);
+  // A link that is still there is one that only the host can follow.
+  if (follow && found.host->starts_with("/proc/")) found.host_flags = 0;
+  return found;
 }
 
 // stat in all its forms. `forwarded` makes the host's call with a path of the host.
@@ -41,42 +49,38 @@ long stat_with(Call& c, int directory_fd, uint64_t address, uint64_t flags, Host
   if (path.empty()) {
     if (!empty_allowed) return -ENOENT;
     const file::Description* served = c.process.files->find(directory_fd);
-    if (served == nullptr) return directory_fd == AT_FDCWD ? host(c.process.names->cwd()) : forward(c);
+    if (served == nullptr) return directory_fd == AT_FDCWD ? host(c.process.names->cwd(), 0) : forward(c);
     const auto attributes = const_cast<file::Description*>(served)->stat();
     return attributes ? put_result(*attributes) : -attributes.error().code;
   }
   const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
   if (!found) return -found.error().code;
-  return found->host ? host(*found->host) : put_result(found->attributes);
+  return found->host ? host(*found->host, found->host_flags) : put_result(found->attributes);
 }
 
 long stat_at(Call& c, int directory_fd, uint64_t address, uint64_t buffer, uint64_t flags) {
   return stat_with(
       c, directory_fd, address, flags,
-      [&](const std::string& host) {
-        return raw::syscall(SYS_newfstatat, AT_FDCWD, host.c_str(), buffer, AT_SYMLINK_NOFOLLOW);
+      [&](const std::string& host, int host_flags) {
+        return raw::syscall(SYS_newfstatat, AT_FDCWD, host.c_str(), buffer, host_flags);
       },
       [&](const pip::Attributes& a) { return put_stat(buffer, a); });
-}
-
-// access(2) of what another server has: its mode against our ids, as the kernel would.
-long check_access(const pip::Attributes& a, uint64_t wanted, bool effective) {
-  const auto uid = static_cast<uint32_t>(raw::call(effective ? SYS_geteuid : SYS_getuid));
-  const auto gid = static_cast<uint32_t>(raw::call(effective ? SYS_getegid : SYS_getgid));
-  if (uid == 0) return (wanted & X_OK) == 0 || S_ISDIR(a.mode) || (a.mode & 0111) != 0 ? 0 : -EACCES;
-  const uint32_t shift = a.uid == uid ? 6 : (a.gid == gid ? 3 : 0);
-  return (((a.mode >> shift) & 7) & wanted) == wanted ? 0 : -EACCES;
 }
 
 long access_at(Call& c, int directory_fd, uint64_t address, uint64_t wanted, uint64_t flags) {
   PathArgument path(c, directory_fd, address);
   if (path.error() != 0) return path.error();
   if (path.plain()) return forward(c);
+  if (path.empty() && (flags & AT_EMPTY_PATH) != 0)
+    if (file::Description* served = c.process.files->find(directory_fd)) {
+      const auto attributes = served->stat();
+      return attributes ? check_access(*attributes, wanted, (flags & AT_EACCESS) != 0) : -attributes.error().code;
+    }
   const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
   if (!found) return -found.error().code;
   if (found->host)
     return raw::syscall(SYS_faccessat2, AT_FDCWD, found->host->c_str(), wanted,
-                        (flags & AT_EACCESS) | AT_SYMLINK_NOFOLLOW);
+                        (flags & AT_EACCESS) | static_cast<uint64_t>(found->host_flags));
   return check_access(found->attributes, wanted, (flags & AT_EACCESS) != 0);
 }
 
@@ -146,8 +150,9 @@ long sys_newfstatat(Call& c) { return stat_at(c, static_cast<int>(c.a), c.b, c.c
 long sys_statx(Call& c) {
   return stat_with(
       c, static_cast<int>(c.a), c.b, c.c,
-      [&](const std::string& host) {
-        return raw::syscall(SYS_statx, AT_FDCWD, host.c_str(), c.c | AT_SYMLINK_NOFOLLOW, c.d, c.e);
+      [&](const std::string& host, int host_flags) {
+        const uint64_t at_flags = (c.c & ~uint64_t{AT_SYMLINK_NOFOLLOW}) | static_cast<uint64_t>(host_flags);
+        return raw::syscall(SYS_statx, AT_FDCWD, host.c_str(), at_flags, c.d, c.e);
       },
       [&](const pip::Attributes& a) { return put_statx(c.e, a); });
 }

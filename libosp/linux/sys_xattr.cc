@@ -183,6 +183,8 @@ long move_with_offsets(Call& c, int from, uint64_t from_at, int to, uint64_t to_
 long sys_sendfile(Call& c) {
   const auto to = static_cast<int>(c.a), from = static_cast<int>(c.b);
   if (!any_served(c, from, to)) return forward_blocking(c);
+  const file::Description* const target = c.process.files->find(to);
+  if (target != nullptr && (target->flags & O_APPEND) != 0) return -EINVAL;
   return move_with_offsets(c, from, c.c, to, 0, c.d);
 }
 

@@ -40,6 +40,7 @@ class Live : public testing::Test {
     for (const std::string& word : command)
       argv.push_back(const_cast<char*>(word.c_str()));  // execv(3) changes nothing
     argv.push_back(nullptr);
+    close_range(3, ~0U, 0);  // a caller's pipes would be open files of the program
     if (chdir(directory_.c_str()) != 0) _exit(120);
     const int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(fd, 1);
@@ -102,6 +103,25 @@ TEST_F(Live, EverythingComesBack) {
   const int status = finish();
   EXPECT_EQ(text("out"), "begun\nended, 0 wrong\n");
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << status;
+}
+
+// The memory file system ends with the environment, and travels in the image.
+TEST_F(Live, MemoryTreesComeBack) {
+  std::ofstream(directory_ + "/ns") << "bind -p '#m' /scratch\nbind -p '#m' /again\n";
+  child_ = start({tool("osp-run"), "--ns", directory_ + "/ns", OSP_TEST_TREE_FIXTURE}, "out");
+  ASSERT_TRUE(await("out", "begun")) << text("out");
+  for (int generation = 0; generation < 2; ++generation) {
+    ASSERT_EQ(run({tool("osp"), "checkpoint", std::to_string(child_), "-o", image()}), 0) << text("tools");
+    waitpid(child_, nullptr, 0);
+    EXPECT_EQ(run({tool("osp"), "image", "check", image()}), 0) << text("tools");
+    child_ = start({tool("osp"), "restore", image()}, "out");
+    ASSERT_TRUE(await_core()) << text("tools");
+  }
+  EXPECT_EQ(run({tool("osp"), "image", "show", image()}), 0);
+  EXPECT_NE(text("tools").find("tree #m.: 6 files, 5 names"), std::string::npos) << text("tools");
+  const int status = finish();
+  EXPECT_EQ(text("out"), "begun\nended, 0 wrong\n");
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(Live, LeaveRunningLeavesItRunning) {

@@ -20,7 +20,7 @@ template <class T>
 uint64_t enum_count() {
   if constexpr (std::is_same_v<T, VectorFormat>) return 4;
   if constexpr (std::is_same_v<T, AreaKind>) return 8;
-  if constexpr (std::is_same_v<T, ObjectKind>) return 4;
+  if constexpr (std::is_same_v<T, ObjectKind>) return 5;
   if constexpr (std::is_same_v<T, DescriptionKind>) return 14;
   if constexpr (std::is_same_v<T, Comeback>) return 6;
   return 1;

@@ -25,6 +25,46 @@ TEST(Validate, AGoodManifestPasses) {
   EXPECT_EQ(verdict([](Manifest&) {}), "");
 }
 
+// One file of five bytes in the root.
+void add_tree(Manifest& m) {
+  m.objects.push_back({.space = 9, .kind = ObjectKind::tree_contents, .name = "#m.", .size = 5});
+  MemoryTree tree{.server = "#m.", .next_id = 3, .contents = 1};
+  tree.nodes = {{.id = 1, .mode = 0040755, .names = {{"file", 2}}}, {.id = 2, .mode = 0100644, .size = 5}};
+  m.trees.push_back(std::move(tree));
+}
+
+Change with_tree(const Change& change) {
+  return [change](Manifest& m) {
+    add_tree(m);
+    change(m);
+  };
+}
+
+TEST(Validate, AGoodTreePasses) {
+  EXPECT_EQ(verdict(with_tree([](Manifest&) {})), "");
+}
+
+TEST(Validate, EachFaultOfATreeIsNamed) {
+  using M = Manifest;
+  const std::vector<std::pair<const char*, Change>> faults = {
+      {"in interface 1", [](M& m) { m.interface_version = 1; }},
+      {"of no memory file system", [](M& m) { m.trees[0].server = "#U"; }},
+      {"twice there", [](M& m) { m.trees.push_back(m.trees[0]); }},
+      {"no root", [](M& m) { m.trees[0].nodes.erase(m.trees[0].nodes.begin()); }},
+      {"file 2 has an impossible number", [](M& m) { m.trees[0].next_id = 2; }},
+      {"leads to file 7", [](M& m) { m.trees[0].nodes[0].names[0].node = 7; }},
+      {"not in the image", [](M& m) { m.trees[0].contents = 2; }},
+      {"behind the end", [](M& m) { m.trees[0].contents = none; }},
+      {"behind the end", [](M& m) { m.trees[0].nodes[1].size = 6; }},
+      {"lacks /scratch/x",
+       [](M& m) { m.files.push_back({.server = "#m.", .path = "/scratch/x", .identity = {.inode = 8}}); }},
+  };
+  for (const auto& [reason, change] : faults) {
+    const std::string said = verdict(with_tree(change));
+    EXPECT_NE(said.find(reason), std::string::npos) << '\'' << reason << "': \"" << said << '"';
+  }
+}
+
 struct Fault {
   const char* reason;  // a part of what is said
   Change change;
@@ -33,7 +73,7 @@ struct Fault {
 TEST(Validate, EachFaultIsNamed) {
   using M = Manifest;
   const std::vector<Fault> faults = {
-      {"image interface 2", [](M& m) { m.interface_version = 2; }},
+      {"image interface 3", [](M& m) { m.interface_version = 3; }},
       {"image interface 0", [](M& m) { m.interface_version = 0; }},
       {"pages of 16384", [](M& m) { m.page_size = 16384; }},
       {"no process", [](M& m) { m.processes.clear(); }},

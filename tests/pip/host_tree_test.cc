@@ -51,6 +51,7 @@ TEST_F(HostTreeTest, ReadsAndWrites) {
   EXPECT_EQ(contents("d/f"), "contents!!");
   const auto log = opened("d/f", {.write = true, .append = true});
   EXPECT_EQ(log->append(bytes("++")), 12U);
+  EXPECT_EQ(file->append(bytes("**")), 14U);  // though it was not opened for it
   EXPECT_EQ(opened("d/f", {.read = true})->write(0, bytes("x")).error(), Error(EBADF));
 }
 
@@ -64,10 +65,40 @@ TEST_F(HostTreeTest, StopsAtLinksAndSaysWhere) {
   EXPECT_EQ(at_the_end.error().consumed, 5U);
   EXPECT_EQ(tree_->open("d/out", {.write = true, .create = true, .exclusive = true}).error().code, EEXIST);
   EXPECT_TRUE(S_ISLNK(tree_->open("d/out", {.path_only = true})->attributes.mode));
+  EXPECT_EQ(tree_->open("d/l", {.read = true, .directory = true}).error().target, "e");
+  EXPECT_EQ(tree_->make("d/l/new", {.mode = S_IFDIR | 0755}).error().target, "e");
+  EXPECT_EQ(tree_->open("d/f", {.read = true, .directory = true}).error().code, ENOTDIR);
   EXPECT_TRUE(S_ISLNK(tree_->stat("d/l")->mode));
   EXPECT_EQ(*tree_->read_link("d/l"), "e");
   EXPECT_EQ(tree_->read_link("d/f").error().code, EINVAL);
   EXPECT_EQ(tree_->rename("d/f", "d/l/f", 0).error().which, 1);
+}
+
+// Links of proc(5) to what has no name: only a tree of the process's own follows them.
+TEST_F(HostTreeTest, FollowsLinksToWhatHasNoName) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const std::string pipe_link = "proc/self/fd/" + std::to_string(ends[0]);
+  const auto own = std::move(*HostTree::create("/", {.follows_unnamed = true}));
+  std::string path = "proc/" + std::to_string(getpid()) + pipe_link.substr(strlen("proc/self"));
+  EXPECT_TRUE(S_ISLNK(own->stat(path)->mode));
+  ASSERT_TRUE(own->follow(path));
+  EXPECT_TRUE(S_ISFIFO(own->follow(path)->mode));
+  EXPECT_EQ(own->follow("proc/self").error().target, std::to_string(getpid()));
+  EXPECT_EQ(own->follow("proc/" + std::to_string(getpid()) + "/root").error().target, "/");
+  const auto other = std::move(*HostTree::create("/", {}));
+  EXPECT_TRUE(other->follow(path).error().is_link());
+  close(ends[0]), close(ends[1]);
+}
+
+TEST_F(HostTreeTest, TargetsOfLinksMayBeGiven) {
+  const auto target = [](std::string_view path) {
+    return path == "d/l" ? std::optional<std::string>("/elsewhere") : std::nullopt;
+  };
+  const auto tree = std::move(*HostTree::create(root_, {.link_target = target}));
+  EXPECT_EQ(*tree->read_link("d/l"), "/elsewhere");
+  EXPECT_EQ(tree->open("d/l/x", {.read = true}).error().target, "/elsewhere");
+  EXPECT_EQ(*tree->read_link("d/out"), "/outside");
 }
 
 TEST_F(HostTreeTest, NeverLeavesTheRoot) {
@@ -78,6 +109,8 @@ TEST_F(HostTreeTest, NeverLeavesTheRoot) {
 }
 
 TEST_F(HostTreeTest, CreatesAndTellsWhetherItDid) {
+  EXPECT_EQ(tree_->open("d", {.read = true, .create = true}).error().code, EISDIR);
+  EXPECT_EQ(tree_->open(std::string(300, 'n'), {.write = true, .create = true}).error().code, ENAMETOOLONG);
   const OpenMode create{.write = true, .create = true, .permissions = 0640};
   EXPECT_TRUE(tree_->open("new", create)->created);
   EXPECT_FALSE(tree_->open("new", create)->created);

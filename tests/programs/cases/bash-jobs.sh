@@ -6,8 +6,11 @@ trap 'echo "usr1 trapped"' USR1
 trap 'echo "usr2 trapped"; exit 9' USR2
 trap 'echo "exit trap $?"' EXIT
 mkfifo gate
-sleep 1000 & first=$!
-sleep 1001 & second=$!
+# A child that is killed before it has reset its traps loses the signal, in any bash: each says when it is ready.
+exec 8<>gate
+{ echo ready >&8; exec sleep 1000; } & first=$!
+{ echo ready >&8; exec sleep 1001; } & second=$!
+read -r _ <&8; read -r _ <&8
 jobs
 { kill %1; wait $first; } 2>/dev/null; echo "first: $?"
 kill -STOP %2
@@ -27,7 +30,8 @@ kill -TERM $$
 bash -c 'kill -SEGV $$' 2>/dev/null; echo "segv $?"
 bash -c 'trap "echo inner; exit 3" INT; kill -INT $$; echo never'; echo "inner $?"
 bash -c 'trap "" INT; kill -INT $$; echo "ignored INT"'
-(sleep 1002 | sleep 1003) & group=$!
+({ echo ready >&8; exec sleep 1002; } | { echo ready >&8; exec sleep 1003; }) & group=$!
+read -r _ <&8; read -r _ <&8
 { kill -- -$group; wait $group; } 2>/dev/null; echo "group $?"
 disown -a
 nohup bash -c 'kill -HUP $$; echo "survived HUP"' 2>/dev/null

@@ -10,6 +10,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/time.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -137,18 +138,18 @@ static void status(void) {
   printf("names %ld\n", (long)fs.f_namelen);
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_name(const void* a, const void* b) { return strcmp(*(char* const*)a, *(char* const*)b); }
 
 static void directories(void) {
-  char *found[1000];
+  char* found[1000];
   int count = 0;
   NEED(mkdir("many", 0755));
   for (int i = 0; i < 400; i++) {
     snprintf(buffer, 100, "many/%d-%0*d", i, i % 90, 0);
     close((int)NEED(open(buffer, O_CREAT | O_WRONLY, 0600)));
   }
-  DIR *d = opendir("many");
-  for (struct dirent *e; (e = readdir(d));) found[count++] = strdup(e->d_name);
+  DIR* d = opendir("many");
+  for (struct dirent* e; (e = readdir(d));) found[count++] = strdup(e->d_name);
   qsort(found, (size_t)count, sizeof *found, by_name);
   printf("%d %s %s %s\n", count, found[0], found[2], found[count - 1]);
   rewinddir(d);
@@ -160,7 +161,7 @@ static void directories(void) {
   while (readdir(d)) after++;
   printf("from the middle %d\n", after);
   rewinddir(d);
-  for (struct dirent *e; (e = readdir(d));)
+  for (struct dirent* e; (e = readdir(d));)
     if (e->d_name[0] != '.') NEED(unlinkat(dirfd(d), e->d_name, 0));
   closedir(d);
   TRY(rmdir("many"));
@@ -211,12 +212,109 @@ static void locks(void) {
   TRY(flock(same, LOCK_EX | LOCK_NB));
 }
 
+// The ways by which /proc names open files.
+static void links_of_proc(void) {
+  char name[64];
+  struct stat s, t;
+  int kept = dup(0), ends[2], memory = (int)NEED(memfd_create("memory", 0)), here = (int)NEED(open(".", O_RDONLY));
+  NEED(dup2((int)NEED(open("locked", O_RDWR | O_TRUNC)), 0));
+  TRY(write(0, "by another name", 15));
+  int again = (int)NEED(open("/dev/stdin", O_RDONLY));
+  TRY(read(again, buffer, 100));
+  printf("%.15s\n", buffer);
+  TRY(open("/dev/fd/0", O_RDONLY | O_DIRECTORY));
+  TRY(stat("/dev/stdin", &s) == 0 && fstat(0, &t) == 0 && s.st_ino == t.st_ino);
+  TRY(truncate("/proc/thread-self/fd/0", 2));
+  TRY(lseek(0, 0, SEEK_END));
+  TRY(chdir("/proc/self"));
+  TRY(read((int)NEED(open("fd/0", O_RDONLY)), buffer, 100));
+  TRY(read((int)NEED(open("comm", O_RDONLY)), buffer, 7));
+  printf("%.7s\n", buffer);
+  TRY(fchdir(here));
+  NEED(pipe(ends));
+  TRY(write(ends[1], "through", 7));
+  snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
+  TRY(read((int)NEED(open(name, O_RDONLY)), buffer, 100));
+  TRY(stat(name, &s));
+  TRY(S_ISFIFO(s.st_mode));
+  TRY(lstat(name, &s));
+  TRY(S_ISLNK(s.st_mode));
+  TRY(open(name, O_RDONLY | O_NOFOLLOW));
+  TRY(access(name, W_OK));
+  snprintf(name, sizeof name, "/proc/%d/fd/%d", getpid(), memory);
+  TRY(write(memory, "memory", 6));
+  TRY(truncate(name, 3));
+  TRY(chmod(name, 0600));
+  TRY(stat(name, &s));
+  printf("%o %ld\n", s.st_mode, (long)s.st_size);
+  snprintf(name, sizeof name, "/proc/self/fd/%d/d/../file", here);
+  TRY(access(name, F_OK));
+  NEED(dup2(kept, 0));
+}
+
+static int opened(const char* name, int flags) {
+  int fd = open(name, flags);
+  if (fd >= 0) close(fd);
+  return fd >= 0 ? 0 : -1;
+}
+
+// A fifo, and a file that is appended to by whom it was not opened for that.
+static void shared(void) {
+  NEED(mkfifo("meeting", 0600));
+  pid_t pid = split();
+  if (pid == 0) {
+    int out = (int)NEED(open("meeting", O_WRONLY));
+    NEED(write(out, "hello", 5));
+    _exit(0);
+  }
+  int in = (int)NEED(open("meeting", O_RDONLY));
+  TRY(read(in, buffer, 5));
+  TRY(read(in, buffer, 5));
+  show_end("writer", pid);
+  close(in);
+  int fd = (int)NEED(open("shared", O_CREAT | O_RDWR | O_APPEND, 0600));
+  TRY(write(fd, "ab", 2));
+  TRY(fcntl(fd, F_SETFL, 0));
+  TRY(pwrite(fd, "x", 1, 0));
+  TRY(pread(fd, buffer, 10, 0));
+  printf("%.2s\n", buffer);
+  TRY(symlink("d", "to-d"));
+  TRY(opened("to-d", O_RDONLY | O_DIRECTORY));
+  TRY(opened("to-d", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  TRY(mkdir("to-d/made", 0700));
+  TRY(fallocate(fd, 0, 0, 100));
+  TRY(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, 1));
+  TRY(pread(fd, buffer, 2, 0));
+  printf("%d %c\n", buffer[0], buffer[1]);
+}
+
+static void nothing(int signo) { (void)signo; }
+
+// Signals with SA_RESTART that come all the time must not be seen in calls that name files.
+static void interrupted(void) {
+  struct sigaction action = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+  struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
+  int failed = 0, ends[2];
+  char name[32];
+  NEED(pipe(ends));
+  snprintf(name, sizeof name, "/dev/fd/%d", ends[1]);
+  NEED(sigaction(SIGALRM, &action, NULL));
+  NEED(setitimer(ITIMER_REAL, &often, NULL));
+  for (int i = 0; i < 3000; i++) {
+    struct stat s;
+    failed += opened("/dev/null", O_RDWR) + opened(name, O_WRONLY) + stat("/dev/null", &s);
+    if (i % 100 == 0) failed += opened("file", O_RDONLY) + stat("file", &s) + access("d", R_OK);
+  }
+  NEED(setitimer(ITIMER_REAL, &never, NULL));
+  printf("interrupted: %d failed\n", failed);
+}
+
 static void errors(void) {
-  void *bad = (void *)8, *far = (void *)0x7fffffffe000;
+  void *bad = (void*)8, *far = (void*)0x7fffffffe000;
   int zero = open("/dev/zero", O_RDWR);
   TRY(open(bad, O_RDONLY));
   TRY(stat("/", bad));
-  TRY(stat(far, (struct stat *)buffer));
+  TRY(stat(far, (struct stat*)buffer));
   TRY(read(zero, bad, 10));
   TRY(write(open("file", O_WRONLY), bad, 10));
   TRY(pipe(bad));
@@ -238,7 +336,7 @@ static void errors(void) {
   TRY(syscall(SYS_getdents64, zero, buffer, 1000));
   TRY(read(-1, buffer, 1));
   TRY(write(999, buffer, 1));
-  TRY(fstat(999, (struct stat *)buffer));
+  TRY(fstat(999, (struct stat*)buffer));
   TRY(lseek(zero, 0, 9));
   TRY(read(open("d", O_RDONLY), buffer, 1));
   TRY(syscall(5000));
@@ -255,5 +353,8 @@ int main(void) {
   status();
   directories();
   locks();
+  links_of_proc();
+  shared();
+  interrupted();
   errors();
 }
