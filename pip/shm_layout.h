@@ -20,6 +20,7 @@ enum class Kind : uint32_t {
   save = 7,    // of a memory tree (#m): answered by serial[4]; contents and names come on the socket
   load = 8,    // of an empty memory tree: serial[4] of a notice with contents and names; its files are opened by number
   loaded = 9,  // the end of that
+  end = 10,    // the process ends: answered when what it wrote has been sent, and its files are closed
 };
 
 enum class State : uint32_t { free, asked, done };

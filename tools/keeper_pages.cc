@@ -96,10 +96,10 @@ void PageFile::inherit(Process* parent, Process* child) {
   if (writers_.contains(parent)) writers_.insert(child);
 }
 
-void PageFile::end_writing(Process* process) {
-  if (writers_.erase(process) == 0 || is_written()) return;
-  writer_.reset();
+FidPtr PageFile::end_writing(Process* process) {
+  if (writers_.erase(process) == 0 || is_written()) return nullptr;
   written_ = std::string();
+  return std::move(writer_);
 }
 
 Result<void> PageFile::send_range(uint64_t offset, std::string_view bytes) {
@@ -242,7 +242,7 @@ void PageCache::end(Process* process) {
   for (const PageFilePtr& file : written(nullptr)) {
     if (auto flushed = file->flush(); !flushed)
       log::error("keeper", "what was written through a mapping is lost: {}", describe(flushed.error()));
-    file->end_writing(process);
+    close(file->end_writing(process));
   }
 }
 

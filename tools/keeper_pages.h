@@ -24,7 +24,8 @@ class PageFile {
   // Somebody may write through a mapping from now on; `by` is open for writing.
   Result<void> begin_writing(const FidPtr& by, Process* process);
   void inherit(Process* parent, Process* child);
-  void end_writing(Process* process);
+  // Returns the fid that was written through, if this was the last one.
+  FidPtr end_writing(Process* process);
   [[nodiscard]] bool is_written() const { return !writers_.empty(); }
   // Sends what was written through mappings to the server.
   Result<void> flush();

@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <utility>
+
 namespace osp::keeper {
 namespace {
 
@@ -60,6 +62,11 @@ FidPtr Process::take(uint32_t tree, uint32_t fid) {
   FidPtr file = std::move(found->second.fid);
   fids_.erase(found);
   return file;
+}
+
+void Process::end() {
+  auto fids = std::exchange(fids_, {});
+  for (auto& [key, held] : fids) close(std::move(held.fid));
 }
 
 }  // namespace osp::keeper

@@ -29,7 +29,8 @@ class Process {
   void put(uint32_t tree, uint32_t fid, FidPtr file);
   // Takes a fid away. Null: there was none.
   FidPtr take(uint32_t tree, uint32_t fid);
-  void end() { fids_.clear(); }
+  // Closes what nobody else has. In a job.
+  void end();
 
   [[nodiscard]] pip::ShmServer& channel() { return *channel_; }
   [[nodiscard]] int socket() const { return socket_.get(); }

@@ -135,6 +135,11 @@ Result<std::string> Service::answer(Process& process, const Request& request) {
     OSP_TRY(pages_.flush(nullptr));
     return std::string();
   }
+  if (request.kind == shm::Kind::end) {
+    pages_.end(&process);
+    process.end();
+    return std::string();
+  }
   if (request.server >= trees_.size()) return fail(EBADF);
   Tree& tree = *trees_[request.server];
   if (request.kind == shm::Kind::map) return map(process, tree, request);

@@ -45,6 +45,12 @@ class Fid {
 };
 using FidPtr = std::shared_ptr<Fid>;
 
+// Lets go of a fid; if nobody else has it, it is closed when this returns. In a job.
+inline void close(FidPtr fid) {
+  if (fid == nullptr || fid.use_count() > 1 || !std::exchange(fid->is_open, false)) return;
+  (void)fid->tree.channel->exchange({pip::Tclunk{.fid = fid->number}});
+}
+
 // The first error of an answer to `count` messages, if there is one.
 inline Result<void> check_answer(const pip::Answer& answer, size_t count) {
   for (const pip::Message& reply : answer.replies)

@@ -134,13 +134,26 @@ void after_fork() {
   for (const auto& server : the_connection->servers) server.channel->after_fork();
 }
 
+namespace {
+
+bool has_written_pages() {
+  return the_connection != nullptr && std::ranges::any_of(the_connection->servers, [](const auto& server) {
+           return server.channel->has_written_pages();
+         });
+}
+
+}  // namespace
+
 Result<void> sync() {
-  if (the_connection == nullptr) return {};
-  if (std::ranges::none_of(the_connection->servers,
-                           [](const auto& server) { return server.channel->has_written_pages(); }))
-    return {};
+  if (!has_written_pages()) return {};
   OSP_ASSIGN(const pip::ShmReply reply, the_connection->port->exchange(shm::Kind::sync, 0, {}));
   return reply.status == 0 ? Result<void>{} : fail(reply.status);
+}
+
+void end() {
+  if (!has_written_pages()) return;
+  the_connection->link->set_exclusive(true);  // no signal cuts this short
+  (void)the_connection->port->exchange(shm::Kind::end, 0, {});
 }
 
 }  // namespace osp::keeper

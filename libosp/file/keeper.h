@@ -26,4 +26,7 @@ void after_fork();
 // Sends what was written through shared mappings to the servers (msync(2)). EIO.
 Result<void> sync();
 
+// Before the process ends: what it wrote through shared mappings is sent, and the files are closed.
+void end();
+
 }  // namespace osp::keeper

@@ -6,6 +6,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/file/keeper.h"
 #include "libosp/file/names.h"
 #include "libosp/host/host.h"
 #include "libosp/patch/site_patcher.h"
@@ -139,6 +140,7 @@ void Process::send(Thread& thread, const siginfo_t& info) {
 void Process::end(int wait_status) {
   release_vfork_parent();
   files->close_all();
+  keeper::end();
   if (WIFSIGNALED(wait_status)) {
     const int signo = WTERMSIG(wait_status);
     const signal::Mask none = 0;
