@@ -166,6 +166,10 @@ Result<Attributes> HostFile::stat() { return host_stat(fd_.get(), "", root_devic
 Result<void> HostFile::commit() { return from_raw<void>(raw::syscall(SYS_fsync, fd_.get())); }
 
 Result<void> HostFile::close() {
+  if (drop_ != nullptr) {
+    drop_(fd_.release());
+    return {};
+  }
   const long closed = raw::close(fd_.release());
   return closed == -EINTR ? Result<void>{} : from_raw<void>(closed);  // Linux has closed it all the same
 }

@@ -20,7 +20,12 @@ Result<void> host_change(int fd, const AttributeChange& change);
 // An open host file: pread, pwrite and getdents64 of one fd, which it owns.
 class HostFile final : public File {
  public:
-  HostFile(HostFd fd, uint64_t root_device) : fd_(std::move(fd)), root_device_(root_device) {}
+  // `drop` closes the fd where that takes more than close(2).
+  HostFile(HostFd fd, uint64_t root_device, void (*drop)(int fd) = nullptr)
+      : fd_(std::move(fd)), root_device_(root_device), drop_(drop) {}
+  ~HostFile() override {
+    if (drop_ != nullptr && fd_.get() >= 0) drop_(fd_.release());
+  }
 
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) override;
   Result<size_t> write(uint64_t offset, std::span<const std::byte> from) override;
@@ -40,6 +45,7 @@ class HostFile final : public File {
 
   HostFd fd_;
   uint64_t root_device_;
+  void (*drop_)(int fd);
   bool listed_ = false;
   std::vector<std::string> names_;  // the directory as it was when reading began at 0
 };

@@ -105,8 +105,11 @@ Walked<Opened> HostTree::open(std::string_view path, const OpenMode& mode) {
   const auto attributes = host_stat(fd.get(), "", root_device_);
   if (!attributes) return std::unexpected(WalkError(attributes.error()));
   if (mode.create && S_ISDIR(attributes->mode)) return std::unexpected(WalkError(EISDIR));
-  return Opened{
-      .file = std::make_unique<HostFile>(std::move(fd), root_device_), .attributes = *attributes, .created = created};
+  if (options_.keep != nullptr) fd = HostFd(options_.keep(fd.release()));
+  if (fd.get() < 0) return std::unexpected(WalkError(-fd.get()));
+  return Opened{.file = std::make_unique<HostFile>(std::move(fd), root_device_, options_.drop),
+                .attributes = *attributes,
+                .created = created};
 }
 
 Walked<Attributes> HostTree::stat(std::string_view path) {

@@ -14,10 +14,12 @@ namespace osp::pip {
 class HostTree final : public Server {
  public:
   struct Options {
-    bool read_only = false;         // everything that would change the tree: EROFS
-    bool special_files = true;      // false: opening a fifo or device for its contents is ENXIO (it could block)
-    std::string name = "#U";        // what name() says
-    int (*keep)(int fd) = nullptr;  // given the root's fd to move; returns the new one
+    bool read_only = false;     // everything that would change the tree: EROFS
+    bool special_files = true;  // false: opening a fifo or device for its contents is ENXIO (it could block)
+    std::string name = "#U";    // what name() says
+    // Given each fd that stays open, to move out of a program's way: returns the new one, or minus an errno.
+    int (*keep)(int fd) = nullptr;
+    void (*drop)(int fd) = nullptr;  // closes what keep returned
     // Links of proc(5) to files that have no name are followed: for a tree of the process's own use.
     bool follows_unnamed = false;
     HostWalk::LinkTarget link_target = nullptr;

@@ -27,6 +27,7 @@ ns::Checked<ns::Attached> attach_device(const ns::DeviceName& name) {
 
 Result<std::unique_ptr<pip::HostTree>> host_tree() {
   return pip::HostTree::create("/", {.keep = [](int fd) { return static_cast<int>(keep_fd(fd)); },
+                                     .drop = drop_fd,
                                      .follows_unnamed = true,
                                      .link_target = proc_link_target});
 }

@@ -18,6 +18,9 @@ static char buffer[100000];
 
 static void descriptors(void) {
   int fd = (int)NEED(open("file", O_CREAT | O_RDWR | O_EXCL, 0666)), other;
+  int root = (int)NEED(open("/", O_PATH));
+  TRY(root - fd);
+  TRY(open("/", O_RDONLY | O_DIRECTORY) - root);
   TRY(dup2(fd, 50));
   TRY(dup3(fd, 51, O_CLOEXEC));
   TRY(fcntl(51, F_GETFD));
