@@ -21,7 +21,7 @@ constexpr uintptr_t page_up(uintptr_t address) { return page_down(address + page
 
 // What a mapping shows: a file by its path and identity, or nothing.
 struct Backing {
-  std::string path;      // in the name space; empty for anonymous memory, and for the host's files until it is asked for
+  std::string path;  // in the name space; empty for anonymous memory, and for the host's files until it is asked for
   std::string server{};  // pip::Server::name() where the core serves the file; its inode is the file's id there
   uint64_t device = 0, inode = 0;
   int kept_fd = -1;  // a core's fd on the contents, for mappings that a restore cannot open again
