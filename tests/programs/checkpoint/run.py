@@ -86,7 +86,8 @@ def run_case(case, locations, base, build, options, times):
 
 def main():
     options = arguments()
-    chosen = [c for c in cases.load(os.path.join(HERE, "cases")) if not options.case or c.name in options.case]
+    chosen = [c for c in cases.load(os.path.join(HERE, "cases")) if (not options.case or c.name in options.case)
+              and (options.door == "env" or options.door in c.doors)]
     if options.list:
         for case in chosen:
             print(f"{case.name:12} {case.about}")
