@@ -16,6 +16,7 @@ namespace {
 constexpr int first_core_fd = 1024, core_fds_below_limit = 64;
 
 std::vector<bool> core_fds;  // by number
+int lowest_kept = first_core_fd;
 
 bool is_out_of_numbers(long result) { return result == -EMFILE || result == -EINVAL; }
 
@@ -28,8 +29,8 @@ long duplicate_beyond_limit(int fd) {
   raw::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, nullptr);
   const int hard = static_cast<int>(std::min<rlim_t>(limit.rlim_max, first_core_fd));
   long made = -EMFILE;
-  for (const int lowest : {first_core_fd, hard - core_fds_below_limit, hard / 2})
-    if (is_out_of_numbers(made)) made = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+  for (const int from : {first_core_fd, hard - core_fds_below_limit, hard / 2})
+    if (is_out_of_numbers(made)) made = raw::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
   raw::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr);
   return made;
 }
@@ -74,6 +75,7 @@ long keep_fd(int fd) {
   if (kept < 0) return kept;
   if (static_cast<size_t>(kept) >= core_fds.size()) core_fds.resize(static_cast<size_t>(kept) + 64);
   core_fds[static_cast<size_t>(kept)] = true;
+  lowest_kept = std::min(lowest_kept, static_cast<int>(kept));
   return kept;
 }
 
@@ -82,6 +84,8 @@ void drop_fd(int fd) {
   core_fds[static_cast<size_t>(fd)] = false;
   raw::close(fd);
 }
+
+int lowest_core_fd() { return lowest_kept; }
 
 bool is_core_fd(int fd) {
   return fd >= 0 && static_cast<size_t>(fd) < core_fds.size() && core_fds[static_cast<size_t>(fd)];

@@ -103,6 +103,8 @@ std::vector<int> open_fds();
 
 // The core's own fds live above what programs see: moves `fd` there; the new one, or minus an errno.
 long keep_fd(int fd);
+// None of the core's own fds is below.
+int lowest_core_fd();
 // Whether the number is one of the core's own; the program sees EBADF.
 bool is_core_fd(int fd);
 // Closes one of the core's own.

@@ -6,6 +6,7 @@
 
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
+#include "libosp/linux/send_whole.h"
 #include "libosp/linux/stat.h"
 
 namespace osp::linux {
@@ -16,8 +17,8 @@ constexpr uint64_t max_iov = 1024;
 file::Description* served(const Call& c) { return c.process.files->find(static_cast<int>(c.a)); }
 
 // With one thread the host may block us; with several the fd is waited for first.
-long host_io(Call& c, short events) {
-  if (const long wait = wait_ready(c, static_cast<int>(c.a), events); wait != 0) return wait;
+long host_read(Call& c) {
+  if (const long wait = wait_ready(c, static_cast<int>(c.a), POLLIN); wait != 0) return wait;
   return forward_blocking(c);
 }
 
@@ -62,13 +63,13 @@ bool writable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_RD
 
 long sys_read(Call& c) {
   file::Description* file = served(c);
-  if (file == nullptr) return host_io(c, POLLIN);
+  if (file == nullptr) return host_read(c);
   return readable(*file) ? file->read(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
 }
 
 long sys_write(Call& c) {
   file::Description* file = served(c);
-  if (file == nullptr) return host_io(c, POLLOUT);
+  if (file == nullptr) return write_whole(c);
   return writable(*file) ? file->write(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
 }
 
@@ -88,13 +89,13 @@ long sys_pwrite64(Call& c) {
 
 long sys_readv(Call& c) {
   file::Description* file = served(c);
-  if (file == nullptr) return host_io(c, POLLIN);
+  if (file == nullptr) return host_read(c);
   return readable(*file) ? vector_io(c, *file, transfer_in, -1) : -EBADF;
 }
 
 long sys_writev(Call& c) {
   file::Description* file = served(c);
-  if (file == nullptr) return host_io(c, POLLOUT);
+  if (file == nullptr) return write_whole(c);
   return writable(*file) ? vector_io(c, *file, transfer_out, -1) : -EBADF;
 }
 

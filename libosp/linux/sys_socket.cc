@@ -4,6 +4,7 @@
 
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
+#include "libosp/linux/send_whole.h"
 
 namespace osp::linux {
 namespace {
@@ -31,13 +32,53 @@ long connect_to(Call& c) {
   return result < 0 ? result : -error;
 }
 
+bool is_stream(int fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return raw::syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+// Whether the host may take a part and wait for the rest, with threads of ours to run meanwhile.
+bool waits_for_room(const Call& c, size_t size, uint64_t flags) {
+  const auto fd = static_cast<int>(c.a);
+  return size > always_whole && (flags & MSG_DONTWAIT) == 0 && !c.process.single_threaded() && is_stream(fd) &&
+         !must_not_wait(fd);
+}
+
+// sendmsg(2) of what is left; control messages go with the first bytes.
+long send_message(int fd, msghdr& message, Buffers& left, uint64_t flags) {
+  message.msg_iov = left.data(), message.msg_iovlen = left.count();
+  const long done = raw::syscall(SYS_sendmsg, fd, &message, flags | MSG_DONTWAIT);
+  if (done > 0) message.msg_control = nullptr, message.msg_controllen = 0;
+  return done;
+}
+
 }  // namespace
 
 long sys_recvfrom(Call& c) { return when_ready(c, POLLIN, c.d); }
 long sys_recvmsg(Call& c) { return when_ready(c, (c.c & MSG_ERRQUEUE) != 0 ? POLLERR : POLLIN, c.c); }
 long sys_recvmmsg(Call& c) { return when_ready(c, POLLIN, c.d); }
-long sys_sendto(Call& c) { return when_ready(c, POLLOUT, c.d); }
-long sys_sendmsg(Call& c) { return when_ready(c, POLLOUT, c.c); }
+
+long sys_sendto(Call& c) {
+  if (!waits_for_room(c, c.c, c.d)) return when_ready(c, POLLOUT, c.d);
+  const auto fd = static_cast<int>(c.a);
+  msghdr message = {};
+  message.msg_name = Call::pointer<void>(c.e), message.msg_namelen = static_cast<socklen_t>(c.f);
+  return send_whole(c, fd, Buffers({{Call::pointer<void>(c.b), c.c}}),
+                    [&](Buffers& left, bool) { return send_message(fd, message, left, c.d); });
+}
+
+long sys_sendmsg(Call& c) {
+  const auto fd = static_cast<int>(c.a);
+  msghdr message = {};
+  if (!get(c.b, message)) return -EFAULT;
+  auto buffers = Buffers::at(reinterpret_cast<uint64_t>(message.msg_iov), message.msg_iovlen);
+  if (!buffers) return buffers.error().code == EINVAL ? -EMSGSIZE : -EFAULT;
+  if (!waits_for_room(c, buffers->size(), c.c)) return when_ready(c, POLLOUT, c.c);
+  return send_whole(c, fd, std::move(*buffers),
+                    [&](Buffers& left, bool) { return send_message(fd, message, left, c.c); });
+}
+
 long sys_sendmmsg(Call& c) { return when_ready(c, POLLOUT, c.d); }
 long sys_accept(Call& c) { return when_ready(c, POLLIN, 0); }
 

@@ -4,6 +4,7 @@
 #include <bitset>
 
 #include "base/log.h"
+#include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/trace.h"
 
@@ -33,6 +34,12 @@ long refuse(long nr) {
   return -ENOSYS;
 }
 
+// The core's own fds are not open for the program.
+bool names_core_fd(const Entry& e, uint64_t first) {
+  return (*e.format == 'f' || *e.format == 'D') && static_cast<int>(first) >= file::lowest_core_fd() &&
+         file::is_core_fd(static_cast<int>(first));
+}
+
 }  // namespace
 
 const Entry& entry(long nr) {
@@ -44,6 +51,7 @@ long call(task::Thread& thread) {
   const auto nr = static_cast<long>(r.orig_rax);
   const Entry& e = entry(nr);
   if (e.handler == nullptr) return refuse(nr);
+  if (names_core_fd(e, r.rdi)) return -EBADF;
   Call c = {thread, thread.process, nr, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
   if (!thread.process.trace) return e.handler(c);
   trace_begin(c, e);

@@ -17,9 +17,9 @@ using task::Process;
 using task::Thread;
 
 std::optional<siginfo_t> take(Thread& thread) {
-  const Mask allowed = ~thread.signals.mask;
-  if (auto own = thread.signals.pending.take(allowed)) return own;
-  auto shared = thread.process.signals.pending.take(allowed);
+  if (auto own = thread.signals.pending.take(~thread.signals.mask)) return own;
+  if (thread.process.signals.pending.set() == 0) return std::nullopt;
+  auto shared = thread.process.signals.pending.take(thread.process.takes(thread));
   if (shared) thread.process.files->signal_taken();
   return shared;
 }

@@ -65,8 +65,22 @@ bool Process::signal_waits(Thread& thread) {
   return stop_requested() || has_signal(thread);
 }
 
+signal::Mask Process::takes(const Thread& thread) const {
+  const Thread& first = *threads.front();
+  if (&thread == &first || first.tid != pid || first.exiting) return ~thread.signals.mask;
+  signal::Mask others = ~signal::Mask{0};
+  for (int signo = 1; signo <= signal::last_signal; ++signo)
+    if (signals.actions[static_cast<size_t>(signo)].handler > 1) others &= ~signal::bit(signo);
+  return (others | first.signals.mask) & ~thread.signals.mask;
+}
+
+signal::Mask Process::deliverable(const Thread& thread) const {
+  const signal::Mask shared = signals.pending.set();
+  return (thread.signals.pending.set() & ~thread.signals.mask) | (shared == 0 ? 0 : shared & takes(thread));
+}
+
 bool Process::has_signal(const Thread& thread) const {
-  signal::Mask ready = (thread.signals.pending.set() | signals.pending.set()) & ~thread.signals.mask;
+  signal::Mask ready = deliverable(thread);
   for (int signo = 1; ready != 0 && signo <= signal::last_signal; ++signo) {
     if ((ready & signal::bit(signo)) == 0) continue;
     if (!signals.ignored(signo)) return true;
@@ -120,7 +134,7 @@ void Process::send(const siginfo_t& info) {
   signals.pending.add(info);
   files->signal_arrived(info.si_signo);
   for (const auto& thread : threads) {
-    if ((thread->signals.waiting_for & bit) == 0 && blocks(thread)) continue;
+    if ((thread->signals.waiting_for & bit) == 0 && (takes(*thread) & bit) == 0) continue;
     if (thread->state != RunState::parked || !thread->interruptible) continue;
     scheduler.wake(*thread, Wake::signal);
     break;

@@ -61,6 +61,11 @@ class Process {
   // Whether the thread must leave the call it is in for the program's edge: for a signal, or a stop. Collects
   // first. A call that is left for a stop must be one that begins again: a Restart code, never EINTR.
   bool signal_waits(Thread& thread);
+  // Which of the process's signals the thread may take. One with a handler is the first thread's, unless that has ended
+  // or blocks it: programs rely on what Linux does here (complete_signal() in kernel/signal.c).
+  [[nodiscard]] signal::Mask takes(const Thread& thread) const;
+  // What is pending for the thread: its own, and of the process's what it takes. Nothing that it blocks.
+  [[nodiscard]] signal::Mask deliverable(const Thread& thread) const;
   // Whether a signal that has an effect is pending for the thread and not blocked.
   [[nodiscard]] bool has_signal(const Thread& thread) const;
   void send(const siginfo_t& info);                  // to the process

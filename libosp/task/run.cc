@@ -49,6 +49,7 @@ void set_fast_state(trap::Worker& worker, const Thread& thread) {
   fast.host_clock = worker.clock_refused == 0 ? host::kernel_clock() : nullptr;
   const auto& served = p.files->served_marks();
   fast.served = served.data(), fast.served_count = served.size();
+  fast.core_fds_from = static_cast<uint32_t>(file::lowest_core_fd());
 }
 
 void enter_program(Thread& thread) {
@@ -126,9 +127,7 @@ void run_thread(Thread& thread) {
     p.collect_signals();
     p.scheduler.slice(thread);
     if (thread.exiting) break;
-    if (((thread.signals.pending.set() | p.signals.pending.set()) & ~thread.signals.mask) != 0 ||
-        thread.interrupted != 0 || thread.signals.saved_mask)
-      signal::deliver(thread);
+    if (p.deliverable(thread) != 0 || thread.interrupted != 0 || thread.signals.saved_mask) signal::deliver(thread);
     if (p.stop_requested()) {
       p.stop_at_edge(thread);
     } else {

@@ -232,14 +232,20 @@ void Scheduler::set_tick(uint64_t after_ns) {
   tick_set_ = true;
 }
 
-void Scheduler::slice(Thread& thread) {
+bool Scheduler::take_tick() {
   trap::Worker& worker = trap::worker();
-  if (worker.tick != 0) {
-    worker.tick = 0;
-    tick_set_ = false;
+  if (worker.tick == 0) return false;
+  worker.tick = 0;
+  tick_set_ = false;
+  return true;
+}
+
+void Scheduler::slice(Thread& thread) {
+  if (take_tick()) {
     expire_timers();
     if (!waiters_.empty()) poll_waiters(0);
     yield(thread);
+    take_tick();  // one that came meanwhile: whoever ran has collected its signals, and nothing else tells us of it
   }
   if (!tick_set_ && (has_ready() || !waiters_.empty() || !deadlines_.empty())) set_tick(slice_ns);
 }

@@ -62,6 +62,7 @@ class Scheduler {
   void expire_timers();
   uint64_t next_deadline() const;
   void set_tick(uint64_t after_ns);
+  bool take_tick();
 
   Algorithm* algorithm_ = nullptr;
   Thread* current_ = nullptr;

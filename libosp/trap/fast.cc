@@ -14,14 +14,16 @@ namespace osp::trap {
 namespace {
 
 constexpr long declined = static_cast<long>(OSP_FAST_DECLINED);
+constexpr long largest_write = 4096;  // PIPE_BUF (pipe(7))
 constexpr int64_t second_ns = 1'000'000'000;
 
 const FastState& state() { return worker().fast; }
 long number() { return static_cast<long>(worker().regs->orig_rax); }
 
+// Or the core's own, which is none for the program.
 bool is_served(long fd) {
   const auto index = static_cast<uint32_t>(fd);
-  return index < state().served_count && state().served[index] != 0;
+  return index >= state().core_fds_from || (index < state().served_count && state().served[index] != 0);
 }
 
 bool has_offset(long clock) {
@@ -86,8 +88,13 @@ long forward_waiting(long fd, long b, long c, long d, long e, long f) {
   return result == -EINTR ? declined : result;
 }
 
+// A larger write may end early for a signal of ours, and the core would go on with it.
+long write_at_once(long fd, long from, long size, long d, long e, long f) {
+  return size > largest_write ? declined : forward_waiting(fd, from, size, d, e, f);
+}
+
 using Answer = long (*)(long, long, long, long, long, long);
-enum Index : uint8_t { none, pid, tid, clock, day, seconds, host, host_fd, host_wait };
+enum Index : uint8_t { none, pid, tid, clock, day, seconds, host, host_fd, host_wait, small_write };
 
 struct Numbers {
   uint8_t answer[OSP_FAST_CALLS] = {};
@@ -107,7 +114,8 @@ constexpr Numbers never_blocking_calls() {
 
 constexpr Numbers calls_alone() {
   Numbers n = never_blocking_calls();
-  for (const int nr : {SYS_read, SYS_write, SYS_readv, SYS_writev}) n.answer[nr] = host_wait;
+  for (const int nr : {SYS_read, SYS_readv}) n.answer[nr] = host_wait;
+  n.answer[SYS_write] = small_write;
   n.answer[SYS_sched_yield] = host;
   return n;
 }
@@ -135,6 +143,7 @@ const osp::trap::Answer osp_fast_answers[] = {nullptr,
                                               osp::trap::time_in_seconds,
                                               osp::trap::forward,
                                               osp::trap::forward_fd,
-                                              osp::trap::forward_waiting};
+                                              osp::trap::forward_waiting,
+                                              osp::trap::write_at_once};
 
 }  // extern "C"

@@ -51,6 +51,7 @@ struct FastState {
   long (*host_clock)(long, timespec*) = nullptr;  // clock_gettime of the host's vDSO
   const uint8_t* served = nullptr;                // for each fd whether the core serves it
   size_t served_count = 0;
+  uint32_t core_fds_from = 0;  // fds from here on may be the core's own
 };
 
 // A host thread that runs fibers; gs points here while it lives.
