@@ -138,7 +138,6 @@ Result<void> FileCapture::describe(const Opened& file, Description& d) {
   }
   switch (file.st.st_mode & S_IFMT) {
     case S_IFREG:
-      return describe_regular(file, d);
     case S_IFDIR:
       return describe_regular(file, d);
     case S_IFIFO:
