@@ -27,9 +27,11 @@ long forward_fd_blocking(Call& c) {
   return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward_blocking(c);
 }
 
-bool must_not_wait(int fd) {
+bool must_not_wait(int fd, short events) {
   const long flags = raw::syscall(SYS_fcntl, fd, F_GETFL);
-  return flags < 0 || (flags & O_NONBLOCK) != 0;
+  if (flags < 0 || (flags & O_NONBLOCK) != 0) return true;
+  const long mode = flags & O_ACCMODE;  // poll(2) would never say that the wrong end of a pipe is ready
+  return (events == POLLIN && mode == O_WRONLY) || (events == POLLOUT && mode == O_RDONLY);
 }
 
 long wait_ready(Call& c, int fd, short events) {
@@ -38,7 +40,7 @@ long wait_ready(Call& c, int fd, short events) {
   const timespec none = {};
   for (bool first = true;; first = false) {
     if (raw::syscall(SYS_ppoll, &wait, 1, &none, 0, 8) != 0) return 0;
-    if (first && must_not_wait(fd)) return 0;
+    if (first && must_not_wait(fd, events)) return 0;
     if (c.process.scheduler.wait(c.thread, {&wait, 1}, 0) == task::Wake::signal) return task::restart_sys;
   }
 }

@@ -38,8 +38,8 @@ long block_in_host(long nr, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint
 // Waits until the host's fd is ready for `events`, unless this is the only thread, which blocks in the
 // call itself. 0, or a Restart code when a signal came.
 long wait_ready(Call& call, int fd, short events);
-// The same for reading or writing: a non-blocking fd is never waited for.
-bool must_not_wait(int fd);
+// An fd that does not block is never waited for, nor is one that is not open for what `events` wants (POLLIN, POLLOUT).
+bool must_not_wait(int fd, short events);
 
 // Copies from and to the program's memory; false: EFAULT.
 template <class T>

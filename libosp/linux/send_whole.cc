@@ -82,12 +82,13 @@ long write_whole(Call& c) {
   auto buffers = vector ? Buffers::at(c.b, c.c) : Buffers({{Call::pointer<void>(c.b), c.c}});
   if (!buffers) return -buffers.error().code;
   const bool alone = c.process.single_threaded();
-  if (buffers->size() <= always_whole || (!alone && (must_not_wait(fd) || !can_be_full(fd)))) return first_attempt(c);
+  if (buffers->size() <= always_whole || (!alone && (must_not_wait(fd, POLLOUT) || !can_be_full(fd))))
+    return first_attempt(c);
   long begun = 0;
   if (alone) {
     begun = forward_blocking(c);
     const bool whole = begun <= 0 || static_cast<size_t>(begun) == buffers->size();
-    if (whole || c.process.signal_waits(c.thread) || must_not_wait(fd) || !can_be_full(fd)) return begun;
+    if (whole || c.process.signal_waits(c.thread) || must_not_wait(fd, POLLOUT) || !can_be_full(fd)) return begun;
     buffers->advance(static_cast<size_t>(begun));
   }
   const long rest = send_whole(c, fd, std::move(*buffers),

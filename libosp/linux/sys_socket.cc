@@ -18,7 +18,7 @@ long when_ready(Call& c, short events, uint64_t flags) {
 // connect(2) of a blocking socket with other threads to run: started as non-blocking, waited for, asked for.
 long connect_to(Call& c) {
   const auto fd = static_cast<int>(c.a);
-  if (c.process.single_threaded() || must_not_wait(fd)) return forward_blocking(c);
+  if (c.process.single_threaded() || must_not_wait(fd, POLLOUT)) return forward_blocking(c);
   const long flags = raw::syscall(SYS_fcntl, fd, F_GETFL);
   raw::syscall(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
   long result = forward(c);
@@ -42,7 +42,7 @@ bool is_stream(int fd) {
 bool waits_for_room(const Call& c, size_t size, uint64_t flags) {
   const auto fd = static_cast<int>(c.a);
   return size > always_whole && (flags & MSG_DONTWAIT) == 0 && !c.process.single_threaded() && is_stream(fd) &&
-         !must_not_wait(fd);
+         !must_not_wait(fd, POLLOUT);
 }
 
 // sendmsg(2) of what is left; control messages go with the first bytes.

@@ -118,6 +118,11 @@ int main(void) {
   all(to_thread);
   all(to_process);
   interrupted("with threads");
+  int ends[2];
+  NEED(pipe(ends));
+  TRY(write(ends[0], data, 1));
+  TRY(write(ends[0], data, size));
+  TRY(read(ends[1], data, 1));
   over = 1;
   pthread_join(spinner, NULL);
   return 0;
