@@ -108,16 +108,6 @@ Result<void> StreamChannel::transfer(short events) {
   return flush();
 }
 
-Result<void> StreamChannel::flush() {
-  while (out_sent_ < out_.size()) {
-    const ssize_t size = send(fd_.get(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return errno == EAGAIN ? Result<void>{} : fail(errno);
-    out_sent_ += static_cast<size_t>(size);
-  }
-  out_.clear();
-  out_sent_ = 0;
-  return {};
-}
+Result<void> StreamChannel::flush() { return send_queued(fd_.get(), out_, out_sent_); }
 
 }  // namespace osp::pip

@@ -114,4 +114,16 @@ Result<HostFd> accept_stream(int listener) {
   return fd;
 }
 
+Result<void> send_queued(int fd, std::string& queue, size_t& sent) {
+  while (sent < queue.size()) {
+    const ssize_t size = send(fd, queue.data() + sent, queue.size() - sent, MSG_NOSIGNAL);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return errno == EAGAIN ? Result<void>{} : fail(errno);
+    sent += static_cast<size_t>(size);
+  }
+  queue.clear();
+  sent = 0;
+  return {};
+}
+
 }  // namespace osp::pip

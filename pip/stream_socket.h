@@ -18,4 +18,8 @@ Result<HostFd> listen_stream(Address& address);
 // The next connection of a listening socket. EAGAIN: there is none.
 Result<HostFd> accept_stream(int listener);
 
+// Sends of `queue`, from `sent` on, what the socket takes without blocking, and counts it in `sent`; a queue that is
+// sent whole is emptied. EPIPE, ECONNRESET and what else ends a connection; a full socket is no error.
+Result<void> send_queued(int fd, std::string& queue, size_t& sent);
+
 }  // namespace osp::pip

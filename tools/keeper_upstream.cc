@@ -140,17 +140,7 @@ Result<void> StreamUpstream::receive() {
   return {};
 }
 
-Result<void> StreamUpstream::flush() {
-  while (out_sent_ < out_.size()) {
-    const ssize_t size = ::send(fd_.get(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return errno == EAGAIN ? Result<void>{} : fail(errno);
-    out_sent_ += static_cast<size_t>(size);
-  }
-  out_.clear();
-  out_sent_ = 0;
-  return {};
-}
+Result<void> StreamUpstream::flush() { return pip::send_queued(fd_.get(), out_, out_sent_); }
 
 void StreamUpstream::send() {
   if (fd_.get() < 0) return;

@@ -17,8 +17,9 @@ namespace {
 constexpr long look_every_s = 1;  // whether the keeper is still there
 
 // Whether a signal that ends the process waits for the thread.
-bool is_fatal(const signal::ProcessSignals& process, const task::Thread& thread) {
-  signal::Mask ready = (thread.signals.pending.set() | process.pending.set()) & ~thread.signals.mask;
+bool is_fatal(const task::Thread& thread) {
+  const signal::ProcessSignals& process = thread.process.signals;
+  signal::Mask ready = thread.process.deliverable(thread);
   for (int signo = 1; ready != 0 && signo <= signal::last_signal; ++signo, ready >>= 1U)
     if ((ready & 1U) != 0 && process.actions[static_cast<size_t>(signo)].handler == 0 &&
         signal::default_of(signo) == signal::Default::terminate)
@@ -69,7 +70,7 @@ Result<void> Link::block(pip::shm::Header& header, uint32_t seen) {
   if (result != -EINTR || exclusive_) return {};
   process.collect_signals();
   const task::Thread* const thread = process.scheduler.current();
-  return thread != nullptr && is_fatal(process.signals, *thread) ? fail(EINTR) : Result<void>{};
+  return thread != nullptr && is_fatal(*thread) ? fail(EINTR) : Result<void>{};
 }
 
 Result<void> Link::park(pip::shm::Header& header, uint32_t seen, task::Thread& thread) {
@@ -84,7 +85,7 @@ Result<void> Link::park(pip::shm::Header& header, uint32_t seen, task::Thread& t
   raw::read(event_, &count, sizeof count);
   // The event was for all who wait.
   for (task::Thread* other : parked_) thread.process.scheduler.wake(*other, task::Wake::woken);
-  if (thread.exiting || is_fatal(thread.process.signals, thread)) return fail(EINTR);
+  if (thread.exiting || is_fatal(thread)) return fail(EINTR);
   return why == task::Wake::timeout ? fail(ETIMEDOUT) : Result<void>{};
 }
 

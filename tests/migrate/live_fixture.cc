@@ -20,15 +20,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/migrate/expect.h"
+
 namespace {
-
-int failures = 0;
-
-void expect(bool holds, const char* what) {
-  if (holds) return;
-  std::printf("wrong: %s (errno %d)\n", what, errno);
-  ++failures;
-}
 
 std::atomic<uint64_t> rounds;
 std::atomic<bool> enough;

@@ -13,15 +13,9 @@
 #include <cstring>
 #include <string>
 
+#include "tests/migrate/expect.h"
+
 namespace {
-
-int failures = 0;
-
-void expect(bool holds, const char* what) {
-  if (holds) return;
-  std::printf("wrong: %s (errno %d)\n", what, errno);
-  ++failures;
-}
 
 std::string contents(int fd) {
   char buffer[64] = {};
