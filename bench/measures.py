@@ -29,14 +29,17 @@ class World:
         self.shim = os.path.join(build, "lib", "libosp-preload.so")
         with open(os.path.join(scratch, "file.c"), "w", encoding="ascii") as file:
             file.write(SOURCE)
+        for folder in ("real/bin", "bound/bin"):
+            os.makedirs(os.path.join(scratch, folder))
+            shutil.copy("/usr/bin/env", os.path.join(scratch, folder))
 
     def has(self, way):
         needed = {"run": self.run, "preload": self.shim}.get(way)
         return os.path.exists(needed) if needed else shutil.which(way, path=PATH) is not None
 
-    def prefix(self, way):
-        """The words before a program that make it run by `way`; preload needs none, but env()."""
-        return {"run": [self.run, "--"], "proot": ["/usr/bin/proot", "-r", "/"],
+    def prefix(self, way, options=()):
+        """The words before a program that make it run by `way`; preload needs none, but env(). `options` are osp-run's."""
+        return {"run": [self.run, *options, "--"], "proot": ["/usr/bin/proot", "-r", "/"],
                 "bwrap": ["/usr/bin/bwrap", "--dev-bind", "/", "/"]}.get(way, [])
 
     def env(self, way):
@@ -44,10 +47,10 @@ class World:
         base = {"PATH": PATH, "HOME": self.scratch, "LANG": "C.UTF-8", "TMPDIR": self.scratch}
         return {**base, "LD_PRELOAD": self.shim} if way == "preload" else base
 
-    def enter(self, way, command):
+    def enter(self, way, command, options=()):
         """The command and environment that run `command` by `way`."""
         if command[0] != self.spawn:
-            return [*self.prefix(way), *command], self.env(way)
+            return [*self.prefix(way, options), *command], self.env(way)
         env = self.env(way)
         if shim := env.pop("LD_PRELOAD", None):
             env["BENCH_PRELOAD"] = shim
@@ -64,6 +67,7 @@ class Measure:
     words: list
     kind: str  # call: bench-calls inside; spawn: bench-spawn outside, its children inside; command: timed as a whole
     ways: tuple = OURS
+    options: tuple = ()  # of osp-run
 
     @property
     def prints(self):
@@ -117,8 +121,10 @@ def calls(scale):
         ("fork", "fork, exit and wait", None, "fork-wait", 500),
         ("fork-exec", "fork, exec of true and wait, inside", 1.5, "fork-exec-wait", 200),
     ]
-    return [Measure(name, title, "ns", goal, [kind, str(max(20, int(count * scale)))], "call")
-            for name, title, goal, kind, count in rows]
+    counted = lambda count: str(max(20, int(count * scale)))
+    bound = Measure("stat-bound", "stat of a bound local path", "ns", 1.5, ["stat", counted(200000), "bound/bin/env"], "call",
+                    ("run",), ("-b", "real=bound"))
+    return [bound] + [Measure(name, title, "ns", goal, [kind, counted(count)], "call") for name, title, goal, kind, count in rows]
 
 
 def all_measures(quick):

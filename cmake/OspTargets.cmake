@@ -6,7 +6,8 @@ set(OSP_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Werror)
 set(OSP_BASELINE -march=x86-64 -mno-avx)
 
 function(osp_options target)
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${OSP_WARNINGS} ${OSP_BASELINE} -fno-omit-frame-pointer>)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${OSP_WARNINGS} ${OSP_BASELINE} -fno-omit-frame-pointer
+                                                                        -ffunction-sections -fdata-sections>)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_definitions(${target} PUBLIC FMT_HEADER_ONLY=1 OSP_VERSION="${PROJECT_VERSION}")
   if(OSP_SANITIZE)

@@ -113,10 +113,22 @@ Walked<Opened> HostTree::open(std::string_view path, const OpenMode& mode) {
 }
 
 Walked<Attributes> HostTree::stat(std::string_view path) {
-  if (!path.empty() && path != ".." && path.find('/') == std::string_view::npos)
+  if (!path.empty() && path != ".." && parents_are_plain(path))
     return walked(host_stat(root_.get(), std::string(path).c_str(), root_device_));
   OSP_ASSIGN(const HostFd fd, walk_.open(path, O_PATH));
   return walked(host_stat(fd.get(), "", root_device_));
+}
+
+bool HostTree::parents_are_plain(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return true;
+  if (options_.moment == nullptr) return false;
+  const std::string_view parent = path.substr(0, slash);
+  const uint64_t moment = options_.moment();
+  if (known_.has(parent, moment)) return true;
+  if (!walk_.is_directory(parent)) return false;
+  known_.add(parent, moment);
+  return true;
 }
 
 Walked<Attributes> HostTree::follow(std::string_view path) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pip/host_walk.h"
+#include "pip/known_directories.h"
 #include "pip/server.h"
 
 namespace osp::pip {
@@ -23,6 +24,9 @@ class HostTree final : public Server {
     // Links of proc(5) to files that have no name are followed: for a tree of the process's own use.
     bool follows_unnamed = false;
     HostWalk::LinkTarget link_target = nullptr;
+    // A number that stays the same while the tree's user cannot have learnt of a change by others: so long, what was
+    // found to be a directory is taken to be one. Null: it is looked up each time.
+    uint64_t (*moment)() = nullptr;
   };
 
   // Opens `directory`, an absolute path of the host. ENOENT, ENOTDIR, EACCES.
@@ -43,6 +47,7 @@ class HostTree final : public Server {
   Walked<std::vector<std::string>> list_attributes(std::string_view path) override;
   Result<FileSystemStat> statfs() override;
   [[nodiscard]] const std::string* host_directory() const override { return &directory_; }
+  bool parents_are_plain(std::string_view path) override;
   [[nodiscard]] std::string name() const override { return options_.name; }
 
  private:
@@ -64,6 +69,7 @@ class HostTree final : public Server {
   std::string directory_;
   uint64_t root_device_;
   Options options_;
+  KnownDirectories known_;
 };
 
 }  // namespace osp::pip

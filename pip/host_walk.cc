@@ -47,6 +47,11 @@ Walked<HostFd> HostWalk::open(std::string_view path, int flags, unsigned permiss
   return std::unexpected(WalkError(fd == -EXDEV ? EACCES : static_cast<int>(-fd)));
 }
 
+bool HostWalk::is_directory(std::string_view path) const {
+  const HostFd fd(static_cast<int>(open_beneath(root_, std::string(path).c_str(), O_PATH | O_DIRECTORY, 0)));
+  return fd.get() >= 0;
+}
+
 std::optional<std::string> HostWalk::known_target(std::string_view path) const {
   return link_target_ != nullptr ? link_target_(path) : std::nullopt;
 }

@@ -51,6 +51,9 @@ class HostWalk {
   // or at the end unless flags hold O_PATH and not O_DIRECTORY, is reported with its target.
   [[nodiscard]] Walked<HostFd> open(std::string_view path, int flags, unsigned permissions = 0) const;
 
+  // Whether this is a directory, with no link on the way.
+  [[nodiscard]] bool is_directory(std::string_view path) const;
+
   // readlink(2). EINVAL: not a link.
   [[nodiscard]] Walked<std::string> read_link(std::string_view path) const;
   // Opens (O_PATH) what a link of proc(5) leads to, in the host's own way, unless it is a directory. Null: this is no

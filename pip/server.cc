@@ -14,6 +14,8 @@ Walked<Attributes> Server::follow(std::string_view path) {
   return std::unexpected(WalkError::link(path.size(), std::move(*target)));
 }
 
+bool Server::parents_are_plain(std::string_view) { return false; }
+
 Result<int> Server::fifo(uint64_t) { return fail(ENXIO); }
 
 Walked<std::string> Server::get_attribute(std::string_view, std::string_view) {

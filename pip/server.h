@@ -175,6 +175,9 @@ class Server {
   // Where this server is a plain directory of the host: that directory's absolute path ("/" for all of
   // it), so that the core may hand calls straight to the host. Null for every other server.
   [[nodiscard]] virtual const std::string* host_directory() const { return nullptr; }
+  // Of such a server: whether no name of `path` but the last can be a link, so that the host may walk it. False also
+  // where that is not known.
+  virtual bool parents_are_plain(std::string_view path);
   // What checkpoints and `osp image show` print: "#U", "#m", "pip://host:port/tree".
   [[nodiscard]] virtual std::string name() const = 0;
 };

@@ -3,6 +3,8 @@
 #include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
 #include "libosp/file/proc.h"
+#include "libosp/host/kernel_vdso.h"
+#include "libosp/trap/frame.h"
 #include "namespace/ns_file.h"
 #include "pip/url.h"
 
@@ -23,13 +25,25 @@ ns::Checked<ns::Attached> attach_device(const ns::DeviceName& name) {
   return ns::trouble(ENODEV, "there is no such device", "devices are #U (host), #m (memory) and #p (control)");
 }
 
+// The same until the host's clock ticks, or the program makes a call by which others could have told it something: so
+// long, what it sees of the host's directories may be what was there a moment ago.
+uint64_t present_moment() {
+  trap::FastState& fast = trap::worker().fast;
+  timespec now = {};
+  if (fast.host_clock == nullptr || fast.host_clock(CLOCK_MONOTONIC_COARSE, &now) != 0)
+    host::read_clock_by_call(CLOCK_MONOTONIC_COARSE, now);
+  constexpr uint64_t spread = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio
+  return fast.told * spread + static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<pip::HostTree>> host_tree() {
   return pip::HostTree::create("/", {.keep = [](int fd) { return static_cast<int>(keep_fd(fd)); },
                                      .drop = drop_fd,
                                      .follows_unnamed = true,
-                                     .link_target = proc_link_target});
+                                     .link_target = proc_link_target,
+                                     .moment = present_moment});
 }
 
 ns::Checked<ns::Attached> CoreServers::attach(const std::string& name, const std::string&) {

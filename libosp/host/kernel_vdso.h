@@ -21,6 +21,9 @@ Result<Range> keep_kernel_vdso(const KernelPages& pages);
 // may make a system call of its own where the kernel's clock cannot be read so.
 [[nodiscard]] Clock kernel_clock();
 
+// clock_gettime(2), where kernel_clock() cannot be used, or is not there yet: who reads the clock often gets it.
+long read_clock_by_call(clockid_t clock, timespec& now);
+
 // Calls `found` with each function's name and its offset in the image, by the section headers, which the kernel's has.
 struct VdsoFunction {
   std::string_view name;

@@ -46,10 +46,12 @@ long wait_ready(Call& c, int fd, short events) {
 }
 
 Result<std::string> get_string(uint64_t address, size_t limit) {
-  std::string text(std::min<size_t>(limit, 4096), '\0');
-  long size = osp_user_string(text.data(), Call::pointer<char>(address), text.size());
-  if (size == -ENAMETOOLONG && limit > text.size()) {
-    text.resize(limit);
+  char most[256];  // as nearly all fit in
+  long size = osp_user_string(most, Call::pointer<char>(address), std::min(limit, sizeof most));
+  if (size >= 0) return std::string(most, static_cast<size_t>(size));
+  std::string text;
+  for (size_t room = 4096; size == -ENAMETOOLONG && text.size() < limit; room = limit) {
+    text.resize(std::min(limit, room));
     size = osp_user_string(text.data(), Call::pointer<char>(address), text.size());
   }
   if (size < 0) return fail(static_cast<int>(-size));

@@ -34,12 +34,6 @@ pip::WalkError host_error(long result) {
   return pip::WalkError(result == task::restart_sys ? EINTR : static_cast<int>(-result));
 }
 
-std::string host_path_of(const ns::Step& step) {
-  std::string path = *step.server.host_directory();
-  ns::append(path, step.path);
-  return path;
-}
-
 // Opens a step that is the host's so that the program gets the host's own fd. The walk must not leave the
 // name space through a link: the host is told to follow none, and reports are made for the resolver.
 pip::Walked<void> open_on_host(const ns::Step& step, const std::string& path, uint64_t flags, uint32_t mode, long& fd) {
@@ -206,6 +200,15 @@ long open_path(Call& c, PathArgument& path, uint64_t flags, uint32_t mode, uint6
   const long fd = open_host_place(c, request, flags, mode, proc);
   if (fd != -EREMOTE) return fd;
   return proc.empty() ? open_served(c, request, flags, mode) : open_proc(c, proc, flags);
+}
+
+std::string host_path_of(const ns::Step& step) {
+  const std::string& directory = *step.server.host_directory();
+  std::string path;
+  path.reserve(directory.size() + 1 + step.path.size());
+  path = directory;
+  ns::append(path, step.path);
+  return path;
 }
 
 Result<std::string> host_path_of(const PathArgument& path, bool follow) {

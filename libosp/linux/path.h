@@ -39,6 +39,9 @@ long check_access(const pip::Attributes& attributes, uint64_t wanted, bool effec
 // open(2) in the name space; the fd.
 long open_path(Call& call, PathArgument& path, uint64_t flags, uint32_t mode, uint64_t resolve);
 
+// The path on the host, of a step whose server is a directory of the host.
+std::string host_path_of(const ns::Step& step);
+
 // Where a path leads, as a path of the host; ENODEV where another server has it. For what only the host can do.
 Result<std::string> host_path_of(const PathArgument& path, bool follow);
 

@@ -39,9 +39,38 @@ Result<Found> look(PathArgument& path, bool follow) {
   return found;
 }
 
-// stat in all its forms. `forwarded` makes the host's call with a path of the host.
-template <class Host, class Put>
-long stat_with(Call& c, int directory_fd, uint64_t address, uint64_t flags, Host host, Put put_result) {
+// Of the program's memory; 0 where there is none.
+template <class T>
+T value_at(uint64_t address) {
+  T value = {};
+  return get(address, value) ? value : T{};
+}
+
+// What the host says in one call, where it alone decides: none of the names is a link. Null: it takes a closer look.
+template <class Host, class Mode>
+std::optional<long> stat_at_once(const PathArgument& path, bool follow, Host host, Mode mode) {
+  if (path.is_proc()) return std::nullopt;
+  std::optional<long> answer;
+  const auto operation = [&](const ns::Step& step) -> pip::Walked<void> {
+    if (step.server.host_directory() == nullptr || !step.server.parents_are_plain(step.path)) return {};
+    const std::string name = host_path_of(step);
+    if (name.starts_with("/proc/")) return {};
+    const long result = host(name, AT_SYMLINK_NOFOLLOW);
+    if (result < 0) return std::unexpected(pip::WalkError(static_cast<int>(-result)));
+    const bool is_link = S_ISLNK(mode());
+    if (is_link && (step.follow || step.directory)) return {};
+    if (step.directory && !S_ISDIR(mode())) return std::unexpected(pip::WalkError(ENOTDIR));
+    answer = result;
+    return {};
+  };
+  if (const auto place = ns::run(path.table(), path.request(follow), ns::Intent::use, operation); !place)
+    return -place.error().code;
+  return answer;
+}
+
+// stat in all its forms. `host` makes the host's call with a path of the host, `mode` tells what that found.
+template <class Host, class Mode, class Put>
+long stat_with(Call& c, int directory_fd, uint64_t address, uint64_t flags, Host host, Mode mode, Put put_result) {
   const bool empty_allowed = (flags & AT_EMPTY_PATH) != 0;
   PathArgument path(c, directory_fd, address);
   if (path.error() != 0) return path.error();
@@ -53,7 +82,9 @@ long stat_with(Call& c, int directory_fd, uint64_t address, uint64_t flags, Host
     const auto attributes = const_cast<file::Description*>(served)->stat();
     return attributes ? put_result(*attributes) : -attributes.error().code;
   }
-  const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
+  const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+  if (const auto answer = stat_at_once(path, follow, host, mode)) return *answer;
+  const auto found = look(path, follow);
   if (!found) return -found.error().code;
   return found->host ? host(*found->host, found->host_flags) : put_result(found->attributes);
 }
@@ -64,6 +95,7 @@ long stat_at(Call& c, int directory_fd, uint64_t address, uint64_t buffer, uint6
       [&](const std::string& host, int host_flags) {
         return raw::syscall(SYS_newfstatat, AT_FDCWD, host.c_str(), buffer, host_flags);
       },
+      [&] { return value_at<decltype(stat::st_mode)>(buffer + offsetof(struct stat, st_mode)); },
       [&](const pip::Attributes& a) { return put_stat(buffer, a); });
 }
 
@@ -154,6 +186,7 @@ long sys_statx(Call& c) {
         const uint64_t at_flags = (c.c & ~uint64_t{AT_SYMLINK_NOFOLLOW}) | static_cast<uint64_t>(host_flags);
         return raw::syscall(SYS_statx, AT_FDCWD, host.c_str(), at_flags, c.d, c.e);
       },
+      [&] { return value_at<decltype(statx::stx_mode)>(c.e + offsetof(struct statx, stx_mode)); },
       [&](const pip::Attributes& a) { return put_statx(c.e, a); });
 }
 

@@ -37,16 +37,6 @@ long sleep_until(Call& c, uint64_t deadline, uint64_t rest) {
   }
 }
 
-// Who reads the clock often gets the kernel's vDSO for it; moving it costs as much as a hundred calls.
-void keep_clock_if_often() {
-  constexpr int often = 100;
-  static int calls = 0;
-  if (calls > often || ++calls <= often || host::kernel_clock() != nullptr) return;
-  const auto pages = host::find_kernel_pages();
-  const auto kept = pages ? host::keep_kernel_vdso(*pages) : std::unexpected(pages.error());
-  if (!kept) log::debug("time", "the kernel's vDSO cannot be used: {}", describe(kept.error()));
-}
-
 }  // namespace
 
 timespec to_timespec(int64_t ns) { return {ns / second_ns, ns % second_ns}; }
@@ -66,9 +56,8 @@ uint64_t host_deadline(const Call& c, int clock, const timespec& when, bool abso
 }
 
 long sys_clock_gettime(Call& c) {
-  keep_clock_if_often();
   timespec now = {};
-  const long result = raw::syscall(SYS_clock_gettime, c.a, &now);
+  const long result = host::read_clock_by_call(static_cast<clockid_t>(c.a), now);
   if (result < 0) return result;
   if (c.a == CLOCK_MONOTONIC || c.a == CLOCK_MONOTONIC_RAW || c.a == CLOCK_MONOTONIC_COARSE || c.a == CLOCK_BOOTTIME)
     now = to_timespec(to_ns(now) + c.process.clock_offset_ns);

@@ -63,9 +63,10 @@ void call_handler(Thread& thread, const siginfo_t& info) {
   if ((action.flags & SA_RESETHAND) != 0) stored.handler = 0;
   settle_call(thread, action);
   const Mask back = thread.signals.saved_mask.value_or(thread.signals.mask);
-  const trap::Worker& worker = trap::worker();
+  trap::Worker& worker = trap::worker();
   const bool fault = info.si_code > 0 && (bit(info.si_signo) &
                                           (bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE) | bit(SIGILL) | bit(SIGTRAP))) != 0;
+  ++worker.fast.told;
   const auto pushed =
       push_frame(thread, action, info, back, fault ? worker.fault_error : 0, fault ? worker.fault_trap : 0);
   if (!pushed) thread.process.end(W_EXITCODE(0, SIGSEGV));

@@ -17,7 +17,7 @@ constexpr long declined = static_cast<long>(OSP_FAST_DECLINED);
 constexpr long largest_write = 4096;  // PIPE_BUF (pipe(7))
 constexpr int64_t second_ns = 1'000'000'000;
 
-const FastState& state() { return worker().fast; }
+FastState& state() { return worker().fast; }
 long number() { return static_cast<long>(worker().regs->orig_rax); }
 
 // Or the core's own, which is none for the program.
@@ -85,6 +85,7 @@ long forward_fd(long fd, long b, long c, long d, long e, long f) {
 long forward_waiting(long fd, long b, long c, long d, long e, long f) {
   if (is_served(fd)) return declined;
   const long result = osp_blocking_syscall(number(), fd, b, c, d, e, f);
+  ++state().told;
   return result == -EINTR ? declined : result;
 }
 

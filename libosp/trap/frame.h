@@ -52,6 +52,7 @@ struct FastState {
   const uint8_t* served = nullptr;                // for each fd whether the core serves it
   size_t served_count = 0;
   uint32_t core_fds_from = 0;  // fds from here on may be the core's own
+  uint64_t told = 0;           // calls by which the program may have learnt of what others did
 };
 
 // A host thread that runs fibers; gs points here while it lives.

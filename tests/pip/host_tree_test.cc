@@ -55,6 +55,23 @@ TEST_F(HostTreeTest, ReadsAndWrites) {
   EXPECT_EQ(opened("d/f", {.read = true})->write(0, bytes("x")).error(), Error(EBADF));
 }
 
+uint64_t moment = 0;
+
+TEST_F(HostTreeTest, KnowsADirectoryForAMoment) {
+  moment = 1;
+  const auto tree = std::move(*HostTree::create(root_, {.moment = [] { return moment; }}));
+  EXPECT_TRUE(tree->parents_are_plain("d"));
+  EXPECT_TRUE(tree->parents_are_plain("d/f"));
+  EXPECT_FALSE(tree->parents_are_plain("d/l/x"));
+  std::filesystem::rename(root_ + "/d", root_ + "/o");
+  symlink("o", (root_ + "/d").c_str());
+  EXPECT_TRUE(tree->parents_are_plain("d/f"));
+  moment = 2;
+  EXPECT_FALSE(tree->parents_are_plain("d/f"));
+  EXPECT_TRUE(tree->stat("d/f").error().is_link());
+  EXPECT_FALSE(tree_->parents_are_plain("o/f"));  // without a moment nothing is known
+}
+
 TEST_F(HostTreeTest, StopsAtLinksAndSaysWhere) {
   const auto on_the_way = tree_->open("d/l/x", {.read = true});
   ASSERT_FALSE(on_the_way);
