@@ -129,7 +129,7 @@ void capture_limits(Capture& c) {
 void capture_program(Capture& c) {
   const task::Program& from = c.process.program;
   Program& to = c.image().program;
-  to.exe = from.path, to.argv = from.arguments, to.envp = from.environment;
+  to.exe = from.where(), to.argv = from.arguments, to.envp = from.environment;
   const auto* words = reinterpret_cast<const std::byte*>(from.auxv.data());
   to.auxv.assign(words, words + from.auxv.size() / 2 * 2 * sizeof(uint64_t));
   to.argument_start = from.arguments_start, to.argument_end = from.arguments_end;

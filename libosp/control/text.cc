@@ -74,7 +74,7 @@ std::string status_text(const task::Process& p) {
   return fmt::format(
       "pid: {}\nhost-pid: {}\nname: {}\nexe: {}\narguments: {}\ndirectory: {}\nthreads: {}\nfds: {}\nmapped-bytes: {}\n"
       "version: {}\n",
-      p.pid, p.host_pid, p.threads.front()->name.data(), p.program.path, joined(p.program.arguments), p.names->cwd(),
+      p.pid, p.host_pid, p.threads.front()->name.data(), p.program.where(), joined(p.program.arguments), p.names->cwd(),
       p.threads.size(), fds, mapped, OSP_VERSION);
 }
 

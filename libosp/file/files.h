@@ -98,6 +98,8 @@ class Files {
   std::map<int, std::string> directories_;
 };
 
+// What the host calls the file that an fd is open on; empty: it does not tell.
+std::string host_path_of(int fd);
 // Every open fd of the host process, the core's own too.
 std::vector<int> open_fds();
 

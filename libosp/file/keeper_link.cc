@@ -67,7 +67,7 @@ Result<void> Link::block(pip::shm::Header& header, uint32_t seen) {
       plain ? raw::syscall(SYS_futex, &header.replies, FUTEX_WAIT, seen, &limit, 0, 0)
             : osp_blocking_syscall(SYS_futex, raw::arg(&header.replies), FUTEX_WAIT, seen, raw::arg(&limit), 0, 0);
   if (result == -ETIMEDOUT) return fail(ETIMEDOUT);
-  if (result != -EINTR || exclusive_) return {};
+  if (!trap::was_interrupted(result) || exclusive_) return {};
   process.collect_signals();
   const task::Thread* const thread = process.scheduler.current();
   return thread != nullptr && is_fatal(*thread) ? fail(EINTR) : Result<void>{};

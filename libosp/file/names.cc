@@ -43,12 +43,6 @@ std::string host_cwd() {
   return size > 0 && buffer[0] == '/' ? std::string(buffer) : "/";
 }
 
-std::string host_path_of(int fd) {
-  char target[4096];
-  const long size = raw::syscall(SYS_readlink, fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
-  return size > 0 ? std::string(target, static_cast<size_t>(size)) : std::string();
-}
-
 }  // namespace
 
 Names::Names() : space_(std::make_shared<ns::Namespace>(host_root())) {}

@@ -44,11 +44,9 @@ ProgramFile ProgramFile::of_host(int fd, uint64_t device, uint64_t inode, uint64
   return file;
 }
 
-std::string ProgramFile::path() const {
-  if (!path_.empty()) return path_;
-  char target[4096];
-  const long size = raw::syscall(SYS_readlink, fmt::format("/proc/self/fd/{}", fd_).c_str(), target, sizeof target);
-  return size > 0 ? std::string(target, static_cast<size_t>(size)) : std::string();
+int ProgramFile::keep() {
+  const int fd = std::exchange(fd_, -1);
+  return fd < 0 ? fd : static_cast<int>(keep_fd(fd));
 }
 
 ProgramFile ProgramFile::of_server(std::unique_ptr<pip::File> served, std::string path,

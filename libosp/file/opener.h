@@ -19,8 +19,10 @@ class ProgramFile final : public load::Source {
 
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) override;
   [[nodiscard]] uint64_t size() const override { return size_; }
-  // Absolute and without symbolic links; empty if the host does not tell.
-  [[nodiscard]] std::string path() const;
+  // Absolute and without symbolic links, where that is not the host's name.
+  [[nodiscard]] const std::string& path() const { return path_; }
+  // The host's file as one of the core's fds, now the caller's. -1: it is not the host's.
+  int keep();
   // What the name space calls it, where that is not the host's name.
   void rename(std::string path) { path_ = std::move(path); }
   // Maps a part privately at `address` (MAP_FIXED).

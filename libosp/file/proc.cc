@@ -235,7 +235,7 @@ Result<ProcEntry> find_proc(std::string_view path) {
   if (!rest) return fail(ENOENT);
   const Thread* thread = tid == 0 ? p.threads.front().get() : task::process().find_thread(tid);
   if (thread == nullptr) return fail(ENOENT);
-  if (*rest == "exe") return ProcEntry{Kind::link, S_IFLNK | 0777, p.program.path};
+  if (*rest == "exe") return ProcEntry{Kind::link, S_IFLNK | 0777, p.program.where()};
   if (*rest == "cwd") return ProcEntry{Kind::link, S_IFLNK | 0777, p.names->cwd()};
   if (rest->starts_with("fd/") && rest->size() > 3) return fd_entry(rest->substr(3));
   if (rest->starts_with("fd")) return directory(0500, fd_names);

@@ -9,6 +9,9 @@ namespace {
 
 constexpr size_t max_string = 131072, max_strings_size = 6 * 1024 * 1024;
 
+// Whether the call that is served was made before and ended early, by the fast way or before it began again.
+bool was_begun() { return trap::worker().fast.interrupted || task::process().scheduler.current()->restarting; }
+
 }  // namespace
 
 long forward(Call& c) { return raw::syscall(c.nr, c.a, c.b, c.c, c.d, c.e, c.f); }
@@ -16,6 +19,7 @@ long forward(Call& c) { return raw::syscall(c.nr, c.a, c.b, c.c, c.d, c.e, c.f);
 long block_in_host(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f, long restart) {
   const auto s = [](uint64_t value) { return static_cast<long>(value); };
   const long result = osp_blocking_syscall(nr, s(a), s(b), s(c), s(d), s(e), s(f));
+  if (result == OSP_NOT_BEGUN) return was_begun() ? restart : static_cast<long>(task::restart_always);
   return result == -EINTR ? restart : result;
 }
 

@@ -31,7 +31,8 @@ long forward_blocking(Call& call);
 long forward_fd(Call& call);
 long forward_fd_blocking(Call& call);
 
-// The host's call, interruptible: -EINTR becomes restart_sys (or `restart`).
+// The host's call, interruptible: -EINTR becomes restart_sys (or `restart`). When a signal came before the call could
+// be made it is restart_always, as if it had come before the program made its own.
 long block_in_host(long nr, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0, uint64_t e = 0,
                    uint64_t f = 0, long restart = task::restart_sys);
 

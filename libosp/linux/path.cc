@@ -31,7 +31,7 @@ pip::OpenMode mode_of(const Call& c, uint64_t flags, uint32_t permissions) {
 }
 
 pip::WalkError host_error(long result) {
-  return pip::WalkError(result == task::restart_sys ? EINTR : static_cast<int>(-result));
+  return pip::WalkError(task::is_restart(result) ? EINTR : static_cast<int>(-result));
 }
 
 // Opens a step that is the host's so that the program gets the host's own fd. The walk must not leave the
@@ -68,7 +68,7 @@ long open_host_place(Call& c, const ns::Request& request, uint64_t flags, uint32
     return {};
   };
   const auto place = ns::run(c.process.names->table(), request, intent, operation);
-  if (!place) return fd == task::restart_sys ? fd : -place.error().code;
+  if (!place) return task::is_restart(fd) ? fd : -place.error().code;
   if (!is_host || !proc.empty()) return -EREMOTE;
   struct stat st = {};
   raw::syscall(SYS_fstat, fd, &st);

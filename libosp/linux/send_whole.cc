@@ -67,8 +67,8 @@ long send_whole(Call& c, int fd, Buffers left, const std::function<long(Buffers&
     if (const long wait = wait_ready(c, fd, POLLOUT); wait != 0) return total > 0 ? total : wait;
     const long done = send(left, alone);
     if (done == -EAGAIN && !alone) continue;
-    if (done == -EINTR && total == 0) return task::restart_sys;
-    if (done < 0 && done != -EINTR) return total > 0 ? total : done;
+    if (trap::was_interrupted(done) && total == 0) return task::restart_sys;
+    if (done < 0 && !trap::was_interrupted(done)) return total > 0 ? total : done;
     if (done > 0) total += done, left.advance(static_cast<size_t>(done));
     if (c.process.signal_waits(c.thread)) break;
   }

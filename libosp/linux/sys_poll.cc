@@ -47,7 +47,7 @@ long poll_until(Call& c, std::vector<pollfd>& fds, uint64_t deadline) {
       const timespec left = time_left(deadline);
       const long result = osp_blocking_syscall(SYS_ppoll, raw::arg(fds.data()), raw::arg(fds.size()),
                                                deadline == no_deadline ? 0 : raw::arg(&left), 0, 8, 0);
-      if (result != -EINTR) return result;
+      if (!trap::was_interrupted(result)) return result;
       continue;
     }
     const long ready = raw::syscall(SYS_ppoll, fds.data(), fds.size(), &none, 0, 8);
@@ -143,7 +143,7 @@ long epoll_until(Call& c, uint64_t deadline) {
       const long result =
           osp_blocking_syscall(SYS_epoll_pwait2, static_cast<long>(c.a), static_cast<long>(c.b), static_cast<long>(c.c),
                                deadline == no_deadline ? 0 : raw::arg(&left), 0, 8);
-      if (result != -EINTR) return result;
+      if (!trap::was_interrupted(result)) return result;
       continue;
     }
     const long ready = raw::syscall(SYS_epoll_pwait, c.a, c.b, c.c, 0, 0, 8);

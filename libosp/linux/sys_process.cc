@@ -89,20 +89,22 @@ long sys_exit_group(Call& c) { c.process.end(W_EXITCODE(static_cast<int>(c.a) & 
 long sys_wait4(Call& c) {
   if (c.process.single_threaded() || (c.c & WNOHANG) != 0) return block_in_host(SYS_wait4, c.a, c.b, c.c, c.d);
   for (;;) {
+    const uint64_t seen = c.process.child_changes();
     const long result = raw::syscall(SYS_wait4, c.a, c.b, c.c | WNOHANG, c.d);
     if (result != 0) return result;
-    if (c.process.await_child(c.thread) == task::Wake::signal) return task::restart_sys;
+    if (c.process.await_child(c.thread, seen) == task::Wake::signal) return task::restart_sys;
   }
 }
 
 long sys_waitid(Call& c) {
   if (c.process.single_threaded() || (c.d & WNOHANG) != 0) return block_in_host(SYS_waitid, c.a, c.b, c.c, c.d, c.e);
   for (;;) {
+    const uint64_t seen = c.process.child_changes();
     siginfo_t info = {};
     const long result = raw::syscall(SYS_waitid, c.a, c.b, &info, c.d | WNOHANG, c.e);
     if (result < 0) return result;
     if (info.si_pid != 0) return c.c == 0 || put(c.c, info) ? 0 : -EFAULT;
-    if (c.process.await_child(c.thread) == task::Wake::signal) return task::restart_sys;
+    if (c.process.await_child(c.thread, seen) == task::Wake::signal) return task::restart_sys;
   }
 }
 

@@ -25,7 +25,7 @@ long sleep_until(Call& c, uint64_t deadline, uint64_t rest) {
       const timespec until = to_timespec(static_cast<int64_t>(deadline));
       const long result =
           osp_blocking_syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, raw::arg(&until), 0, 0, 0);
-      if (result == -EINTR) why = task::Wake::signal;
+      if (trap::was_interrupted(result)) why = task::Wake::signal;
     } else {
       why = c.process.scheduler.park(c.thread, deadline, true);
     }

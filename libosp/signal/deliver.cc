@@ -53,6 +53,11 @@ void rewind(Thread& thread) {
 void settle_call(Thread& thread, const Action& action) {
   const long code = std::exchange(thread.interrupted, 0);
   if (code == 0) return;
+  if (code == task::restart_always) {
+    rewind(thread);
+    thread.rewound_rip = 0;  // it begins for the first time
+    return;
+  }
   if (code == task::restart_sys && (action.flags & SA_RESTART) != 0) return rewind(thread);
   thread.regs.rax = static_cast<uint64_t>(-EINTR);
 }

@@ -235,6 +235,14 @@ Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& pla
   return {};
 }
 
+// Closes what it was loaded from, but for what answers /proc/self/exe.
+void remember_file(Program& program, Candidate& found) {
+  file::drop_fd(program.file);
+  program.path = found.file.path();
+  program.file = found.file.keep();
+  found.interpreter_file = file::ProgramFile();
+}
+
 }  // namespace
 
 Result<uintptr_t> map_vdso(Process& p) {
@@ -273,8 +281,9 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
     p.end(SIGSEGV);
   }
   thread.tid = p.pid;
-  const bool first = p.program.path.empty();  // the host's own exec has closed what was to be closed
-  p.program.path = found.file.path();
+  const bool first =
+      p.program.file < 0 && p.program.path.empty();  // the host's own exec has closed what was to be closed
+  remember_file(p.program, found);
   p.program.arguments = std::move(found.argv);
   p.program.environment = std::move(envp);
   if (!first) p.files->close_on_exec();

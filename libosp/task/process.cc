@@ -23,6 +23,8 @@ Process* instance = nullptr;
 
 }  // namespace
 
+std::string Program::where() const { return path.empty() ? file::host_path_of(file) : path; }
+
 Process& process() { return *instance; }
 void set_process(Process* p) { instance = p; }
 
@@ -89,9 +91,11 @@ bool Process::has_signal(const Thread& thread) const {
   return false;
 }
 
-Wake Process::await_child(Thread& thread) {
+Wake Process::await_child(Thread& thread, uint64_t seen) {
+  if (signal_waits(thread)) return Wake::signal;
+  if (child_changes_ != seen) return Wake::woken;
   child_waiters_.push_back(&thread);
-  const Wake why = scheduler.park(thread, 0, true);
+  const Wake why = scheduler.park_now(thread, 0, true);
   std::erase(child_waiters_, &thread);
   return why;
 }
@@ -125,8 +129,10 @@ void Process::after_fork() {
 }
 
 void Process::send(const siginfo_t& info) {
-  if (info.si_signo == SIGCHLD)
+  if (info.si_signo == SIGCHLD) {
+    ++child_changes_;
     for (Thread* waiter : child_waiters_) scheduler.wake(*waiter, Wake::woken);
+  }
   const signal::Mask bit = signal::bit(info.si_signo);
   const auto blocks = [bit](const auto& t) { return (t->signals.mask & bit) != 0; };
   const bool blocked_by_all = std::all_of(threads.begin(), threads.end(), blocks);

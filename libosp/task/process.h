@@ -22,7 +22,10 @@ namespace osp::task {
 
 // What the program was started as; replaced by execve.
 struct Program {
-  std::string path;  // in the name space, absolute: /proc/self/exe
+  std::string path;  // in the name space, absolute; empty: the host knows it
+  int file = -1;     // then: a core's fd
+  // What /proc/self/exe shows now.
+  [[nodiscard]] std::string where() const;
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
   std::vector<uint64_t> auxv;
@@ -79,8 +82,10 @@ class Process {
   // Called with every thread stopped, and what the control signal carried. Null: nobody may stop us.
   void (*serve_stop)(Thread& thread, uint64_t reason) = nullptr;
 
-  // Parks a thread until a child may have changed state, or a signal comes for it.
-  Wake await_child(Thread& thread);
+  // How often a child has changed state, as far as signals have been collected; parks a thread until it is more than
+  // `seen` (read before the children were looked at), or a signal comes for it.
+  [[nodiscard]] uint64_t child_changes() const { return child_changes_; }
+  Wake await_child(Thread& thread, uint64_t seen);
   // In a forked child: what must not be shared with the parent.
   void after_fork();
 
@@ -97,6 +102,7 @@ class Process {
   uint64_t stop_reason_ = 0;
   Thread* stopper_ = nullptr;  // calls serve_stop
   std::vector<Thread*> child_waiters_;
+  uint64_t child_changes_ = 0;
 };
 
 Process& process();

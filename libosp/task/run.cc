@@ -21,8 +21,8 @@ void serve_call(Thread& thread) {
   for (;;) {
     const long result = linux::call(thread);
     if (result == call_was_replaced) return;
-    const bool interrupted = result == restart_sys || result == restart_nohand || result == restart_block;
-    if (!interrupted) {
+    trap::worker().fast.interrupted = false;
+    if (!is_restart(result)) {
       r.rax = static_cast<uint64_t>(result);
       return;
     }

@@ -145,6 +145,10 @@ void Scheduler::yield_and_look(Thread& thread) {
 
 Wake Scheduler::park(Thread& thread, uint64_t deadline_ns, bool interruptible) {
   if (interruptible && thread.process.signal_waits(thread)) return Wake::signal;
+  return park_now(thread, deadline_ns, interruptible);
+}
+
+Wake Scheduler::park_now(Thread& thread, uint64_t deadline_ns, bool interruptible) {
   thread.wake = Wake::none;
   thread.interruptible = interruptible;
   thread.state = RunState::parking;

@@ -30,6 +30,8 @@ class Scheduler {
   // Stops `thread` (the caller) until wake(), the deadline (absolute CLOCK_MONOTONIC ns of the host; 0:
   // none) or, if interruptible, a signal for it. Wake::signal may come before anything is waited for.
   Wake park(Thread& thread, uint64_t deadline_ns, bool interruptible);
+  // The same when signals have been looked at: between that look and this call no fiber may run.
+  Wake park_now(Thread& thread, uint64_t deadline_ns, bool interruptible);
   void wake(Thread& thread, Wake why);
 
   // Parks until one of `fds` is ready, as poll(2) (revents are not set: ask again), with park()'s results.

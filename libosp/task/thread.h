@@ -15,10 +15,15 @@ class Process;
 // Linux's numbers (include/linux/errno.h), with its meanings.
 enum Restart : long {
   restart_sys = -512,        // start again if the handler has SA_RESTART, else EINTR
+  restart_always = -513,     // start again: nothing of it was done
   restart_nohand = -514,     // EINTR if a handler ran, else start again
   restart_block = -516,      // the same, keeping restart_deadline
   call_was_replaced = -517,  // registers were set by the call itself (execve, rt_sigreturn)
 };
+
+inline bool is_restart(long result) {
+  return result == restart_sys || result == restart_always || result == restart_nohand || result == restart_block;
+}
 
 enum class Wake { none, woken, timeout, signal };
 enum class RunState { running, ready, parking, parked };

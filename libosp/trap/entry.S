@@ -264,7 +264,7 @@ osp_block_begin:
 osp_block_end:
         ret
 osp_block_interrupted:
-        movq $-4, %rax
+        movq $OSP_NOT_BEGUN, %rax
         ret
         .cfi_endproc
         .size osp_blocking_syscall, . - osp_blocking_syscall

@@ -86,7 +86,8 @@ long forward_waiting(long fd, long b, long c, long d, long e, long f) {
   if (is_served(fd)) return declined;
   const long result = osp_blocking_syscall(number(), fd, b, c, d, e, f);
   ++state().told;
-  return result == -EINTR ? declined : result;
+  state().interrupted = result == -EINTR;
+  return was_interrupted(result) ? declined : result;
 }
 
 // A larger write may end early for a signal of ours, and the core would go on with it.

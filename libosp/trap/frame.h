@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -52,6 +53,7 @@ struct FastState {
   const uint8_t* served = nullptr;                // for each fd whether the core serves it
   size_t served_count = 0;
   uint32_t core_fds_from = 0;  // fds from here on may be the core's own
+  bool interrupted = false;    // the call that now goes to the core was made, and a signal ended it
   uint64_t told = 0;           // calls by which the program may have learnt of what others did
 };
 
@@ -78,6 +80,9 @@ struct Worker {
 static_assert(offsetof(Worker, regs) == OSP_WORKER_REGS && offsetof(Worker, iret) == OSP_WORKER_IRET);
 static_assert(offsetof(Worker, core_fs) == OSP_WORKER_CORE_FS && offsetof(Worker, fast) == OSP_WORKER_FAST);
 
+// Of osp_blocking_syscall's results.
+inline bool was_interrupted(long result) { return result == -EINTR || result == OSP_NOT_BEGUN; }
+
 inline Worker& worker() {
   Worker* self;
   asm volatile("mov %%gs:0, %0" : "=r"(self));
@@ -93,8 +98,8 @@ extern "C" {
 void osp_resume();
 void osp_trap_entry();
 
-// A system call that may block, refused with -EINTR when worker().pending is set, with no gap between
-// the check and the call. Interrupted calls return -EINTR too.
+// A system call that may block, refused with OSP_NOT_BEGUN when worker().pending is set, with no gap between the check
+// and the call. One that was made and interrupted returns -EINTR.
 long osp_blocking_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
 // Copies between the core and the program's memory; return 0 or -EFAULT, having copied a part. Not

@@ -45,3 +45,6 @@
 // Calls answered with general registers only: numbers below this, and the answer that sends one to the core proper.
 #define OSP_FAST_CALLS 512
 #define OSP_FAST_DECLINED 0x8000000000000000
+
+// What osp_blocking_syscall says of a call that it did not make (ERESTARTNOINTR in include/linux/errno.h).
+#define OSP_NOT_BEGUN -513
