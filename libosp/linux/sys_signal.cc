@@ -123,7 +123,7 @@ long sys_rt_sigtimedwait(Call& c) {
       const timespec left = to_timespec(deadline == 0 ? 0 : static_cast<int64_t>(deadline - task::host_now_ns()));
       osp_blocking_syscall(SYS_ppoll, 0, 0, deadline == 0 ? 0 : raw::arg(&left), 0, 8, 0);
     } else {
-      c.process.scheduler.park(c.thread, deadline, true);
+      c.process.scheduler.park_now(c.thread, deadline, true);  // a wanted signal is blocked: park() would not see it
     }
     c.thread.signals.waiting_for = 0;
   }

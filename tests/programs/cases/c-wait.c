@@ -14,6 +14,9 @@ static void count(int signo) {
 }
 
 static void *spin(void *unused) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, NULL);  // or the signals that others wait for come here
   while (!over) {}
   return unused;
 }
@@ -65,6 +68,21 @@ static void stopped(const char *name, int children) {
   printf("%s: %d of %d\n", name, right, 2 * children);
 }
 
+static void by_sigwait(const char *name, int children) {
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGCHLD);
+  NEED(-pthread_sigmask(SIG_BLOCK, &wanted, NULL));
+  int right = 0;
+  for (int i = 0; i < children; i++) {
+    struct timespec limit = {10, 0};
+    pid_t pid = child(i);
+    right += sigtimedwait(&wanted, NULL, &limit) == SIGCHLD && waitpid(pid, NULL, 0) == pid;
+  }
+  NEED(-pthread_sigmask(SIG_UNBLOCK, &wanted, NULL));
+  printf("%s: %d of %d by sigtimedwait\n", name, right, children);
+}
+
 int main(void) {
   by_waitpid("without a handler", 200);
   struct sigaction action = {.sa_handler = count};
@@ -73,11 +91,14 @@ int main(void) {
   by_waitid("with a handler", 200);
   stopped("stopped", 50);
   printf("handled at least %d\n", handled >= 450 ? 450 : handled);
+  by_sigwait("alone", 200);
   signal(SIGCHLD, SIG_DFL);
   pthread_t spinner;
   NEED(-pthread_create(&spinner, NULL, spin, NULL));
   by_waitpid("beside a thread", 200);
   by_waitid("beside a thread", 200);
+  NEED(signal(SIGCHLD, count) == SIG_ERR ? -1 : 0);
+  by_sigwait("beside a thread", 200);
   over = 1;
   pthread_join(spinner, NULL);
   return 0;
