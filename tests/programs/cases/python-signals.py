@@ -85,13 +85,17 @@ for s in (signal.SIGTERM, signal.SIGSEGV, signal.SIGPIPE, signal.SIGABRT, signal
         os._exit(99)
     status = os.waitpid(child, 0)[1]
     print(s, os.WIFSIGNALED(status), os.WTERMSIG(status))
+ends = os.pipe()
 child = os.fork()
 if child == 0:
     os.kill(os.getpid(), signal.SIGSTOP)
+    os.read(ends[0], 1)  # an end would hide that it went on
     os._exit(5)
 print(os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1]))
 os.kill(child, signal.SIGCONT)
-print(os.WIFCONTINUED(os.waitpid(child, os.WCONTINUED)[1]), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(os.WIFCONTINUED(os.waitpid(child, os.WCONTINUED)[1]))
+os.write(ends[1], b"x")
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 try:
     os.kill(child, 0)
 except ProcessLookupError as error:

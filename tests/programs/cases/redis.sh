@@ -22,7 +22,7 @@ until cli INFO persistence | grep -q 'rdb_bgsave_in_progress:0'; do :; done
 cli INFO persistence | grep -c 'rdb_last_bgsave_status:ok'
 redis-cli -s sock --csv SUBSCRIBE news >heard & listener=$!
 until [ "$(cli PUBLISH news hello)" = 1 ]; do :; done
-until grep -q message heard; do :; done
+until grep -q hello heard; do :; done
 { kill $listener; wait $listener; } 2>/dev/null; cat heard
 (cli BLPOP queue 0 >popped) & until cli CLIENT LIST | grep -q cmd=blpop; do :; done; cli RPUSH queue item; wait $!; cat popped
 cli SET fleeting x PX 1 >/dev/null; until [ "$(cli EXISTS fleeting)" = 0 ]; do :; done; echo expired
