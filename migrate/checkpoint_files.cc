@@ -1,4 +1,5 @@
 // The program's open files for an image. Its fds are the host's of the same numbers (file/files.h).
+#include <asm/ioctls.h>
 #include <asm/termbits.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -28,6 +29,12 @@ struct Opened {
   std::string link, info;  // readlink and fdinfo
   uint32_t description = none;
 };
+
+// Whether the peer of a unix socket has something to read: of one that is not accepted, nobody can tell what.
+bool has_sent(int fd) {
+  int unread = 0;
+  return raw::syscall(SYS_ioctl, fd, TIOCOUTQ, &unread) < 0 || unread != 0;
+}
 
 class FileCapture {
  public:
@@ -330,7 +337,10 @@ void FileCapture::connect_pairs() {
     const auto other = std::find_if(opened_.begin(), opened_.end(), [&](const Opened& o) {
       return peer != peers.end() && S_ISSOCK(o.st.st_mode) && o.st.st_ino == peer->second;
     });
-    if (other != opened_.end()) {
+    const bool waits = other != opened_.end() && description(*other).comeback == Comeback::listen;
+    if (waits && has_sent(file.fd)) {
+      c_.note(file.fd, "connection not accepted yet, with data: the program will see that it was reset", false);
+    } else if (other != opened_.end()) {
       d.socket.pair = other->description;
       d.comeback = Comeback::contents;
     } else if (file.fd <= last_standard && d.socket.family == AF_UNIX) {

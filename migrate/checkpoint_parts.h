@@ -81,6 +81,7 @@ Result<void> capture_memory(Capture& capture);
 // One socket of the program.
 Result<void> capture_socket(Capture& capture, int fd, Description& description);
 // Which unix sockets are each other's ends (by inode), as far as the host tells.
+// The peer of one that waits to be accepted is the listening socket.
 std::map<uint64_t, uint64_t> unix_peers();
 
 // "/proc/self/…" as text; empty where it cannot be read.

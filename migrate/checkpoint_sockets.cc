@@ -119,7 +119,29 @@ Result<void> capture_socket(Capture& c, int fd, Description& d) {
   return {};
 }
 
-// sock_diag(7): every unix socket of this network name space, with its peer.
+namespace {
+
+// What one socket's attributes say: its peer, and as a listening one those that wait to be accepted.
+void take_peers(const unix_diag_msg& message, size_t size, std::map<uint64_t, uint64_t>& peers) {
+  const auto* start = reinterpret_cast<const char*>(&message);
+  for (size_t at = NLMSG_ALIGN(sizeof message); at + sizeof(nlattr) <= size;) {
+    nlattr attribute = {};
+    std::memcpy(&attribute, start + at, sizeof attribute);
+    if (attribute.nla_len < sizeof attribute) break;
+    const bool is_peer = attribute.nla_type == UNIX_DIAG_PEER, is_waiting = attribute.nla_type == UNIX_DIAG_ICONS;
+    for (size_t word = at + sizeof attribute; word + 4 <= std::min(size, at + attribute.nla_len); word += 4) {
+      uint32_t inode = 0;
+      std::memcpy(&inode, start + word, sizeof inode);
+      if (is_peer && inode != 0) peers[message.udiag_ino] = inode;
+      if (is_waiting && inode != 0) peers[inode] = message.udiag_ino;
+    }
+    at += NLMSG_ALIGN(attribute.nla_len);
+  }
+}
+
+}  // namespace
+
+// sock_diag(7): every unix socket of this network name space that has one, with its peer.
 std::map<uint64_t, uint64_t> unix_peers() {
   std::map<uint64_t, uint64_t> peers;
   const long fd = raw::syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -133,7 +155,7 @@ std::map<uint64_t, uint64_t> unix_peers() {
   ask.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   ask.request.sdiag_family = AF_UNIX;
   ask.request.udiag_states = ~0U;
-  ask.request.udiag_show = UDIAG_SHOW_PEER;
+  ask.request.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS;
   bool more = raw::syscall(SYS_sendto, fd, &ask, sizeof ask, 0, 0, 0) > 0;
   alignas(nlmsghdr) std::array<char, 32768> buffer;
   while (more) {
@@ -144,16 +166,7 @@ std::map<uint64_t, uint64_t> unix_peers() {
       if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR) more = false;
       if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY) continue;
       const auto* message = static_cast<const unix_diag_msg*>(NLMSG_DATA(head));
-      for (size_t at = NLMSG_ALIGN(sizeof *message); at + sizeof(nlattr) <= NLMSG_PAYLOAD(head, 0);) {
-        const auto* attribute = reinterpret_cast<const nlattr*>(reinterpret_cast<const char*>(message) + at);
-        if (attribute->nla_type == UNIX_DIAG_PEER) {
-          uint32_t peer = 0;
-          std::memcpy(&peer, attribute + 1, sizeof peer);
-          peers[message->udiag_ino] = peer;
-        }
-        if (attribute->nla_len < sizeof *attribute) break;
-        at += NLMSG_ALIGN(attribute->nla_len);
-      }
+      take_peers(*message, NLMSG_PAYLOAD(head, 0), peers);
     }
   }
   raw::close(static_cast<int>(fd));

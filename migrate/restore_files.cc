@@ -215,6 +215,9 @@ Restored FileRestore::make_all() {
     if (d.signal != 0) raw::syscall(SYS_fcntl, kept, F_SETSIG, d.signal);
     made_.push_back(static_cast<int>(kept));
   }
+  for (uint32_t i = 0; i < made_.size(); ++i)
+    if (const long connected = connect_to_listener(r_.manifest, i, made_[i]); connected < 0)
+      return because(what(i), connected);
   for (const auto& [pipe, ends] : pipes_)
     for (const int end : ends) file::drop_fd(end);
   return {};

@@ -52,6 +52,9 @@ Restored restore_files(Restore& restore);
 // A core's fd, or minus an errno, for one socket; pairs are made by their first end, which leaves the second in
 // `others` under the other description's index.
 long restore_socket(const Manifest& manifest, uint32_t index, std::map<uint32_t, int>& others);
+// When all are made: connects a socket that waited to be accepted by a listening one of the same image. 0, also for all
+// others, or minus an errno.
+long connect_to_listener(const Manifest& manifest, uint32_t index, int fd);
 // All but the threads' fibers; timers run from here on.
 Restored restore_process(Restore& restore);
 

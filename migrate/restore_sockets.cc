@@ -35,7 +35,12 @@ void remove_stale(const Socket& s) {
   raw::close(static_cast<int>(probe));
 }
 
-long make_bound(const Socket& s) {
+bool waits_for_accept(const Manifest& manifest, const Description& d) {
+  return d.kind == DescriptionKind::socket && d.comeback == Comeback::contents && d.socket.pair != none &&
+         manifest.descriptions[d.socket.pair].comeback == Comeback::listen;
+}
+
+long make_bound(const Socket& s, bool connects = true) {
   const long fd = make(s);
   if (fd < 0) return fd;
   set_options(fd, s);
@@ -45,7 +50,7 @@ long make_bound(const Socket& s) {
     result = raw::syscall(SYS_bind, fd, s.local.data(), s.local.size());
   }
   if (result >= 0 && s.backlog >= 0) result = raw::syscall(SYS_listen, fd, s.backlog);
-  if (result >= 0 && s.backlog < 0 && !s.peer.empty())
+  if (result >= 0 && connects && s.backlog < 0 && !s.peer.empty())
     result = raw::syscall(SYS_connect, fd, s.peer.data(), s.peer.size());
   if (result >= 0) return fd;
   raw::close(static_cast<int>(fd));
@@ -130,6 +135,8 @@ long restore_socket(const Manifest& manifest, uint32_t index, std::map<uint32_t,
   long fd = -1;
   if (const auto made = others.find(index); made != others.end()) {
     fd = made->second;
+  } else if (waits_for_accept(manifest, d)) {
+    fd = make_bound(s, false);
   } else if (d.comeback == Comeback::contents && s.pair != none) {
     fd = make_pair(s, s.pair, others);
     if (fd >= 0) {
@@ -145,6 +152,13 @@ long restore_socket(const Manifest& manifest, uint32_t index, std::map<uint32_t,
   if (s.shutdown != 0) raw::syscall(SYS_shutdown, fd, s.shutdown - 1);
   raw::syscall(SYS_fcntl, fd, F_SETFL, d.flags & (O_NONBLOCK | O_ASYNC));
   return fd;
+}
+
+long connect_to_listener(const Manifest& manifest, uint32_t index, int fd) {
+  const Description& d = manifest.descriptions[index];
+  if (!waits_for_accept(manifest, d)) return 0;
+  const Bytes& address = manifest.descriptions[d.socket.pair].socket.local;
+  return raw::syscall(SYS_connect, fd, address.data(), address.size());
 }
 
 }  // namespace osp::migrate

@@ -51,7 +51,7 @@ void* work(void* argument) {
 }
 
 struct Files {
-  int regular, deleted, pipe[2], event, timer, epoll, signals, pair[2], memfd, listener, copy;
+  int regular, deleted, pipe[2], event, timer, epoll, signals, pair[2], memfd, listener, unaccepted, copy;
 };
 
 Files make_files() {
@@ -83,6 +83,8 @@ Files make_files() {
   std::strcpy(address.sun_path, "listener");
   expect(bind(f.listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(f.listener, 5) == 0,
          "listen");
+  f.unaccepted = socket(AF_UNIX, SOCK_STREAM, 0);
+  expect(connect(f.unaccepted, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0, "connect to itself");
   f.epoll = epoll_create1(0);
   epoll_event wanted = {};
   wanted.events = EPOLLIN, wanted.data.u64 = 0xabcdef;
@@ -110,6 +112,8 @@ void check_files(const Files& f) {
   expect(read(f.pair[1], buffer, 64) == 5 && write(f.pair[1], "back", 4) == 4 && read(f.pair[0], buffer, 64) == 4,
          "a pair");
   expect(pread(f.memfd, buffer, 6, 0) == 6 && std::memcmp(buffer, "memory", 6) == 0, "a memfd");
+  const int accepted = accept(f.listener, nullptr, nullptr);
+  expect(write(f.unaccepted, "late", 4) == 4 && read(accepted, buffer, 64) == 4, "a connection waits to be accepted");
   const int client = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
