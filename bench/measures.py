@@ -79,7 +79,7 @@ class Measure:
 
     def command(self, world, way):
         if self.kind == "call":
-            return [world.calls, *self.words]
+            return [world.calls, *(word.format(scratch=world.scratch) for word in self.words)]
         if self.kind == "spawn":
             return [world.spawn, self.words[0], *world.prefix(way), *self.words[1:]]
         return list(self.words)
@@ -122,7 +122,7 @@ def calls(scale):
         ("fork-exec", "fork, exec of true and wait, inside", 1.5, "fork-exec-wait", 200),
     ]
     counted = lambda count: str(max(20, int(count * scale)))
-    bound = Measure("stat-bound", "stat of a bound local path", "ns", 1.5, ["stat", counted(200000), "bound/bin/env"], "call",
+    bound = Measure("stat-bound", "stat of a bound local path", "ns", 1.5, ["stat", counted(200000), "{scratch}/bound/bin/env"], "call",
                     ("run",), ("-b", "real=bound"))
     return [bound] + [Measure(name, title, "ns", goal, [kind, counted(count)], "call") for name, title, goal, kind, count in rows]
 
