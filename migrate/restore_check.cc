@@ -13,8 +13,6 @@ namespace {
 
 constexpr int64_t second_ns = 1'000'000'000;
 
-bool is_host_file(const FileRef& file) { return file.server == "#U"; }
-
 // What is different about a file; empty: it is the same one, as far as size and time tell.
 std::string difference(const FileRef& file, const struct stat& st) {
   const int64_t mtime = st.st_mtim.tv_sec * second_ns + st.st_mtim.tv_nsec;

@@ -172,7 +172,7 @@ long FileRestore::make_inherited(uint32_t index) {
 long FileRestore::make(uint32_t index) {
   const Description& d = description(index);
   if (d.comeback == Comeback::inherit) return make_inherited(index);
-  const bool served = d.file != none && r_.manifest.files[d.file].server != "#U";
+  const bool served = d.file != none && !is_host_file(r_.manifest.files[d.file]);
   if (r_.served.contains(index)) return raw::syscall(SYS_memfd_create, "osp", 1);  // its number's placeholder
   if (served) {
     auto opened = file::reopen(r_.process, r_.manifest.files[d.file].path, static_cast<int>(d.flags), d.offset);

@@ -214,7 +214,7 @@ Restored map_area(Restore& restore, Backings& backings, const Area& area) {
 }
 
 bool is_served(const Restore& restore, const Area& area) {
-  return area.kind == AreaKind::shared_file && restore.manifest.files[area.file].server != "#U";
+  return area.kind == AreaKind::shared_file && !is_host_file(restore.manifest.files[area.file]);
 }
 
 Restored load_pages(const Restore& restore) {

@@ -42,6 +42,9 @@ struct Restore {
 // Whether this host can take it. Creates nothing.
 Restored check_restore(const Restore& restore);
 
+// Whether the host has the file; all others are served by the core.
+inline bool is_host_file(const FileRef& file) { return file.server == "#U"; }
+
 // The name space and the working directory in it.
 Restored restore_names(const Restore& restore);
 Restored restore_memory(Restore& restore);

@@ -76,7 +76,7 @@ Restored map_files(Restore& restore, const MemoryTree* tree) {
     if (area.kind != AreaKind::shared_file) continue;
     const FileRef& file = restore.manifest.files[area.file];
     const bool of_trees = std::ranges::any_of(restore.manifest.trees, [&](const auto& t) { return is_in(t, file); });
-    const bool wanted = tree != nullptr ? is_in(*tree, file) : !of_trees && file.server != "#U";
+    const bool wanted = tree != nullptr ? is_in(*tree, file) : !of_trees && !is_host_file(file);
     if (wanted) OSP_TRY(map_one(restore, area));
   }
   return {};

@@ -60,9 +60,8 @@ void add_thread(std::string& out, const task::Process& p, const task::Thread& t)
 }
 
 std::string link_of(int fd) {
-  char target[4096];
-  const long size = raw::syscall(SYS_readlink, fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
-  return size > 0 ? std::string(target, static_cast<size_t>(size)) : "?";
+  std::string path = file::host_path_of(fd);
+  return path.empty() ? "?" : path;
 }
 
 }  // namespace

@@ -20,18 +20,30 @@ struct Found {
   pip::Attributes attributes;
   std::optional<std::string> host{};  // where the host has it
   int host_flags = AT_SYMLINK_NOFOLLOW;
+  bool is_answered = false;  // by what was tried first: the rest is empty
 };
+
+// Tries to answer for a step at once; false: it takes a closer look.
+using AtOnce = ns::FunctionRef<pip::Walked<bool>(const ns::Step&)>;
 
 Result<Found> look_at_proc(const std::string& path) {
   OSP_ASSIGN(const file::ProcEntry entry, file::find_proc(path));
   return Found{.attributes = file::attributes_of(entry)};
 }
 
-Result<Found> look(PathArgument& path, bool follow) {
+Result<Found> look(PathArgument& path, bool follow, AtOnce at_once) {
   if (path.is_proc() && follow) path.follow_proc_links();
   if (path.is_proc()) return look_at_proc(path.text());
-  OSP_ASSIGN(const ns::FoundPlace place, ns::stat(path.table(), path.request(follow)));
-  Found found{.attributes = place.attributes, .host = place.place.host_path()};
+  Found found{};
+  const auto operation = [&](const ns::Step& step) -> pip::Walked<void> {
+    OSP_ASSIGN(found.is_answered, at_once(step));
+    if (found.is_answered) return {};
+    OSP_ASSIGN(found.attributes, ns::look_up(step));
+    return {};
+  };
+  OSP_ASSIGN(const ns::Place place, ns::run(path.table(), path.request(follow), ns::Intent::use, operation));
+  if (found.is_answered) return found;
+  found.host = place.host_path();
   if (!found.host) return found;
   if (file::is_core_proc_file(*found.host)) return look_at_proc(*found.host);
   // A link that is still there is one that only the host can follow.
@@ -46,26 +58,17 @@ T value_at(uint64_t address) {
   return get(address, value) ? value : T{};
 }
 
-// What the host says in one call, where it alone decides: none of the names is a link. Null: it takes a closer look.
+// What the host says in one call, where it alone decides: none of the names is a link.
 template <class Host, class Mode>
-std::optional<long> stat_at_once(const PathArgument& path, bool follow, Host host, Mode mode) {
-  if (path.is_proc()) return std::nullopt;
-  std::optional<long> answer;
-  const auto operation = [&](const ns::Step& step) -> pip::Walked<void> {
-    if (step.server.host_directory() == nullptr || !step.server.parents_are_plain(step.path)) return {};
-    const std::string name = host_path_of(step);
-    if (name.starts_with("/proc/")) return {};
-    const long result = host(name, AT_SYMLINK_NOFOLLOW);
-    if (result < 0) return std::unexpected(pip::WalkError(static_cast<int>(-result)));
-    const bool is_link = S_ISLNK(mode());
-    if (is_link && (step.follow || step.directory)) return {};
-    if (step.directory && !S_ISDIR(mode())) return std::unexpected(pip::WalkError(ENOTDIR));
-    answer = result;
-    return {};
-  };
-  if (const auto place = ns::run(path.table(), path.request(follow), ns::Intent::use, operation); !place)
-    return -place.error().code;
-  return answer;
+pip::Walked<bool> stat_at_once(const ns::Step& step, Host host, Mode mode) {
+  if (step.server.host_directory() == nullptr || !step.server.parents_are_plain(step.path)) return false;
+  const std::string name = host_path_of(step);
+  if (name.starts_with("/proc/")) return false;
+  if (const long result = host(name, AT_SYMLINK_NOFOLLOW); result < 0)
+    return std::unexpected(pip::WalkError(static_cast<int>(-result)));
+  if (S_ISLNK(mode()) && (step.follow || step.directory)) return false;
+  if (step.directory && !S_ISDIR(mode())) return std::unexpected(pip::WalkError(ENOTDIR));
+  return true;
 }
 
 // stat in all its forms. `host` makes the host's call with a path of the host, `mode` tells what that found.
@@ -82,10 +85,10 @@ long stat_with(Call& c, int directory_fd, uint64_t address, uint64_t flags, Host
     const auto attributes = const_cast<file::Description*>(served)->stat();
     return attributes ? put_result(*attributes) : -attributes.error().code;
   }
-  const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
-  if (const auto answer = stat_at_once(path, follow, host, mode)) return *answer;
-  const auto found = look(path, follow);
+  const auto at_once = [&](const ns::Step& step) { return stat_at_once(step, host, mode); };
+  const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0, at_once);
   if (!found) return -found.error().code;
+  if (found->is_answered) return 0;
   return found->host ? host(*found->host, found->host_flags) : put_result(found->attributes);
 }
 
@@ -108,7 +111,8 @@ long access_at(Call& c, int directory_fd, uint64_t address, uint64_t wanted, uin
       const auto attributes = served->stat();
       return attributes ? check_access(*attributes, wanted, (flags & AT_EACCESS) != 0) : -attributes.error().code;
     }
-  const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
+  const auto never = [](const ns::Step&) -> pip::Walked<bool> { return false; };
+  const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0, never);
   if (!found) return -found.error().code;
   if (found->host)
     return raw::syscall(SYS_faccessat2, AT_FDCWD, found->host->c_str(), wanted,

@@ -2,7 +2,6 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "libosp/host/kernel_vdso.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/clock.h"
