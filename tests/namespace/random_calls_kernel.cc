@@ -68,7 +68,11 @@ std::string open2(int base, const Call& call) {
   how.flags = static_cast<uint64_t>(call.flags);
   how.mode = (call.flags & O_CREAT) != 0 ? 0644 : 0;
   how.resolve = call.resolve;
-  return use(static_cast<int>(syscall(SYS_openat2, base, call.path.c_str(), &how, sizeof how)), call);
+  int fd = -1;
+  do {
+    fd = static_cast<int>(syscall(SYS_openat2, base, call.path.c_str(), &how, sizeof how));
+  } while (fd < 0 && errno == EAGAIN);  // a rename or mount elsewhere on the machine raced with a ".."
+  return use(fd, call);
 }
 
 std::string status(int base, const Call& call) {
