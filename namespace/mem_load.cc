@@ -43,14 +43,13 @@ MemSnapshot MemTree::save() const {
   return snapshot;
 }
 
-Result<void> MemTree::save_contents(FunctionRef<Result<void>(uint64_t, std::span<const std::byte>)> put) const {
-  uint64_t end = 0;
-  for (const auto& [id, node] : *nodes_) {
-    if (!node->is(S_IFREG)) continue;
-    const uint64_t at = place_after(end);
-    end = at + node->contents.size();
-    OSP_TRY(node->contents.each_piece(
-        [&](uint64_t offset, std::span<const std::byte> bytes) { return put(at + offset, bytes); }));
+Result<void> MemTree::save_contents(const MemSnapshot& snapshot,
+                                    FunctionRef<Result<void>(uint64_t, std::span<const std::byte>)> put) const {
+  for (const MemSnapshot::Node& saved : snapshot.nodes) {
+    const MemNode& node = *nodes_->at(saved.attributes.id);
+    if (!node.is(S_IFREG)) continue;
+    OSP_TRY(node.contents.each_piece(
+        [&](uint64_t offset, std::span<const std::byte> bytes) { return put(saved.at + offset, bytes); }));
   }
   return {};
 }

@@ -91,8 +91,10 @@ class MemTree {
 
   // Every file that there is by its number, also one that is only open, with its contents at the next place.
   [[nodiscard]] MemSnapshot save() const;
-  // Calls `put` with the contents of all files, holes left out, and where they lie. Its first error.
-  Result<void> save_contents(FunctionRef<Result<void>(uint64_t at, std::span<const std::byte>)> put) const;
+  // Calls `put` with the contents of all files of what save() has just given, holes left out, and where they lie. Its
+  // first error.
+  Result<void> save_contents(const MemSnapshot& snapshot,
+                             FunctionRef<Result<void>(uint64_t at, std::span<const std::byte>)> put) const;
   // Becomes what save() gave, which has no fault; what the user of then owned is now this one's. Until end_load(),
   // paths are the numbers of files, and everything is permitted. EBUSY: it is not empty; ENOSPC.
   Result<void> load(const MemSnapshot& snapshot, std::span<const std::byte> contents);

@@ -29,9 +29,9 @@ Result<std::vector<DirectoryEntry>> unpack_entries(std::string_view packed);
 std::string mode_text(const OpenMode& mode);
 Result<OpenMode> parse_mode(std::string_view text);
 // The letter for a name fid: nothing is opened, and it lasts to the end of its group.
+constexpr char name_fid_letter = 'n';
 // Twrite's Offset for "at the end".
 constexpr uint64_t append_offset = UINT64_MAX;
-constexpr char name_fid_letter = 'n';
 
 // EINVAL, ENAMETOOLONG: no path of the wire. No leading or doubled or trailing slash, no "." nor "..", no NUL, no name
 // over 255 bytes; "" is the root.

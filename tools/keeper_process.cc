@@ -31,6 +31,11 @@ Result<std::shared_ptr<Process>> Process::fork(const Process& parent, pip::HostF
   return child;
 }
 
+Result<uint32_t> Process::send(const std::vector<int>& fds) {
+  OSP_TRY(pip::send_notice(socket_.get(), ++last_serial_, fds));
+  return last_serial_;
+}
+
 Result<void> Process::receive() {
   while (true) {
     auto notice = pip::receive_notice(socket_.get(), false);

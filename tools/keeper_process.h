@@ -34,7 +34,8 @@ class Process {
 
   [[nodiscard]] pip::ShmServer& channel() { return *channel_; }
   [[nodiscard]] int socket() const { return socket_.get(); }
-  uint32_t next_serial() { return ++last_serial_; }
+  // Sends it fds; the number that a reply then names them by. EIO: it is gone.
+  Result<uint32_t> send(const std::vector<int>& fds);
   // Takes what has come over the socket. EIO: the process has ended.
   Result<void> receive();
   // The fds that the process has sent under this serial. EIO: there are none.

@@ -60,12 +60,11 @@ Result<std::string> save_memory(Process& process, Tree& tree, PageCache& pages) 
   const ns::MemSnapshot snapshot = tree.memory->tree().save();
   OSP_ASSIGN(const pip::HostFd contents, new_memory("osp-contents", snapshot.contents_size()));
   OSP_TRY(tree.memory->tree().save_contents(
-      [&](uint64_t at, std::span<const std::byte> piece) { return write_at(contents.get(), piece, at); }));
+      snapshot, [&](uint64_t at, std::span<const std::byte> piece) { return write_at(contents.get(), piece, at); }));
   const std::string encoded = snapshot.encode();
   OSP_ASSIGN(const pip::HostFd names, new_memory("osp-names", encoded.size()));
   OSP_TRY(write_at(names.get(), std::as_bytes(std::span(encoded)), 0));
-  const uint32_t serial = process.next_serial();
-  OSP_TRY(pip::send_notice(process.socket(), serial, {contents.get(), names.get()}));
+  OSP_ASSIGN(const uint32_t serial, process.send({contents.get(), names.get()}));
   std::string reply;
   pip::Writer(reply).u32(serial);
   return reply;

@@ -218,8 +218,7 @@ Result<std::string> Service::map(Process& process, Tree& tree, const Request& re
   if (still == nullptr) return fail(EBADF);
   uint32_t serial = 0;
   if (!std::exchange(still->has_pages, true)) {
-    serial = process.next_serial();
-    OSP_TRY(send_notice(process.socket(), serial, {pages->fd()}));
+    OSP_ASSIGN(serial, process.send({pages->fd()}));
   }
   std::string bytes;
   Writer writer(bytes);
@@ -236,8 +235,7 @@ Result<std::string> Service::fifo(Process& process, Tree& tree, const Request& r
   if (fd.get() < 0) {
     OSP_ASSIGN(fd, make_fifo());
   }
-  const uint32_t serial = process.next_serial();
-  OSP_TRY(send_notice(process.socket(), serial, {fd.get()}));
+  OSP_ASSIGN(const uint32_t serial, process.send({fd.get()}));
   std::string bytes;
   Writer(bytes).u32(serial);
   return bytes;
@@ -247,9 +245,8 @@ Result<std::string> Service::fork(Process& process) {
   HostFd theirs;
   OSP_ASSIGN(const ProcessPtr child, Process::fork(process, theirs));
   pages_.inherit(&process, child.get());
-  const uint32_t serial = process.next_serial();
-  OSP_TRY(send_notice(process.socket(), serial,
-                      {theirs.get(), child->channel().segment_fd(), child->channel().event_fd()}));
+  OSP_ASSIGN(const uint32_t serial,
+             process.send({theirs.get(), child->channel().segment_fd(), child->channel().event_fd()}));
   OSP_TRY(add(child));
   std::string bytes;
   Writer(bytes).u32(serial);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fcntl.h>
 #include <sys/types.h>
 
 #include <cerrno>
@@ -51,6 +52,11 @@ class Description {
   // Where it was opened, absolute in the name space; empty for what has no name.
   [[nodiscard]] const std::string& path() const { return path_; }
   void set_path(std::string path) { path_ = std::move(path); }
+
+  // What it was opened for; with O_PATH it is a name, and nothing else.
+  [[nodiscard]] bool is_name_only() const { return (flags & O_PATH) != 0; }
+  [[nodiscard]] bool is_readable() const { return (flags & O_ACCMODE) != O_WRONLY && !is_name_only(); }
+  [[nodiscard]] bool is_writable() const { return (flags & O_ACCMODE) != O_RDONLY && !is_name_only(); }
 
   int flags = 0;  // O_ACCMODE, O_APPEND, O_NONBLOCK… as fcntl(F_GETFL)
 

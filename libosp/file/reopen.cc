@@ -28,10 +28,8 @@ Result<std::shared_ptr<Description>> open_again(const task::Process& process, co
   OSP_ASSIGN(const Names::Held held, process.names->hold(AT_FDCWD, path));
   auto opened = ns::open(process.names->table(), held.request(true), mode_of(flags));
   if (!opened) return fail(opened.error().code);
-  auto file = std::make_shared<ServedFile>(std::move(opened->opened.file));
+  auto file = ServedFile::of(std::move(*opened));
   file->set_path(path);
-  const bool is_merged = S_ISDIR(opened->opened.attributes.mode) && opened->place.is_merged();
-  if (!is_merged) file->set_server(opened->place.server().name());
   return file;
 }
 

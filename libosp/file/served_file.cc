@@ -63,6 +63,14 @@ size_t pack(std::byte* to, size_t room, const char* name, size_t name_size, uint
 
 }  // namespace
 
+std::shared_ptr<ServedFile> ServedFile::of(ns::OpenedPlace opened) {
+  auto file = std::make_shared<ServedFile>(std::move(opened.opened.file));
+  const bool is_merged = S_ISDIR(opened.opened.attributes.mode) && opened.place.is_merged();
+  if (!is_merged) file->set_server(opened.place.server().name());
+  file->set_path(opened.place.path());
+  return file;
+}
+
 long ServedFile::pread(task::Thread&, void* to, size_t size, int64_t offset) {
   return by_chunks(size, [&](std::span<std::byte> buffer, size_t done) -> Result<size_t> {
     OSP_ASSIGN(const size_t got, file_->read(static_cast<uint64_t>(offset) + done, buffer));

@@ -4,6 +4,7 @@
 
 #include "libosp/file/files.h"
 #include "libosp/file/shared_offset.h"
+#include "namespace/operations.h"
 
 namespace osp::file {
 
@@ -11,6 +12,8 @@ namespace osp::file {
 class ServedFile final : public Description {
  public:
   explicit ServedFile(std::unique_ptr<pip::File> file) : file_(std::move(file)) {}
+  // What the name space has opened; its path is the place's.
+  static std::shared_ptr<ServedFile> of(ns::OpenedPlace opened);
   ~ServedFile() override { drop_fd(lock_fd_); }
 
   long read(task::Thread& thread, void* to, size_t size) override;

@@ -129,12 +129,9 @@ long open_served(Call& c, const ns::Request& request, uint64_t flags, uint32_t p
     opened = ns::open(c.process.names->table(), request, mode);
   }
   if (!opened) return opened.error().code == ENXIO ? open_fifo(c, request, flags) : -opened.error().code;
-  auto file = std::make_shared<file::ServedFile>(std::move(opened->opened.file));
-  const bool is_merged = S_ISDIR(opened->opened.attributes.mode) && opened->place.is_merged();
-  if (!is_merged) file->set_server(opened->place.server().name());
+  auto file = file::ServedFile::of(std::move(*opened));
   file->flags = static_cast<int>(flags & ~uint64_t{O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC});
   if (unnamed) file->flags &= ~O_DIRECTORY;
-  file->set_path(opened->place.path());
   return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
 }
 

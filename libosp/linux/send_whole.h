@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libosp/linux/call.h"
+#include "libosp/trap/fast.h"
 
 namespace osp::linux {
 
@@ -28,8 +29,7 @@ class Buffers {
   size_t size_ = 0;
 };
 
-// Up to here the host writes to a pipe wholly or not at all, and does not wait once poll(2) says POLLOUT (pipe(7)).
-inline constexpr size_t always_whole = 4096;
+inline constexpr size_t always_whole = trap::always_whole;
 
 // write(2) and writev(2) of a blocking fd of the host end early only for a signal of the program's: neither for a tick
 // nor for our control signal, and other threads run while the reader, which may be one of them, is slow.

@@ -54,72 +54,68 @@ void copy_directory(const Call& c, long made) {
     c.process.files->remember_directory(static_cast<int>(made), *path);
 }
 
-// What O_PATH is for: the fd is a name, and nothing else.
-bool is_name_only(const file::Description& f) { return (f.flags & O_PATH) != 0; }
-bool readable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_WRONLY && (f.flags & O_PATH) == 0; }
-bool writable(const file::Description& f) { return (f.flags & O_ACCMODE) != O_RDONLY && (f.flags & O_PATH) == 0; }
-
 }  // namespace
 
 long sys_read(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return host_read(c);
-  return readable(*file) ? file->read(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
+  return file->is_readable() ? file->read(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
 }
 
 long sys_write(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return write_whole(c);
-  return writable(*file) ? file->write(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
+  return file->is_writable() ? file->write(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
 }
 
 long sys_pread64(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward_blocking(c);
   if (static_cast<int64_t>(c.d) < 0) return -EINVAL;
-  return readable(*file) ? file->pread(c.thread, Call::pointer<void>(c.b), c.c, static_cast<int64_t>(c.d)) : -EBADF;
+  return file->is_readable() ? file->pread(c.thread, Call::pointer<void>(c.b), c.c, static_cast<int64_t>(c.d)) : -EBADF;
 }
 
 long sys_pwrite64(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward_blocking(c);
   if (static_cast<int64_t>(c.d) < 0) return -EINVAL;
-  return writable(*file) ? file->pwrite(c.thread, Call::pointer<void>(c.b), c.c, static_cast<int64_t>(c.d)) : -EBADF;
+  return file->is_writable() ? file->pwrite(c.thread, Call::pointer<void>(c.b), c.c, static_cast<int64_t>(c.d))
+                             : -EBADF;
 }
 
 long sys_readv(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return host_read(c);
-  return readable(*file) ? vector_io(c, *file, transfer_in, -1) : -EBADF;
+  return file->is_readable() ? vector_io(c, *file, transfer_in, -1) : -EBADF;
 }
 
 long sys_writev(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return write_whole(c);
-  return writable(*file) ? vector_io(c, *file, transfer_out, -1) : -EBADF;
+  return file->is_writable() ? vector_io(c, *file, transfer_out, -1) : -EBADF;
 }
 
 long sys_preadv(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward_blocking(c);
-  return readable(*file) ? vector_io(c, *file, transfer_in, static_cast<int64_t>(c.d)) : -EBADF;
+  return file->is_readable() ? vector_io(c, *file, transfer_in, static_cast<int64_t>(c.d)) : -EBADF;
 }
 
 long sys_pwritev(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward_blocking(c);
-  return writable(*file) ? vector_io(c, *file, transfer_out, static_cast<int64_t>(c.d)) : -EBADF;
+  return file->is_writable() ? vector_io(c, *file, transfer_out, static_cast<int64_t>(c.d)) : -EBADF;
 }
 
 long sys_lseek(Call& c) {
   file::Description* file = served(c);
-  if (file != nullptr && is_name_only(*file)) return -EBADF;
+  if (file != nullptr && file->is_name_only()) return -EBADF;
   return file == nullptr ? forward(c) : file->seek(static_cast<int64_t>(c.b), static_cast<int>(c.c));
 }
 
 long sys_getdents64(Call& c) {
   file::Description* file = served(c);
-  if (file != nullptr && is_name_only(*file)) return -EBADF;
+  if (file != nullptr && file->is_name_only()) return -EBADF;
   return file == nullptr ? forward(c) : file->list(c.thread, Call::pointer<void>(c.b), c.c);
 }
 
@@ -133,21 +129,21 @@ long sys_fstat(Call& c) {
 long sys_fsync(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward_blocking(c);
-  return is_name_only(*file) ? -EBADF : file->sync();
+  return file->is_name_only() ? -EBADF : file->sync();
 }
 
 long sys_ftruncate(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward(c);
-  if (is_name_only(*file)) return -EBADF;
+  if (file->is_name_only()) return -EBADF;
   if (static_cast<int64_t>(c.b) < 0) return -EINVAL;
-  return writable(*file) ? file->truncate(c.b) : -EINVAL;
+  return file->is_writable() ? file->truncate(c.b) : -EINVAL;
 }
 
 long sys_fchmod(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward(c);
-  if (is_name_only(*file)) return -EBADF;
+  if (file->is_name_only()) return -EBADF;
   pip::AttributeChange change;
   change.has_mode = true, change.mode = static_cast<uint32_t>(c.b) & 07777;
   return to_long(file->change(change));
@@ -156,7 +152,7 @@ long sys_fchmod(Call& c) {
 long sys_fchown(Call& c) {
   file::Description* file = served(c);
   if (file == nullptr) return forward(c);
-  if (is_name_only(*file)) return -EBADF;
+  if (file->is_name_only()) return -EBADF;
   pip::AttributeChange change;
   change.has_uid = static_cast<int>(c.b) != -1, change.uid = static_cast<uint32_t>(c.b);
   change.has_gid = static_cast<int>(c.c) != -1, change.gid = static_cast<uint32_t>(c.c);

@@ -103,7 +103,7 @@ long allocate_served(Call& c, file::Description& file) {
   if ((c.b & ~known) != 0) return -EOPNOTSUPP;
   const bool punches = (c.b & FALLOC_FL_PUNCH_HOLE) != 0, keeps_size = (c.b & FALLOC_FL_KEEP_SIZE) != 0;
   if (punches && !keeps_size) return -EOPNOTSUPP;
-  if ((file.flags & O_ACCMODE) == O_RDONLY || (file.flags & O_PATH) != 0) return -EBADF;
+  if (!file.is_writable()) return -EBADF;
   const auto now = file.stat();
   if (!now) return -now.error().code;
   const uint64_t end = c.c + c.d;

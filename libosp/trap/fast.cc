@@ -14,7 +14,6 @@ namespace osp::trap {
 namespace {
 
 constexpr long declined = static_cast<long>(OSP_FAST_DECLINED);
-constexpr long largest_write = 4096;  // PIPE_BUF (pipe(7))
 constexpr int64_t second_ns = 1'000'000'000;
 
 FastState& state() { return worker().fast; }
@@ -92,7 +91,7 @@ long forward_waiting(long fd, long b, long c, long d, long e, long f) {
 
 // A larger write may end early for a signal of ours, and the core would go on with it.
 long write_at_once(long fd, long from, long size, long d, long e, long f) {
-  return size > largest_write ? declined : forward_waiting(fd, from, size, d, e, f);
+  return size > always_whole ? declined : forward_waiting(fd, from, size, d, e, f);
 }
 
 using Answer = long (*)(long, long, long, long, long, long);

@@ -4,6 +4,9 @@
 
 namespace osp::trap {
 
+// Up to here the host writes to a pipe wholly or not at all, and does not wait once poll(2) says POLLOUT (pipe(7)).
+inline constexpr long always_whole = 4096;
+
 // Which calls are answered without entering the core proper. Those that may block are so only for a program with one
 // thread, which the host may block.
 enum class Fast : uint8_t { none, never_blocking, alone };

@@ -28,10 +28,11 @@ class MemSnapshotTest : public testing::Test {
     EXPECT_TRUE(snapshot);
     EXPECT_EQ(snapshot->fault(), "");
     std::vector<std::byte> contents(snapshot->contents_size());
-    EXPECT_TRUE(from.tree().save_contents([&](uint64_t at, std::span<const std::byte> piece) -> Result<void> {
-      std::memcpy(contents.data() + at, piece.data(), piece.size());
-      return {};
-    }));
+    EXPECT_TRUE(
+        from.tree().save_contents(*snapshot, [&](uint64_t at, std::span<const std::byte> piece) -> Result<void> {
+          std::memcpy(contents.data() + at, piece.data(), piece.size());
+          return {};
+        }));
     return into.tree().load(*snapshot, contents);
   }
 
