@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/types.h>
 
 #include <cerrno>
@@ -13,6 +14,7 @@
 
 #include "base/result.h"
 #include "libosp/task/thread.h"
+#include "libosp/task/wait_queue.h"
 #include "pip/server.h"
 
 namespace osp::file {
@@ -35,6 +37,12 @@ class Description {
   // Makes the bytes from one offset to another zeros.
   virtual long zero(uint64_t, uint64_t) { return -EOPNOTSUPP; }
   virtual long sync() { return 0; }
+  // ioctl(2). -ENOTTY: not of this kind.
+  virtual long control(task::Thread& thread, uint64_t request, uint64_t argument);
+  // poll(2): which of POLLIN POLLOUT POLLERR POLLHUP POLLRDHUP POLLPRI hold now.
+  [[nodiscard]] virtual short ready() const { return POLLIN | POLLOUT; }
+  // Notified when ready() may have changed; null: it never does (a regular file).
+  virtual task::WaitQueue* changes() { return nullptr; }
   virtual Result<void> change(const pip::AttributeChange& change);
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
   // A host's fd whose locks (fcntl(2), flock(2)) stand for the file's among all processes of the environment; it stays
