@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "libosp/file/numbers.h"
 #include "libosp/task/thread.h"
 #include "libosp/task/wait_queue.h"
 #include "pip/server.h"
@@ -78,12 +79,15 @@ class Description {
 // The fds of the process that the core serves. Not thread-safe (one worker).
 class Files {
  public:
+  Files();  // the host's numbers, or natively the core's own
+  // What a process forked natively has: the same files, in numbers of its own.
+  [[nodiscard]] std::unique_ptr<Files> clone() const;
   // Null: the host's (or not open at all).
   [[nodiscard]] Description* find(int fd) const {
     return static_cast<size_t>(fd) < table_.size() ? table_[static_cast<size_t>(fd)].get() : nullptr;
   }
   [[nodiscard]] std::shared_ptr<Description> share(int fd) const;
-  // Takes the lowest free number (from `lowest` on) in the host by a placeholder. The fd, or minus an errno.
+  // Takes the lowest free number (from `lowest` on). The fd, or minus an errno.
   long install(std::shared_ptr<Description> file, bool close_on_exec, int lowest = 0);
   // dup2(2)-like: `fd` becomes this file, whatever it was.
   long install_at(int fd, std::shared_ptr<Description> file, bool close_on_exec);
@@ -91,6 +95,9 @@ class Files {
   void adopt(int fd, std::shared_ptr<Description> file) { set(fd, std::move(file)); }
   // Forgets the number (its host placeholder is the caller's to close); the result of the last close.
   long forget(int fd);
+  // The same, and gives the number back: close(2). EBADF.
+  long close(int fd);
+  [[nodiscard]] Numbers& numbers() { return *numbers_; }
   void close_on_exec();  // the host's fds too
   void after_fork();
   // Directories of the host that were opened through the name space: their names there.
@@ -107,9 +114,10 @@ class Files {
   void signal_taken();
 
  private:
+  explicit Files(std::unique_ptr<Numbers> numbers) : numbers_(std::move(numbers)) {}
   void set(int fd, std::shared_ptr<Description> file);
-  long placeholder(int lowest, bool close_on_exec) const;
 
+  std::unique_ptr<Numbers> numbers_;
   std::vector<std::shared_ptr<Description>> table_;
   std::vector<uint8_t> served_;
   std::map<int, std::string> directories_;
@@ -117,7 +125,7 @@ class Files {
 
 // What the host calls the file that an fd is open on; empty: it does not tell.
 std::string host_path_of(int fd);
-// Every open fd of the host process, the core's own too.
+// Every open fd of the host process, the core's own too; natively those of the process that runs.
 std::vector<int> open_fds();
 
 // The core's own fds live above what programs see: moves `fd` there; the new one, or minus an errno.
