@@ -14,14 +14,16 @@
 // What osp-boot tells the core that boots natively: the file `boot` of the boot archive. It is text, `key=value`, each
 // ended by a NUL; the first is the version.
 //
-// While the program runs, the two go on speaking by lines on the second serial port. From osp-boot:
+// While the program runs, the two go on speaking by lines on the second serial port. From the core:
+//   ready          both ports are served from now on; osp-boot sends nothing before, since what a serial port holds is
+//                  lost when its driver begins
+//   stop           the program was stopped from the terminal (SIGTSTP); osp-boot stops too, and sends
+//                  "signal 18" (SIGCONT) when it goes on
+// From osp-boot:
 //   eof COUNT      no more comes on the first port than the COUNT bytes since the start
 //   signal N       for the program, as kill(2) of its process group
 //   size ROWS COLUMNS
 //   closed         nobody reads the first port any more: a write to it is EPIPE
-// From the core:
-//   stop           the program was stopped from the terminal (SIGTSTP); osp-boot stops too, and sends
-//                  "signal 18" (SIGCONT) when it goes on
 namespace osp::native {
 
 struct BootRecord {
