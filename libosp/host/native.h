@@ -18,7 +18,7 @@ namespace osp::native {
 // --- Numbers ---------------------------------------------------------------------------------------------------
 
 inline constexpr long first_call = 0x4f5000;
-enum Call : long {
+enum KernelCall : long {
   upcall_set = first_call,  // const Upcall*: of the calling thread; null: none
   upcall_return,            // Frame*: goes on with these registers; the thread takes upcalls again
   resume,                   // const Resume*: goes on there, all other registers as they are; never returns

@@ -61,6 +61,7 @@ class Process {
   std::unique_ptr<file::Names> names;
   uint32_t umask = 022;
   int exit_status = 0;          // of exit_group, in wait(2)'s form
+  uint64_t processor_ns = 0;    // natively: what it has run
   bool ending = false;          // natively: the status stands
   int64_t clock_offset_ns = 0;  // the program's CLOCK_MONOTONIC minus the host's; not 0 after a restore
   bool trace = false;

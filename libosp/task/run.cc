@@ -130,9 +130,9 @@ void run_until_it_leaves(Thread& thread) {
     Process& p = thread.process;
     p.collect_signals();
     p.scheduler.slice(thread);
-    if (p.environment != nullptr) p.environment->stay(thread);
     if (thread.exiting) break;
     if (p.deliverable(thread) != 0 || thread.interrupted != 0 || thread.signals.saved_mask) signal::deliver(thread);
+    if (p.environment != nullptr && p.environment->stay(thread)) continue;
     if (p.stop_requested()) {
       p.stop_at_edge(thread);
     } else {

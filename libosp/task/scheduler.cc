@@ -133,10 +133,22 @@ void Scheduler::run() {
   std::abort();  // nobody wakes the main context
 }
 
+void Scheduler::charge() {
+  const uint64_t now = host_now_ns();
+  if (charged_ns_ != 0) process().processor_ns += now - charged_ns_;
+  charged_ns_ = now;
+}
+
+int64_t Scheduler::processor_time_ns(const Process& of) const {
+  const uint64_t running = &of == &process() ? host_now_ns() - charged_ns_ : 0;
+  return static_cast<int64_t>(of.processor_ns + running);
+}
+
 // Natively each process has a space of its own, of which one is the worker's.
 void Scheduler::enter(Thread& thread) {
   current_ = &thread;
   if (&thread.process == &process()) return;
+  charge();
   set_process(&thread.process);
   if (thread.process.space != nullptr) thread.process.space->enter();
 }
@@ -232,7 +244,9 @@ void Scheduler::idle() {
     const uint64_t now = host_now_ns();
     timeout = deadline > now ? static_cast<int64_t>(deadline - now) : 0;
   }
+  if (devices_ != nullptr) charge();
   poll_waiters(timeout);
+  if (devices_ != nullptr) charged_ns_ = host_now_ns();
   process().collect_signals();
   expire_timers();
 }

@@ -53,6 +53,9 @@ class Scheduler {
   // The caller's fiber is about to end: the thread may be destroyed before it.
   void unbind(Thread& thread);
 
+  // How long threads of the process have run; kept natively.
+  [[nodiscard]] int64_t processor_time_ns(const Process& process) const;
+
   [[nodiscard]] bool has_ready() const;
   [[nodiscard]] Thread* current() const { return current_; }
   void set_current(Thread& thread) { current_ = &thread; }
@@ -71,6 +74,7 @@ class Scheduler {
 
   void bind(Thread& thread);
   void enter(Thread& thread);
+  void charge();
   void idle();
   void poll_waiters(int64_t timeout_ns);
   void expire_timers();
@@ -83,6 +87,7 @@ class Scheduler {
   Devices* devices_ = nullptr;
   std::multimap<uint64_t, Thread*> deadlines_;
   std::vector<Waiter> waiters_;
+  uint64_t charged_ns_ = 0;  // until then the process at hand has been charged
   int tick_timer_ = -1;
   bool tick_set_ = false;
 };

@@ -47,7 +47,7 @@
 #define OSP_FAST_CALLS 512
 #define OSP_FAST_DECLINED 0x8000000000000000
 
-// Of native::Call.
+// Of native::KernelCall.
 #define OSP_NATIVE_UPCALL_RETURN 0x4f5001
 #define OSP_NATIVE_RESUME 0x4f5002
 
