@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "libosp/task/alarm.h"
 #include "libosp/task/thread.h"
 
 namespace osp::task {
@@ -48,6 +49,8 @@ class Scheduler {
   [[nodiscard]] Thread* current() const { return current_; }
   void set_current(Thread& thread) { current_ = &thread; }
 
+  [[nodiscard]] Alarms& alarms() { return alarms_; }
+
   // In the child of a fork: forgets every fiber but the caller's, and what it waited for.
   void forget_others(Thread& only);
 
@@ -69,6 +72,7 @@ class Scheduler {
   Algorithm* algorithm_ = nullptr;
   Thread* current_ = nullptr;
   std::multimap<uint64_t, Thread*> deadlines_;
+  Alarms alarms_;
   std::vector<Waiter> waiters_;
   int tick_timer_ = -1;
   bool tick_set_ = false;
