@@ -45,6 +45,8 @@ class Description {
   [[nodiscard]] virtual short ready() const { return POLLIN | POLLOUT; }
   // Notified when ready() may have changed; null: it never does (a regular file).
   virtual task::WaitQueue* changes() { return nullptr; }
+  // Opened once more through /proc/self/fd, where it has no name. Null: it cannot be.
+  [[nodiscard]] virtual std::shared_ptr<Description> reopened(int) { return nullptr; }
   virtual Result<void> change(const pip::AttributeChange& change);
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
   // As pread(2) into the core's own memory. ENODEV: it has no contents that could be mapped.

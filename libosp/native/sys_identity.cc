@@ -17,7 +17,6 @@
 
 namespace osp::native {
 
-using linux::Call;
 using linux::get;
 using linux::put;
 

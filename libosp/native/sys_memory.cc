@@ -10,7 +10,6 @@
 
 namespace osp::native {
 
-using linux::Call;
 using linux::put;
 
 namespace {

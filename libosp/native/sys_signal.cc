@@ -6,7 +6,6 @@
 
 namespace osp::native {
 
-using linux::Call;
 using linux::get;
 
 namespace {

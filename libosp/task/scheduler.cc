@@ -201,11 +201,16 @@ Wake Scheduler::wait(Thread& thread, std::span<pollfd> fds, uint64_t deadline_ns
   return why;
 }
 
-uint64_t Scheduler::next_deadline() const { return deadlines_.empty() ? 0 : deadlines_.begin()->first; }
+uint64_t Scheduler::next_deadline() const {
+  const uint64_t alarm = alarms_.next();
+  if (deadlines_.empty()) return alarm;
+  return alarm == 0 ? deadlines_.begin()->first : std::min(alarm, deadlines_.begin()->first);
+}
 
 void Scheduler::expire_timers() {
-  if (deadlines_.empty()) return;
+  if (next_deadline() == 0) return;
   const uint64_t now = host_now_ns();
+  alarms_.expire(now);
   for (const auto& [deadline, thread] : deadlines_) {
     if (deadline > now) break;
     wake(*thread, Wake::timeout);
@@ -271,7 +276,7 @@ void Scheduler::slice(Thread& thread) {
     yield(thread);
     take_tick();  // one that came meanwhile: whoever ran has collected its signals, and nothing else tells us of it
   }
-  if (!tick_set_ && (has_ready() || !waiters_.empty() || !deadlines_.empty())) set_tick(slice_ns);
+  if (!tick_set_ && (has_ready() || !waiters_.empty() || next_deadline() != 0)) set_tick(slice_ns);
 }
 
 void Scheduler::forget_others(Thread& only) {

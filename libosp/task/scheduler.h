@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "libosp/task/alarm.h"
 #include "libosp/task/thread.h"
 
 namespace osp::task {
@@ -62,6 +63,8 @@ class Scheduler {
   // Natively; they live as long as the scheduler.
   void set_devices(Devices* devices) { devices_ = devices; }
 
+  [[nodiscard]] Alarms& alarms() { return alarms_; }
+
   // In the child of a fork: forgets every fiber but the caller's, and what it waited for.
   void forget_others(Thread& only);
 
@@ -86,6 +89,7 @@ class Scheduler {
   Thread* current_ = nullptr;
   Devices* devices_ = nullptr;
   std::multimap<uint64_t, Thread*> deadlines_;
+  Alarms alarms_;
   std::vector<Waiter> waiters_;
   uint64_t charged_ns_ = 0;  // until then the process at hand has been charged
   int tick_timer_ = -1;
