@@ -78,6 +78,8 @@ struct Frame {
   Event event;
   uint64_t trap, error, address;  // vector, error code, CR2
 };
+// In `error` of a page fault (14): the access is allowed, but the machine has no page left for it.
+inline constexpr uint64_t fault_no_memory = uint64_t{1} << 31;
 static_assert(sizeof(Frame) == 22 * 8);
 
 // What `resume` loads at once, as iretq would: the segments are ignored. (QEMU 7.2 without hardware virtualisation
