@@ -126,7 +126,9 @@ next_32:
 
     .code64
 next_64:
-    movabs $osp_kernel_root, %rax
+    movabs $1f, %rax                 // the kernel's tables do not have the first GiB at its own address
+    jmp *%rax
+1:  movabs $osp_kernel_root, %rax
     mov (%rax), %rax
     movabs $osp_next_stack, %rcx
     mov (%rcx), %rsp
