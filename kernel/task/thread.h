@@ -24,12 +24,18 @@ inline constexpr uint32_t attend_turn = 1, attend_event = 2, attend_end = 4;
 // Events that an upcall tells (Thread::pending).
 inline constexpr uint32_t pending_tick = 1, pending_message = 2;
 
-// A thread of ring 3, or a processor's idle thread (which has no task). It fills a page.
-struct Thread : Link<RunQueue>, Link<Task> {
+// What assembly uses of a thread.
+struct ThreadHead {
   uint64_t stack_pointer = 0;
   uint64_t syscall_entry = 0;  // where its program's system calls go on; 0: nowhere
   std::atomic<uint32_t> attention = 0;
+};
+static_assert(offsetof(ThreadHead, stack_pointer) == OSP_THREAD_STACK_POINTER &&
+              offsetof(ThreadHead, syscall_entry) == OSP_THREAD_SYSCALL_ENTRY &&
+              offsetof(ThreadHead, attention) == OSP_THREAD_ATTENTION);
 
+// A thread of ring 3, or a processor's idle thread (which has no task). It fills a page.
+struct Thread : ThreadHead, Link<RunQueue>, Link<Task> {
   std::atomic<Wake> wait = Wake::running;
   std::atomic<bool> on_processor = false;  // its registers are not all saved
   bool dead = false;

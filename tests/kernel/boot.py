@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 MACHINES = {
-    "microvm": ["-M", "microvm,rtc=on,isa-serial=on,auto-kernel-cmdline=off"],
+    "microvm": ["-M", "microvm,rtc=on,isa-serial=off,auto-kernel-cmdline=off"],
     "q35": ["-M", "q35", "-vga", "none", "-net", "none"],
 }
 
@@ -32,7 +32,8 @@ def cpio(files):
 def command(options, archive, status):
     return ["qemu-system-x86_64", *MACHINES[options.machine], "-accel", "tcg", "-cpu", "max", "-m", options.memory,
             "-smp", str(options.smp), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-kernel", options.kernel, "-initrd", archive,
+            "-chardev", "null,mux=on,id=serial", "-device", "isa-serial,index=0,chardev=serial",
+            "-device", "isa-serial,index=1,chardev=serial", "-kernel", options.kernel, "-initrd", archive,
             "-chardev", "stdio,id=console", "-device", "isa-debugcon,iobase=0xe9,chardev=console",
             "-chardev", f"file,path={status},id=status", "-device", "isa-debugcon,iobase=0xea,chardev=status",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", *options.qemu]
