@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/raw_syscall.h"
 #include "libosp/host/host.h"
 #include "libosp/host/native.h"
 
