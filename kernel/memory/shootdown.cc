@@ -11,9 +11,11 @@ namespace {
 
 bool asked(uint64_t processors, uint32_t index) { return (processors >> index & 1) != 0; }
 
-}  // namespace
+// A processor that idles answers before it runs a thread again. It says that it does not idle, then it looks whether it
+// was asked; here it is the other way round, so one of both sees the other.
+bool needs_no_answer(const Processor& other, bool idle_too) { return !idle_too && other.idles.load(); }
 
-void shoot_down(uint64_t processors) {
+void ask(uint64_t processors, bool idle_too) {
   processors &= ~(uint64_t{1} << here().index);
   if (processors == 0) return;
   uint64_t tickets[max_processors];
@@ -21,7 +23,10 @@ void shoot_down(uint64_t processors) {
   for (uint32_t i = 0; i < count; ++i) {
     if (!asked(processors, i)) continue;
     tickets[i] = processor(i).flush_asked.fetch_add(1) + 1;
-    send_interrupt(processor(i).apic_id, vector_flush);
+    if (needs_no_answer(processor(i), idle_too))
+      tickets[i] = 0;
+    else
+      send_interrupt(processor(i).apic_id, vector_flush);
   }
   for (uint32_t i = 0; i < count; ++i)
     while (asked(processors, i) && processor(i).flush_done.load(std::memory_order_acquire) < tickets[i]) {
@@ -29,6 +34,11 @@ void shoot_down(uint64_t processors) {
       cpu::pause();
     }
 }
+
+}  // namespace
+
+void shoot_down(uint64_t processors) { ask(processors, false); }
+void shoot_down_at_once(uint64_t processors) { ask(processors, true); }
 
 void answer_shootdown() {
   Processor& mine = here();

@@ -39,7 +39,7 @@ void Space::destroy(Space* space) {
   auto* table = static_cast<uint64_t*>(physical_pointer(space->root_));
   space->dying_.store(true);
   leave_space(*space);
-  shoot_down(space->own_.processors.load());
+  shoot_down_at_once(space->own_.processors.load());
   table[OSP_WINDOW_SLOT] = 0;
   space->own_.clear();
   drop_page(space->root_);

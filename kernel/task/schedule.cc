@@ -5,6 +5,7 @@
 #include "kernel/cpu/registers.h"
 #include "kernel/cpu/vector_state.h"
 #include "kernel/memory/kernel_space.h"
+#include "kernel/memory/shootdown.h"
 #include "kernel/memory/space.h"
 
 extern "C" {
@@ -156,6 +157,7 @@ void osp_idle() {
     mine.idles.store(true);
     if (Thread* next = mine.queue.empty() ? steal_from_others(mine) : mine.queue.take()) {
       mine.idles.store(false);
+      answer_shootdown();
       switch_to(mine, *next);
     } else {
       cpu::halt_until_interrupt();
