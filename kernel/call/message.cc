@@ -21,13 +21,13 @@ long queue_make(uint32_t capacity) {
   return queue == nullptr ? -ENOMEM : handles().add(queue);
 }
 
-long message_send(int handle, const native::Message* message, uint64_t deadline_ns) {
+[[gnu::flatten]] long message_send(int handle, const native::Message* message, uint64_t deadline_ns) {
   Handles& mine = handles();
   Held<Queue> queue = mine.find<Queue>(handle);
   return queue ? queue->send(message, mine, deadline_ns) : -EBADF;
 }
 
-long message_receive(int handle, native::Message* message, uint64_t deadline_ns) {
+[[gnu::flatten]] long message_receive(int handle, native::Message* message, uint64_t deadline_ns) {
   Handles& mine = handles();
   Held<Queue> queue = mine.find<Queue>(handle);
   return queue ? queue->receive(message, mine, deadline_ns) : -EBADF;

@@ -15,7 +15,7 @@ class Spinlock {
   void unlock() { held_.store(false, std::memory_order_release); }
 
  private:
-  void wait();
+  [[gnu::noinline, gnu::cold]] void wait();
 
   std::atomic<bool> held_ = false;
 };
