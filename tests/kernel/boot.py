@@ -47,6 +47,7 @@ def parse(arguments):
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--qemu", action="append", default=[], help="one more argument for QEMU")
     parser.add_argument("--text", action="append", default=[], help="NAME=TEXT: a file of the archive with that text")
+    parser.add_argument("--expect", action="append", default=[], help="a text that the output must have")
     parser.add_argument("kernel")
     parser.add_argument("files", nargs="*", metavar="NAME=FILE")
     return parser.parse_args(arguments)
@@ -71,9 +72,13 @@ def boot(options):
 
 
 def main():
-    output, status = boot(parse(sys.argv[1:]))
+    options = parse(sys.argv[1:])
+    output, status = boot(options)
     sys.stdout.buffer.write(output)
-    return status
+    missing = [text for text in options.expect if text.encode() not in output]
+    for text in missing:
+        print(f"boot.py: the output does not have: {text}")
+    return status or (1 if missing else 0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
 // The conformance suite of the microkernel's own calls: see README.md.
-#include <sys/auxv.h>
-
 #include <cstdio>
 
 #include "tests/kernel/check.h"
@@ -24,10 +22,6 @@ bool try_one(const Contract& contract) {
   std::printf("%s %s\n", failures == before ? "ok    " : "FAILED", contract.name);
   std::fflush(stdout);
   return failures == before;
-}
-
-const osp::native::BootInfo* native_calls::boot_info() {
-  return reinterpret_cast<const osp::native::BootInfo*>(getauxval(osp::native::auxv_boot_info));
 }
 
 int main() {

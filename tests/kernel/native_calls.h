@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/auxv.h>
+
 #include "libosp/host/host.h"
 #include "libosp/host/native.h"
 
@@ -28,6 +30,8 @@ inline long close(int handle) { return call(osp::native::handle_close, handle); 
 inline Message message(uint64_t first) { return {{first, 2, 3, 4, 5, 6}, osp::native::no_handle, 0, 0}; }
 
 // The BootInfo that the aux vector names; null: there is no microkernel.
-const osp::native::BootInfo* boot_info();
+inline const osp::native::BootInfo* boot_info() {
+  return reinterpret_cast<const osp::native::BootInfo*>(getauxval(osp::native::auxv_boot_info));
+}
 
 }  // namespace native_calls
