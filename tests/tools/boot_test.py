@@ -246,6 +246,44 @@ class Session(Boot):
         self.assertEqual(process.wait(30), 3)
 
 
+class Machine(Boot):
+    """The real QEMU, with the least kernel that there can be."""
+
+    def setUp(self):
+        super().setUp()
+        os.unlink(self.path("path/qemu-system-x86_64"))
+        subprocess.run(["gcc", "-m32", "-Os", "-ffreestanding", "-fno-pic", "-fno-stack-protector", "-fcf-protection=none",
+                        "-static", "-nostdlib", "-Wl,--build-id=none,--no-warn-rwx-segments", "-Wl,-T," + HERE + "/boot_kernel.ld",
+                        "-o", self.path("lib/osp-kernel"), HERE + "/boot_kernel.c"], check=True)
+
+    def boots(self, text, *options):
+        done = self.run_boot("", *options, "--timeout", "50", "true", input=text)
+        self.assertEqual((done.returncode, done.stderr), (5, b"booted\n"))
+        self.assertEqual(done.stdout, b"070701 at a page\n" + text)
+
+    def test_microvm(self):
+        self.boots(bytes(range(256)) * 400)
+
+    def test_q35(self):
+        self.boots(b"some text", "--machine", "q35", "--smp", "2", "--memory", "1G")
+
+    def test_by_hand(self):
+        done = self.run_boot("", "--print-command", "true")
+        by_hand = subprocess.Popen("exec " + done.stdout.decode(), shell=True, env=self.environment, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(by_hand.stdout.read(17), b"070701 at a page\n")
+        by_hand.stdin.write(b"echo\n")
+        by_hand.stdin.flush()
+        self.assertEqual(by_hand.stdout.read(5), b"echo\n")
+        self.assertEqual(by_hand.stderr.readline(), b"booted\n")
+        by_hand.terminate()
+        by_hand.communicate(timeout=30)
+
+    def test_a_kernel_that_is_none(self):
+        self.file("lib/osp-kernel", b"not a kernel, of course" * 1000)
+        self.fails(125, "ended before the program did", "QEMU ended with status 1", "and said: ", arguments=["true"])
+
+
 class Terminal(Boot):
     def setUp(self):
         super().setUp()
