@@ -141,6 +141,8 @@ long fork_process(Thread& thread, bool vfork) {
 }
 
 void release_vfork_parent() {
+  if (Environment* environment = process().environment; environment != nullptr)
+    return environment->gave_memory_back(process());
   if (tell_parent < 0) return;
   send_written_pages(process().memory, tell_parent);
   char answer = 0;

@@ -12,6 +12,15 @@
 
 namespace osp::task {
 
+// Where events come from that are not the host's fds: natively, the driver tasks.
+class Devices {
+ public:
+  virtual ~Devices() = default;
+  // Takes what there is; with nothing there, waits for it, at the longest `timeout_ns` (-1: without end), or until the
+  // worker's pending is set. Wakes the threads that it concerns.
+  virtual void look(int64_t timeout_ns) = 0;
+};
+
 // Runs the program's threads as fibers on one host thread. Boost.Fiber gives contexts and the
 // dispatcher; the run queue, parking, timeouts and the poller are here. Nothing here is signal-safe.
 class Scheduler {
@@ -47,6 +56,8 @@ class Scheduler {
   [[nodiscard]] bool has_ready() const;
   [[nodiscard]] Thread* current() const { return current_; }
   void set_current(Thread& thread) { current_ = &thread; }
+  // Natively; they live as long as the scheduler.
+  void set_devices(Devices* devices) { devices_ = devices; }
 
   // In the child of a fork: forgets every fiber but the caller's, and what it waited for.
   void forget_others(Thread& only);
@@ -59,6 +70,7 @@ class Scheduler {
   };
 
   void bind(Thread& thread);
+  void enter(Thread& thread);
   void idle();
   void poll_waiters(int64_t timeout_ns);
   void expire_timers();
@@ -68,11 +80,15 @@ class Scheduler {
 
   Algorithm* algorithm_ = nullptr;
   Thread* current_ = nullptr;
+  Devices* devices_ = nullptr;
   std::multimap<uint64_t, Thread*> deadlines_;
   std::vector<Waiter> waiters_;
   int tick_timer_ = -1;
   bool tick_set_ = false;
 };
+
+// The worker's: there is one.
+Scheduler& scheduler();
 
 // CLOCK_MONOTONIC of the host, ns. Signal-safe.
 uint64_t host_now_ns();
