@@ -49,7 +49,7 @@ class Boot(unittest.TestCase):
         for name in ("bin", "lib", "path", "tmp"):
             os.mkdir(self.path(name))
         shutil.copy(os.path.join(BUILD, "bin/osp-boot"), self.path("bin"))
-        self.file("lib/osp-kernel", b"kernel")
+        self.file("lib/osp-kernel.elf", b"kernel")
         self.file("lib/osp-core", b"the core" * 1000)
         os.symlink(os.path.join(HERE, "boot_machine.py"), self.path("path/qemu-system-x86_64"))
         self.environment = {"PATH": self.path("path") + ":/usr/bin:/bin", "TMPDIR": self.path("tmp")}
@@ -112,8 +112,8 @@ class Errors(Boot):
         self.fails(125, "qemu-system-x86_64 is not found", "qemu-system-x86", arguments=["/bin/true"])
         os.unlink(self.path("lib/osp-core"))
         self.fails(125, self.path("lib/osp-core"), "No such file", "it belongs in lib", arguments=["/bin/true"])
-        os.unlink(self.path("lib/osp-kernel"))
-        self.fails(125, self.path("lib/osp-kernel"), "No such file", "it belongs in lib", arguments=["/bin/true"])
+        os.unlink(self.path("lib/osp-kernel.elf"))
+        self.fails(125, self.path("lib/osp-kernel.elf"), "No such file", "it belongs in lib", arguments=["/bin/true"])
 
     def test_files(self):
         missing = self.path("missing")
@@ -205,7 +205,7 @@ class Archive(Boot):
         words = shlex.split(done.stdout.decode())
         option = {flag: value for flag, value in zip(words, words[1:])}
         self.assertEqual((option["-M"], option["-smp"], option["-m"]), ("q35", "2", "300M"))
-        self.assertEqual(option["-kernel"], self.path("lib/osp-kernel"))
+        self.assertEqual(option["-kernel"], self.path("lib/osp-kernel.elf"))
         self.assertIn(option["-initrd"], done.stderr.decode())
         with open(option["-initrd"], "rb") as archive:
             self.assertIn("boot", entries(archive.read()))
@@ -254,7 +254,7 @@ class Machine(Boot):
         os.unlink(self.path("path/qemu-system-x86_64"))
         subprocess.run(["gcc", "-m32", "-Os", "-ffreestanding", "-fno-pic", "-fno-stack-protector", "-fcf-protection=none",
                         "-static", "-nostdlib", "-Wl,--build-id=none,--no-warn-rwx-segments", "-Wl,-T," + HERE + "/boot_kernel.ld",
-                        "-o", self.path("lib/osp-kernel"), HERE + "/boot_kernel.c"], check=True)
+                        "-o", self.path("lib/osp-kernel.elf"), HERE + "/boot_kernel.c"], check=True)
 
     def boots(self, text, *options):
         done = self.run_boot("", *options, "--timeout", "50", "true", input=text)
@@ -280,7 +280,7 @@ class Machine(Boot):
         by_hand.communicate(timeout=30)
 
     def test_a_kernel_that_is_none(self):
-        self.file("lib/osp-kernel", b"not a kernel, of course" * 1000)
+        self.file("lib/osp-kernel.elf", b"not a kernel, of course" * 1000)
         self.fails(125, "ended before the program did", "QEMU ended with status 1", "and said: ", arguments=["true"])
 
 
