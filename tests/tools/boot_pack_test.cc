@@ -73,7 +73,7 @@ class Loaded {
   [[nodiscard]] std::span<const std::byte> lent(const std::string& path) const {
     const auto node = server_->tree().find(path.substr(1));
     EXPECT_TRUE(node) << path;
-    return node ? (*node)->contents.lent(0) : std::span<const std::byte>();
+    return node ? (*node)->contents.lent(0, UINT64_MAX).value() : std::span<const std::byte>();
   }
   // Regular files.
   [[nodiscard]] size_t file_count() const { return count_below(*server_->tree().root()); }
