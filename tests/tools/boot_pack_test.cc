@@ -11,6 +11,8 @@
 #include <fstream>
 #include <regex>
 
+#include "libosp/native/cpio.h"
+#include "libosp/native/frames.h"
 #include "libosp/native/root_archive.h"
 #include "tools/osp_boot_libraries.h"
 #include "tools/osp_boot_program.h"
@@ -43,8 +45,9 @@ std::set<std::string> libraries_by_ldd(const std::string& program) {
 // What a plan has, as the core will see it.
 class Loaded {
  public:
-  explicit Loaded(const RootPlan& plan) : fd_(memfd_create("test", MFD_CLOEXEC)) {
-    const auto end = plan.write(fd_, 0);
+  explicit Loaded(const RootPlan& plan, bool is_compressed = false) : fd_(memfd_create("test", MFD_CLOEXEC)) {
+    uint64_t unpacked = 0;
+    const auto end = is_compressed ? plan.write_compressed(fd_, 0, unpacked) : plan.write(fd_, 0);
     EXPECT_TRUE(end) << end.error();
     size_ = end.value_or(0);
     memory_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd_, 0);
@@ -77,6 +80,7 @@ class Loaded {
   }
   // Regular files.
   [[nodiscard]] size_t file_count() const { return count_below(*server_->tree().root()); }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {begin(), size_}; }
   [[nodiscard]] const std::byte* begin() const { return static_cast<const std::byte*>(memory_); }
 
  private:
@@ -216,6 +220,28 @@ TEST_F(BootPackTest, ATreeIsTakenAsItIs) {
   EXPECT_EQ(text_of(large), std::string(10'000, 'l'));
   EXPECT_EQ((large.data() - loaded.begin()) % 4096, 0);
   EXPECT_EQ(loaded.lent("/small").size(), 1U);
+}
+
+TEST_F(BootPackTest, ACompressedRootUnpacksOnlyWhatIsRead) {
+  fs::create_directories(folder_ / "tree");
+  std::vector<std::string> contents;
+  for (size_t i = 0; i < 20; ++i) contents.push_back(std::string(i * 50'000, static_cast<char>('a' + i)));
+  for (size_t i = 0; i < contents.size(); ++i) file("tree/" + std::to_string(i), contents[i]);
+  RootPlan plan;
+  ASSERT_TRUE(plan.take_root(folder_ / "tree"));
+  EXPECT_EQ(plan.size(), 190U * 50'000);
+  const Loaded loaded(plan, true);
+  for (size_t i = 0; i < contents.size(); ++i)
+    EXPECT_EQ(text_of(loaded.lent("/" + std::to_string(i))), contents[i]) << i;
+
+  const auto frames = native::Frames::open(loaded.bytes(), UINT64_MAX);
+  ASSERT_TRUE(frames);
+  EXPECT_GT((*frames)->count(), 190U * 50'000 / 262'144);
+  native::CpioReader reader((*frames)->bytes(), frames->get());
+  uint64_t expected = 0;  // frames of contents: none of them is needed for the names
+  for (auto entry = reader.next(); entry && *entry; entry = reader.next())
+    expected += (entry->value().contents.size() + 262'143) / 262'144;
+  EXPECT_EQ((*frames)->filled(), (*frames)->count() - expected);
 }
 
 TEST_F(BootPackTest, ASystemHasWhatTheHostDoesNotGive) {
