@@ -158,8 +158,7 @@ class Loader {
         return wrong(entry, EBADMSG, "is a symbolic link to what is no path");
     }
     if ((*node)->is(S_IFREG) && !entry.contents.empty()) (*node)->contents.lend(entry.contents, lender_);
-    if (auto named = tree_.load_name(*at.directory, at.name, std::move(*node)); !named)
-      return wrong(entry, named.error());
+    if (auto named = tree_.load_name(*at.directory, at.name, *node); !named) return wrong(entry, named.error());
     return {};
   }
 
