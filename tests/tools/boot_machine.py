@@ -70,6 +70,7 @@ class Machine:
     def keys(self):
         """Each key as a number, and each order, on the terminal; 's' stops, 'q' ends."""
         self.ready()
+        self.console.sendall(b"a log\nof two lines\n")
         self.terminal.sendall(b"began\r\n")
         if os.fork() == 0:
             for line in self.lines:

@@ -325,6 +325,12 @@ class Terminal(Boot):
         while termios.tcgetattr(self.theirs) != self.before:
             self.assertLess(time.monotonic(), end)
 
+    def test_the_console_keeps_its_lines(self):
+        process = self.start()
+        self.expect(b"a log\r\nof two lines\r\n")
+        os.write(self.ours, b"q")
+        self.assertEqual(process.wait(30), 0)
+
     def test_keys_and_size(self):
         process = self.start()
         self.expect(b"began\r\n")
