@@ -71,7 +71,8 @@ class Boot(unittest.TestCase):
         options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
         if options["stdin"] is None:
             del options["stdin"]
-        return subprocess.run(self.command(*arguments), env=self.environment, capture_output=True, timeout=60, **options)
+        return subprocess.run(self.command(*arguments), env=self.environment, capture_output=True, timeout=60,
+                              **options)
 
     def fails(self, status, *words, arguments, machine="die"):
         done = self.run_boot(machine, *arguments)
@@ -252,9 +253,9 @@ class Machine(Boot):
     def setUp(self):
         super().setUp()
         os.unlink(self.path("path/qemu-system-x86_64"))
-        subprocess.run(["gcc", "-m32", "-Os", "-ffreestanding", "-fno-pic", "-fno-stack-protector", "-fcf-protection=none",
-                        "-static", "-nostdlib", "-Wl,--build-id=none,--no-warn-rwx-segments", "-Wl,-T," + HERE + "/boot_kernel.ld",
-                        "-o", self.path("lib/osp-kernel.elf"), HERE + "/boot_kernel.c"], check=True)
+        subprocess.run(["gcc", "-m32", "-Os", "-ffreestanding", "-fno-pic", "-fno-stack-protector",
+                        "-fcf-protection=none", "-static", "-nostdlib", "-Wl,--build-id=none,--no-warn-rwx-segments",
+                        "-Wl,-T," + HERE + "/boot_kernel.ld", "-o", self.path("lib/osp-kernel.elf"), HERE + "/boot_kernel.c"], check=True)
 
     def boots(self, text, *options):
         done = self.run_boot("", *options, "--timeout", "50", "true", input=text)
@@ -269,8 +270,8 @@ class Machine(Boot):
 
     def test_by_hand(self):
         done = self.run_boot("", "--print-command", "true")
-        by_hand = subprocess.Popen("exec " + done.stdout.decode(), shell=True, env=self.environment, stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        by_hand = subprocess.Popen("exec " + done.stdout.decode(), shell=True, env=self.environment,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual(by_hand.stdout.read(17), b"070701 at a page\n")
         by_hand.stdin.write(b"echo\n")
         by_hand.stdin.flush()
