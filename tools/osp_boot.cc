@@ -21,7 +21,7 @@ namespace {
 constexpr int status_failed = 125, status_timed_out = 124;
 constexpr uint64_t mebibyte = 1 << 20;
 // Beside the archive, for the kernel, the core and a small program.
-constexpr uint64_t memory_least = 10 * mebibyte;
+constexpr uint64_t memory_least = 4 * mebibyte;
 // What QEMU passes to a kernel, by its own limit.
 constexpr uint64_t archive_max = 890 * mebibyte;
 
