@@ -30,6 +30,7 @@ struct Processor {
   uint32_t apic_id = 0;
 
   RunQueue queue;
+  Thread* handed = nullptr;  // woken here, and next; only this processor looks at it
   TimerQueue timers;
   std::atomic<bool> idles = false;      // it halts, or is about to
   std::atomic<bool> has_slice = false;  // its timer ends the current thread's turn

@@ -56,7 +56,7 @@ class Queue : public Object {
   Slot& slot(uint32_t at) { return pages_[at / page_slots][at % page_slots]; }
   [[nodiscard]] long put(const native::Message* user, Handles& handles);
   [[nodiscard]] long get(native::Message* user, Handles& handles);
-  [[nodiscard]] long get_with_object(Slot& from, native::Message* user, Handles& handles);
+  [[nodiscard, gnu::noinline]] long get_with_object(Slot& from, native::Message* user, Handles& handles);
   void tell_receivers();
   [[nodiscard]] long wait_in(WaiterList& list, uint64_t deadline_ns);
 

@@ -80,6 +80,6 @@ void start_thread(Thread& thread);
 [[noreturn]] void end_current_thread(int status);
 
 // What the next thread does for one that has ended and switched away.
-void bury(Thread& thread);
+[[gnu::noinline, gnu::cold]] void bury(Thread& thread);
 
 }  // namespace osp::kernel

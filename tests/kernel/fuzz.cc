@@ -178,7 +178,8 @@ extern "C" [[noreturn]] void fuzz_handler(native::Frame* frame) {
   const auto at = reinterpret_cast<uint64_t>(frame);
   for (Place& place : places) {
     if (at < reinterpret_cast<uint64_t>(place.handler_stack) || at >= reinterpret_cast<uint64_t>(place.stack)) continue;
-    if (frame->event == native::Event::fault) {
+    const bool lost = frame->rip < osp::window::image || frame->rip >= osp::window::boot_stack;
+    if (frame->event == native::Event::fault || lost) {
       ++place.faults;
       osp::raw::call(SYS_arch_prctl, 0x1002, static_cast<long>(place.fs));  // ARCH_SET_FS
       frame->rip = reinterpret_cast<uint64_t>(fuzz_recover);

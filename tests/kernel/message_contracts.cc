@@ -31,7 +31,7 @@ void messages_come_in_order() {
   for (uint64_t i = 0; i < 4; ++i) {
     EXPECT(native_calls::receive(queue, got) == 0);
     EXPECT(got.words[0] == i && got.words[5] == 6 && got.handle == native::no_handle && got.flags == 0);
-    EXPECT(got.sender == static_cast<uint64_t>(osp::raw::call(SYS_gettid)));
+    EXPECT(got.sender == static_cast<uint64_t>(osp::raw::call(SYS_getpid)));
   }
   EXPECT(native_calls::receive(queue, got, native_calls::in_ms(3)) == -ETIMEDOUT);
   EXPECT(native_calls::close(queue) == 0 && native_calls::receive(queue, got) == -EBADF);
