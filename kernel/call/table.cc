@@ -75,6 +75,7 @@ constexpr Table<native_count> make_native_table() {
   e[at(native::map_from)] = entry_of<call::map_from>, e[at(queue_make)] = entry_of<call::queue_make>;
   e[at(native::message_send)] = entry_of<call::message_send>;
   e[at(native::message_receive)] = entry_of<call::message_receive>;
+  e[at(native::message_exchange)] = entry_of<call::message_exchange>;
   e[at(native::select)] = entry_of<call::select>, e[at(semaphore_make)] = entry_of<call::semaphore_make>;
   e[at(native::semaphore_up)] = entry_of<call::semaphore_up>;
   e[at(native::semaphore_down)] = entry_of<call::semaphore_down>;

@@ -60,13 +60,11 @@ osp_syscall_entry:
     push %r11
     pushq $OSP_USER_CODE
     push %rcx
-    push %rax
-    mov %rcx, %rax
-    shr $39, %rax
-    cmp $OSP_WINDOW_SLOT, %eax
+    mov %rcx, %r11
+    shr $39, %r11
+    cmp $OSP_WINDOW_SLOT, %r11d
     jne from_program
-    mov (%rsp), %rax
-    push %rax                        // instead of a vector
+    sub $16, %rsp                    // no vector, no error
     push %rdi
     push %rsi
     push %rdx
@@ -75,7 +73,7 @@ osp_syscall_entry:
     push %r8
     push %r9
     push %r10
-    push %r11
+    push OSP_FRAME_FLAGS - OSP_FRAME_R10(%rsp)
     sub $OSP_FRAME_R11, %rsp         // C++ keeps the others; they are saved where somebody looks at them
     mov %r10, %rcx
     cmp $OSP_LINUX_CALLS, %rax
@@ -142,17 +140,17 @@ osp_call_upcall_return:
 
 // A program's call: on to the core's entry, in the program's registers.
 from_program:
-    mov %gs:OSP_PROCESSOR_CURRENT, %rax
-    mov OSP_THREAD_SYSCALL_ENTRY(%rax), %rax
-    test %rax, %rax
+    mov %gs:OSP_PROCESSOR_CURRENT, %r11
+    mov OSP_THREAD_SYSCALL_ENTRY(%r11), %r11
+    test %r11, %r11
     jz 1f
-    mov %rax, 8(%rsp)
-    movq $0x202, 24(%rsp)
-    pop %rax
+    mov %r11, (%rsp)
+    mov 16(%rsp), %r11
+    movq $0x202, 16(%rsp)
     swapgs
     iretq
-1:  pop %rax                         // nobody serves it: ENOSYS
-    mov $-38, %rax
+1:  mov 16(%rsp), %r11
+    mov $-38, %rax                   // nobody serves it: ENOSYS
     swapgs
     iretq
 

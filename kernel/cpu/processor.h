@@ -52,9 +52,10 @@ inline Processor& here() {
   return *processor;
 }
 
+// The same wherever the thread goes on, so it need not be read again.
 inline Thread& current() {
   Thread* thread;
-  asm volatile("mov %%gs:%c1, %0" : "=r"(thread) : "i"(OSP_PROCESSOR_CURRENT));
+  asm("mov %%gs:%c1, %0" : "=r"(thread) : "i"(OSP_PROCESSOR_CURRENT));
   return *thread;
 }
 

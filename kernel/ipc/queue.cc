@@ -53,6 +53,11 @@ long Queue::send(const native::Message* user, Handles& handles, uint64_t deadlin
   return result;
 }
 
+long Queue::exchange(Queue& from, native::Message* user, Handles& handles, uint64_t deadline_ns) {
+  const long result = send(user, handles, deadline_ns);
+  return result != 0 ? result : from.receive(user, handles, deadline_ns);
+}
+
 long Queue::put(const native::Message* user, Handles& handles) {
   uint32_t at = first_ + count_;
   if (at >= capacity_) at -= capacity_;
@@ -130,7 +135,7 @@ long Queue::wait_in(WaiterList& list, uint64_t deadline_ns) {
   prepare_wait();
   list.push_back(waiter);
   lock_.unlock();
-  const Wake reason = finish_wait(deadline_of(deadline_ns));
+  const Wake reason = deadline_ns == wait_for_ever ? finish_wait(for_ever) : finish_wait(deadline_of(deadline_ns));
   lock_.lock();
   if (waiter.linked()) list.remove(waiter);
   return reason == Wake::woken ? 0 : error_of(reason);

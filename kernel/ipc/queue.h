@@ -27,6 +27,9 @@ class Queue : public Object {
   // Takes one out, into ring 3's memory and `handles`. EFAULT: it is still there.
   [[nodiscard]] long receive(native::Message* user, Handles& handles, uint64_t deadline_ns);
 
+  // Both: sends it here, and receives the next one of `from` in its place.
+  [[nodiscard]] long exchange(Queue& from, native::Message* user, Handles& handles, uint64_t deadline_ns);
+
   // For select. A waiter that watches is woken by each message; forget() it afterwards.
   [[nodiscard]] bool ready();
   void watch(Waiter& waiter);

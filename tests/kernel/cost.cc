@@ -73,6 +73,21 @@ void measure_messages() {
   other.join();
 }
 
+void measure_exchange() {
+  const int to = native_calls::queue(4), from = native_calls::queue(4);
+  std::thread other([&] {
+    native::Message got = {};
+    native_calls::receive(to, got);
+    for (int i = 0; i < batches * rounds - 1; ++i) call(native::message_exchange, from, to, &got, 0);
+    native_calls::send(from, got);
+  });
+  measure("message: exchange, switch, one way", 2 * rounds, [&] {
+    native::Message got = message(1);
+    for (int i = 0; i < rounds; ++i) call(native::message_exchange, to, from, &got, 0);
+  });
+  other.join();
+}
+
 void measure_futex() {
   std::atomic<uint32_t> turn = 0;
   const auto play = [&turn](uint32_t parity, uint32_t end) {
@@ -140,6 +155,7 @@ int main() {
   measure_null_call();
   measure_reflected_call();
   measure_messages();
+  measure_exchange();
   measure_futex();
   measure_yield();
   measure_clone();

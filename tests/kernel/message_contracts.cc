@@ -72,6 +72,31 @@ void threads_play_with_messages() {
   native_calls::close(to), native_calls::close(from);
 }
 
+void an_exchange_sends_and_receives() {
+  constexpr uint64_t rounds = 2000;
+  const int to = native_calls::queue(1), from = native_calls::queue(1);
+  std::thread other([&] {
+    Message got = {};
+    native_calls::receive(to, got);
+    for (uint64_t i = 1; i < rounds; ++i) {
+      ++got.words[0];
+      call(native::message_exchange, from, to, &got, 0);
+    }
+    ++got.words[0];
+    native_calls::send(from, got);
+  });
+  Message got = message(0);
+  bool right = true;
+  for (uint64_t i = 1; i <= rounds; ++i) right &= call(native::message_exchange, to, from, &got, 0) == 0;
+  other.join();
+  EXPECT(right && got.words[0] == rounds);
+  EXPECT(call(native::message_exchange, to, 7777, &got, 0) == -EBADF);
+  EXPECT(native_calls::receive(to, got, not_at_all) == -EAGAIN);  // nothing was sent
+  EXPECT(call(native::message_exchange, to, from, &got, not_at_all) == -EAGAIN);
+  EXPECT(native_calls::receive(to, got, not_at_all) == 0);
+  native_calls::close(to), native_calls::close(from);
+}
+
 void many_senders_and_receivers_lose_nothing() {
   constexpr uint64_t each = 2000, threads = 4;
   const int queue = native_calls::queue(3);
@@ -206,6 +231,7 @@ constexpr Contract contracts[] = {
     CONTRACT(messages_come_in_order),
     CONTRACT(bad_messages_are_refused),
     CONTRACT(threads_play_with_messages),
+    CONTRACT(an_exchange_sends_and_receives),
     CONTRACT(many_senders_and_receivers_lose_nothing),
     CONTRACT(semaphores_count),
     CONTRACT(select_tells_what_is_ready),
