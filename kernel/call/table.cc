@@ -66,7 +66,7 @@ constexpr Table<native_count> make_native_table() {
   using namespace native;
   Table<native_count> table;
   CallEntry* e = table.entries - 0;
-  constexpr auto at = [](Call number) { return static_cast<size_t>(number - first_call); };
+  constexpr auto at = [](KernelCall number) { return static_cast<size_t>(number - first_call); };
   e[at(native::upcall_set)] = entry_of<call::upcall_set>, e[at(upcall_return)] = osp_call_upcall_return;
   e[at(native::resume)] = entry_of<call::resume>, e[at(native::notify_set)] = entry_of<call::notify_set>;
   e[at(native::timer_set)] = entry_of<call::timer_set>, e[at(native::null_call)] = entry_of<call::null_call>;

@@ -32,9 +32,8 @@ long upcall_return(const native::Frame* user) {
 }
 
 long resume(const native::Resume* user) {
-  static_assert(sizeof(native::Resume) == 64);
   native::Resume to;
-  if (!user_may_own(user, sizeof *user) || osp_copy_line(&to, user) != 0) return -EFAULT;
+  if (const long result = load_user(user, to); result != 0) return result;
   if (to.rip >= user_end) return -EINVAL;
   TrapFrame& frame = current().frame();
   frame.rip = to.rip;
@@ -42,6 +41,7 @@ long resume(const native::Resume* user) {
   frame.rsp = to.rsp;
   frame.rcx = to.rcx;
   frame.r11 = to.r11;
+  frame.rdi = to.rdi;
   return static_cast<long>(to.rax);
 }
 

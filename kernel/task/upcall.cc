@@ -33,8 +33,9 @@ native::Frame registers_of(const TrapFrame& f) {
           .rip = f.rip,
           .flags = f.flags,
           .event = {},
-          .trap = f.vector,
           .error = f.error,
+          .trap = f.vector,
+          .reserved = 0,
           .address = 0};
 }
 

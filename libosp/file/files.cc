@@ -9,7 +9,9 @@
 #include <cstring>
 
 #include "base/raw_syscall.h"
+#include "libosp/file/host_numbers.h"
 #include "libosp/file/signal_file.h"
+#include "libosp/host/side.h"
 #include "libosp/task/process.h"
 
 namespace osp::file {
@@ -80,14 +82,6 @@ std::vector<int> count_fds_up() {
 
 }  // namespace
 
-long Description::pread(task::Thread&, void*, size_t, int64_t) { return -ESPIPE; }
-long Description::pwrite(task::Thread&, const void*, size_t, int64_t) { return -ESPIPE; }
-long Description::seek(int64_t, int) { return -ESPIPE; }
-long Description::list(task::Thread&, void*, size_t) { return -ENOTDIR; }
-long Description::truncate(uint64_t) { return -EINVAL; }
-Result<void> Description::change(const pip::AttributeChange&) { return fail(EPERM); }
-Result<pip::PageRange> Description::map(uint64_t, uint64_t, bool) { return fail(ENODEV); }
-
 std::string host_path_of(int fd) {
   char target[4096];
   const long size = raw::syscall(SYS_readlink, fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
@@ -95,6 +89,7 @@ std::string host_path_of(int fd) {
 }
 
 std::vector<int> open_fds() {
+  if (host::is_native()) return task::process().files->numbers().taken();
   if (auto fds = count_fds_up(); !fds.empty()) return fds;
   return list_fds();
 }
@@ -127,15 +122,18 @@ std::shared_ptr<Description> Files::share(int fd) const {
   return static_cast<size_t>(fd) < table_.size() ? table_[static_cast<size_t>(fd)] : nullptr;
 }
 
-// A regular file: always ready to poll(2), refused by epoll(7), as the files that it stands for.
-long Files::placeholder(int lowest, bool close_on_exec) const {
-  const long made = raw::syscall(SYS_memfd_create, "osp", close_on_exec ? 1 : 0);
-  if (made < lowest && made >= 0) {
-    const long moved = raw::syscall(SYS_fcntl, made, close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, lowest);
-    raw::close(static_cast<int>(made));
-    return moved;
+Files::Files() {
+  if (host::is_native()) {
+    numbers_ = std::make_unique<OwnNumbers>();
+  } else {
+    numbers_ = std::make_unique<HostNumbers>();
   }
-  return made;
+}
+
+std::unique_ptr<Files> Files::clone() const {
+  std::unique_ptr<Files> files(new Files(numbers_->clone()));
+  files->table_ = table_, files->served_ = served_, files->directories_ = directories_;
+  return files;
 }
 
 void Files::set(int fd, std::shared_ptr<Description> file) {
@@ -146,17 +144,13 @@ void Files::set(int fd, std::shared_ptr<Description> file) {
 }
 
 long Files::install(std::shared_ptr<Description> file, bool close_on_exec, int lowest) {
-  const long fd = placeholder(lowest, close_on_exec);
+  const long fd = numbers_->take(lowest, close_on_exec);
   if (fd >= 0) set(static_cast<int>(fd), std::move(file));
   return fd;
 }
 
 long Files::install_at(int fd, std::shared_ptr<Description> file, bool close_on_exec) {
-  const long holder = placeholder(0, true);
-  if (holder < 0) return holder;
-  const long result = raw::syscall(SYS_dup3, holder, fd, close_on_exec ? O_CLOEXEC : 0);
-  raw::close(static_cast<int>(holder));
-  if (result < 0) return result;
+  if (const long result = numbers_->take_at(fd, close_on_exec); result < 0) return result;
   forget(fd);
   set(fd, std::move(file));
   return fd;
@@ -188,10 +182,16 @@ long Files::forget(int fd) {
   return file.use_count() == 1 ? file->close() : 0;
 }
 
+long Files::close(int fd) {
+  if (find(fd) == nullptr) return -EBADF;
+  numbers_->give_back(fd);
+  return forget(fd);
+}
+
 void Files::close_on_exec() {
-  for (const int fd : open_fds())
-    if (!is_core_fd(fd) && (raw::syscall(SYS_fcntl, fd, F_GETFD) & FD_CLOEXEC) != 0) {
-      raw::close(fd);
+  for (const int fd : numbers_->taken())
+    if (numbers_->closes_on_exec(fd)) {
+      numbers_->give_back(fd);
       forget(fd);
     }
 }

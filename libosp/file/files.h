@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/types.h>
 
 #include <cerrno>
@@ -8,11 +9,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "libosp/file/numbers.h"
 #include "libosp/task/thread.h"
+#include "libosp/task/wait_queue.h"
 #include "pip/server.h"
 
 namespace osp::file {
@@ -35,8 +39,18 @@ class Description {
   // Makes the bytes from one offset to another zeros.
   virtual long zero(uint64_t, uint64_t) { return -EOPNOTSUPP; }
   virtual long sync() { return 0; }
+  // ioctl(2). -ENOTTY: not of this kind.
+  virtual long control(task::Thread& thread, uint64_t request, uint64_t argument);
+  // poll(2): which of POLLIN POLLOUT POLLERR POLLHUP POLLRDHUP POLLPRI hold now.
+  [[nodiscard]] virtual short ready() const { return POLLIN | POLLOUT; }
+  // Notified when ready() may have changed; null: it never does (a regular file).
+  virtual task::WaitQueue* changes() { return nullptr; }
+  // Opened once more through /proc/self/fd, where it has no name. Null: it cannot be.
+  [[nodiscard]] virtual std::shared_ptr<Description> reopened(int) { return nullptr; }
   virtual Result<void> change(const pip::AttributeChange& change);
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
+  // As pread(2) into the core's own memory. ENODEV: it has no contents that could be mapped.
+  virtual Result<size_t> contents(uint64_t, std::span<std::byte>) { return fail(ENODEV); }
   // A host's fd whose locks (fcntl(2), flock(2)) stand for the file's among all processes of the environment; it stays
   // this object's. Minus an errno: there is none.
   virtual int lock_fd() { return -ENODEV; }
@@ -67,12 +81,15 @@ class Description {
 // The fds of the process that the core serves. Not thread-safe (one worker).
 class Files {
  public:
+  Files();  // the host's numbers, or natively the core's own
+  // What a process forked natively has: the same files, in numbers of its own.
+  [[nodiscard]] std::unique_ptr<Files> clone() const;
   // Null: the host's (or not open at all).
   [[nodiscard]] Description* find(int fd) const {
     return static_cast<size_t>(fd) < table_.size() ? table_[static_cast<size_t>(fd)].get() : nullptr;
   }
   [[nodiscard]] std::shared_ptr<Description> share(int fd) const;
-  // Takes the lowest free number (from `lowest` on) in the host by a placeholder. The fd, or minus an errno.
+  // Takes the lowest free number (from `lowest` on). The fd, or minus an errno.
   long install(std::shared_ptr<Description> file, bool close_on_exec, int lowest = 0);
   // dup2(2)-like: `fd` becomes this file, whatever it was.
   long install_at(int fd, std::shared_ptr<Description> file, bool close_on_exec);
@@ -80,6 +97,9 @@ class Files {
   void adopt(int fd, std::shared_ptr<Description> file) { set(fd, std::move(file)); }
   // Forgets the number (its host placeholder is the caller's to close); the result of the last close.
   long forget(int fd);
+  // The same, and gives the number back: close(2). EBADF.
+  long close(int fd);
+  [[nodiscard]] Numbers& numbers() { return *numbers_; }
   void close_on_exec();  // the host's fds too
   void after_fork();
   // Directories of the host that were opened through the name space: their names there.
@@ -96,9 +116,10 @@ class Files {
   void signal_taken();
 
  private:
+  explicit Files(std::unique_ptr<Numbers> numbers) : numbers_(std::move(numbers)) {}
   void set(int fd, std::shared_ptr<Description> file);
-  long placeholder(int lowest, bool close_on_exec) const;
 
+  std::unique_ptr<Numbers> numbers_;
   std::vector<std::shared_ptr<Description>> table_;
   std::vector<uint8_t> served_;
   std::map<int, std::string> directories_;
@@ -106,7 +127,7 @@ class Files {
 
 // What the host calls the file that an fd is open on; empty: it does not tell.
 std::string host_path_of(int fd);
-// Every open fd of the host process, the core's own too.
+// Every open fd of the host process, the core's own too; natively those of the process that runs.
 std::vector<int> open_fds();
 
 // The core's own fds live above what programs see: moves `fd` there; the new one, or minus an errno.

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/raw_syscall.h"
+#include "libosp/host/side.h"
 #include "libosp/task/process.h"
 
 namespace osp::file {
@@ -34,8 +35,9 @@ signalfd_siginfo describe(const siginfo_t& info) {
 SignalFile::~SignalFile() { drop_fd(event_fd_); }
 
 void SignalFile::set_readable(bool readable) {
-  if (readable == readable_) return;
+  if (readable == readable_ && event_fd_ >= 0) return;
   readable_ = readable;
+  if (event_fd_ < 0) return changed_.notify();
   uint64_t value = 1;
   if (readable) {
     raw::write(event_fd_, &value, sizeof value);
@@ -48,11 +50,19 @@ void SignalFile::arrived(int signo) {
   if ((mask_ & signal::bit(signo)) != 0) set_readable(true);
 }
 
-void SignalFile::taken() {
+bool SignalFile::has_pending() const {
   const task::Process& p = task::process();
   signal::Mask pending = p.signals.pending.set();
   for (const auto& thread : p.threads) pending |= thread->signals.pending.set();
-  set_readable((pending & mask_) != 0);
+  return (pending & mask_) != 0;
+}
+
+void SignalFile::taken() { set_readable(has_pending()); }
+
+task::Wake SignalFile::wait(task::Thread& thread) {
+  if (event_fd_ < 0) return task::wait_on(thread, changed_);
+  pollfd wait = {event_fd_, POLLIN, 0};
+  return thread.process.scheduler.wait(thread, {&wait, 1}, 0);
 }
 
 void SignalFile::set_mask(signal::Mask mask) {
@@ -78,8 +88,7 @@ long SignalFile::read(task::Thread& thread, void* to, size_t size) {
     if (count > 0) return static_cast<long>(count * sizeof *out);
     if ((flags & O_NONBLOCK) != 0) return -EAGAIN;
     if (thread.process.signal_waits(thread)) return task::restart_sys;
-    pollfd wait = {event_fd_, POLLIN, 0};
-    thread.process.scheduler.wait(thread, {&wait, 1}, 0);
+    wait(thread);
   }
 }
 
@@ -96,6 +105,11 @@ long make_signal_file(task::Thread& thread, int fd, signal::Mask mask, int flags
     if (existing == nullptr) return -EINVAL;
     existing->set_mask(mask);
     return fd;
+  }
+  if (host::is_native()) {
+    auto own = std::make_shared<SignalFile>(mask & ~signal::unblockable, -1);
+    own->flags = O_RDWR | (flags & SFD_NONBLOCK);
+    return files.install(std::move(own), (flags & SFD_CLOEXEC) != 0);
   }
   const long made = raw::syscall(SYS_eventfd2, 0, EFD_NONBLOCK | ((flags & SFD_CLOEXEC) != 0 ? EFD_CLOEXEC : 0));
   if (made < 0) return made;

@@ -6,7 +6,7 @@
 namespace osp::file {
 
 // signalfd(2). The host never has a signal pending for it (the core takes them all), so its placeholder is
-// an eventfd, readable while a signal of the mask is pending, for poll(2) and epoll(7).
+// an eventfd, readable while a signal of the mask is pending, for poll(2) and epoll(7). Natively it has a wait queue.
 class SignalFile final : public Description {
  public:
   SignalFile(signal::Mask mask, int event_fd) : mask_(mask), event_fd_(event_fd) {}
@@ -15,6 +15,8 @@ class SignalFile final : public Description {
   long read(task::Thread& thread, void* to, size_t size) override;
   long write(task::Thread&, const void*, size_t) override { return -EINVAL; }
   Result<pip::Attributes> stat() override;
+  [[nodiscard]] short ready() const override { return has_pending() ? POLLIN : short{0}; }
+  task::WaitQueue* changes() override { return &changed_; }
 
   void set_mask(signal::Mask mask);
   void arrived(int signo);
@@ -23,9 +25,12 @@ class SignalFile final : public Description {
 
  private:
   void set_readable(bool readable);
+  [[nodiscard]] bool has_pending() const;
+  task::Wake wait(task::Thread& thread);
 
   signal::Mask mask_;
-  int event_fd_;  // a core's fd of the same eventfd as the placeholder
+  int event_fd_;  // a core's fd of the same eventfd as the placeholder; natively -1
+  task::WaitQueue changed_;
   bool readable_ = false;
 };
 

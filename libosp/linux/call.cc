@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include "libosp/file/files.h"
+#include "libosp/host/side.h"
+#include "libosp/linux/table.h"
 
 namespace osp::linux {
 namespace {
@@ -12,18 +14,33 @@ constexpr size_t max_string = 131072, max_strings_size = 6 * 1024 * 1024;
 // Whether the call that is served was made before and ended early, by the fast way or before it began again.
 bool was_begun() { return trap::worker().fast.interrupted || task::process().scheduler.current()->restarting; }
 
+// What a call answers that only a host could serve, where there is none: an fd that the core does not have is not open.
+long not_below(const Call& c) {
+  const char* format = entry(c.nr).format;
+  if (*format == 'f' || *format == 'D')
+    return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : -EBADF;
+  return -ENOSYS;
+}
+
 }  // namespace
 
-long forward(Call& c) { return raw::syscall(c.nr, c.a, c.b, c.c, c.d, c.e, c.f); }
+long forward(Call& c) {
+  if (host::is_native()) return not_below(c);
+  return raw::syscall(c.nr, c.a, c.b, c.c, c.d, c.e, c.f);
+}
 
 long block_in_host(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f, long restart) {
+  if (host::is_native()) return -ENOSYS;
   const auto s = [](uint64_t value) { return static_cast<long>(value); };
   const long result = osp_blocking_syscall(nr, s(a), s(b), s(c), s(d), s(e), s(f));
   if (result == OSP_NOT_BEGUN) return was_begun() ? restart : static_cast<long>(task::restart_always);
   return result == -EINTR ? restart : result;
 }
 
-long forward_blocking(Call& c) { return block_in_host(c.nr, c.a, c.b, c.c, c.d, c.e, c.f); }
+long forward_blocking(Call& c) {
+  if (host::is_native()) return not_below(c);
+  return block_in_host(c.nr, c.a, c.b, c.c, c.d, c.e, c.f);
+}
 
 long forward_fd(Call& c) { return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c); }
 
@@ -39,6 +56,7 @@ bool must_not_wait(int fd, short events) {
 }
 
 long wait_ready(Call& c, int fd, short events) {
+  if (host::is_native()) return 0;  // what follows answers EBADF
   if (c.process.single_threaded()) return 0;
   pollfd wait = {fd, events, 0};
   const timespec none = {};

@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libosp/device/open.h"
 #include "libosp/file/proc.h"
 #include "libosp/file/served_file.h"
+#include "libosp/host/side.h"
 
 namespace osp::linux {
 namespace {
@@ -105,12 +107,21 @@ uint64_t access_wanted(uint64_t flags) {
   return access == O_RDONLY ? R_OK : access == O_WRONLY ? W_OK : R_OK | W_OK;
 }
 
+// Natively devices and fifos are the core's.
+long open_own_node(Call& c, const ns::FoundPlace& found, uint64_t flags) {
+  const device::Node node = {&found.place.server(), found.attributes, found.place.path()};
+  std::shared_ptr<file::Description> file;
+  const long result = device::open_node(c.thread, node, static_cast<int>(flags), file);
+  return result != 0 ? result : c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
+}
+
 // What goes through a fifo is between processes here; a fifo of the host's stands for the server's.
-long open_fifo(Call& c, const ns::Request& request, uint64_t flags) {
+long open_node(Call& c, const ns::Request& request, uint64_t flags) {
   const auto found = ns::stat(c.process.names->table(), request);
   if (!found) return -found.error().code;
-  if (!S_ISFIFO(found->attributes.mode)) return -ENXIO;
+  if (!host::is_native() && !S_ISFIFO(found->attributes.mode)) return -ENXIO;
   if (const long refused = check_access(found->attributes, access_wanted(flags), true); refused != 0) return refused;
+  if (host::is_native()) return open_own_node(c, *found, flags);
   const auto fifo = found->place.server().fifo(found->attributes.id);
   if (!fifo) return -fifo.error().code;
   const std::string name = fmt::format("/proc/self/fd/{}", *fifo);
@@ -128,7 +139,7 @@ long open_served(Call& c, const ns::Request& request, uint64_t flags, uint32_t p
     mode.append = true;
     opened = ns::open(c.process.names->table(), request, mode);
   }
-  if (!opened) return opened.error().code == ENXIO ? open_fifo(c, request, flags) : -opened.error().code;
+  if (!opened) return opened.error().code == ENXIO ? open_node(c, request, flags) : -opened.error().code;
   auto file = file::ServedFile::of(std::move(*opened));
   file->flags = static_cast<int>(flags & ~uint64_t{O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC});
   if (unnamed) file->flags &= ~O_DIRECTORY;
@@ -148,8 +159,9 @@ long open_proc(Call& c, const std::string& path, uint64_t flags) {
 }  // namespace
 
 long check_access(const pip::Attributes& a, uint64_t wanted, bool effective) {
-  const auto uid = static_cast<uint32_t>(raw::call(effective ? SYS_geteuid : SYS_getuid));
-  const auto gid = static_cast<uint32_t>(raw::call(effective ? SYS_getegid : SYS_getgid));
+  const task::Credentials who = task::credentials_of(task::process());
+  const uid_t uid = effective ? who.euid : who.uid;
+  const gid_t gid = effective ? who.egid : who.gid;
   if (uid == 0) return (wanted & X_OK) == 0 || S_ISDIR(a.mode) || (a.mode & 0111) != 0 ? 0 : -EACCES;
   const uint32_t shift = a.uid == uid ? 6 : (a.gid == gid ? 3 : 0);
   return (((a.mode >> shift) & 7) & wanted) == wanted ? 0 : -EACCES;

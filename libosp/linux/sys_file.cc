@@ -14,7 +14,8 @@ namespace {
 
 constexpr uint64_t max_iov = 1024;
 
-file::Description* served(const Call& c) { return c.process.files->find(static_cast<int>(c.a)); }
+// Kept: another thread may close the fd while this one waits.
+std::shared_ptr<file::Description> served(const Call& c) { return c.process.files->share(static_cast<int>(c.a)); }
 
 // With one thread the host may block us; with several the fd is waited for first.
 long host_read(Call& c) {
@@ -57,26 +58,26 @@ void copy_directory(const Call& c, long made) {
 }  // namespace
 
 long sys_read(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return host_read(c);
   return file->is_readable() ? file->read(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
 }
 
 long sys_write(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return write_whole(c);
   return file->is_writable() ? file->write(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
 }
 
 long sys_pread64(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward_blocking(c);
   if (static_cast<int64_t>(c.d) < 0) return -EINVAL;
   return file->is_readable() ? file->pread(c.thread, Call::pointer<void>(c.b), c.c, static_cast<int64_t>(c.d)) : -EBADF;
 }
 
 long sys_pwrite64(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward_blocking(c);
   if (static_cast<int64_t>(c.d) < 0) return -EINVAL;
   return file->is_writable() ? file->pwrite(c.thread, Call::pointer<void>(c.b), c.c, static_cast<int64_t>(c.d))
@@ -84,56 +85,56 @@ long sys_pwrite64(Call& c) {
 }
 
 long sys_readv(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return host_read(c);
   return file->is_readable() ? vector_io(c, *file, transfer_in, -1) : -EBADF;
 }
 
 long sys_writev(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return write_whole(c);
   return file->is_writable() ? vector_io(c, *file, transfer_out, -1) : -EBADF;
 }
 
 long sys_preadv(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward_blocking(c);
   return file->is_readable() ? vector_io(c, *file, transfer_in, static_cast<int64_t>(c.d)) : -EBADF;
 }
 
 long sys_pwritev(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward_blocking(c);
   return file->is_writable() ? vector_io(c, *file, transfer_out, static_cast<int64_t>(c.d)) : -EBADF;
 }
 
 long sys_lseek(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file != nullptr && file->is_name_only()) return -EBADF;
   return file == nullptr ? forward(c) : file->seek(static_cast<int64_t>(c.b), static_cast<int>(c.c));
 }
 
 long sys_getdents64(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file != nullptr && file->is_name_only()) return -EBADF;
   return file == nullptr ? forward(c) : file->list(c.thread, Call::pointer<void>(c.b), c.c);
 }
 
 long sys_fstat(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward(c);
   const auto attributes = file->stat();
   return attributes ? put_stat(c.b, *attributes) : -attributes.error().code;
 }
 
 long sys_fsync(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward_blocking(c);
   return file->is_name_only() ? -EBADF : file->sync();
 }
 
 long sys_ftruncate(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward(c);
   if (file->is_name_only()) return -EBADF;
   if (static_cast<int64_t>(c.b) < 0) return -EINVAL;
@@ -141,7 +142,7 @@ long sys_ftruncate(Call& c) {
 }
 
 long sys_fchmod(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward(c);
   if (file->is_name_only()) return -EBADF;
   pip::AttributeChange change;
@@ -150,7 +151,7 @@ long sys_fchmod(Call& c) {
 }
 
 long sys_fchown(Call& c) {
-  file::Description* file = served(c);
+  const auto file = served(c);
   if (file == nullptr) return forward(c);
   if (file->is_name_only()) return -EBADF;
   pip::AttributeChange change;

@@ -7,6 +7,7 @@
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/trace.h"
+#include "libosp/native/calls.h"
 
 namespace osp::linux {
 namespace {
@@ -21,7 +22,17 @@ constexpr std::array<Entry, table_size> make_table() {
   return table;
 }
 
-constexpr std::array<Entry, table_size> table = make_table();
+constexpr std::array<Entry, table_size> make_native_table() {
+  std::array<Entry, table_size> table = make_table();
+#define OSP_NATIVE(call_name, call_handler) table[SYS_##call_name].handler = native::call_handler;
+#include "libosp/native/calls.def"
+#undef OSP_NATIVE
+  return table;
+}
+
+constexpr std::array<Entry, table_size> hosted_table = make_table();
+constexpr std::array<Entry, table_size> native_table = make_native_table();
+const std::array<Entry, table_size>* table = &hosted_table;
 constexpr Entry not_served;
 
 // By these the program learns nothing of what others did but the files that they name.
@@ -56,8 +67,10 @@ bool names_core_fd(const Entry& e, uint64_t first) {
 }  // namespace
 
 const Entry& entry(long nr) {
-  return nr >= 0 && static_cast<size_t>(nr) < table_size ? table[static_cast<size_t>(nr)] : not_served;
+  return nr >= 0 && static_cast<size_t>(nr) < table_size ? (*table)[static_cast<size_t>(nr)] : not_served;
 }
+
+void use_native_table() { table = &native_table; }
 
 long call(task::Thread& thread) {
   const trap::UserRegs& r = thread.regs;

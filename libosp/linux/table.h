@@ -15,4 +15,7 @@ struct Entry {
 };
 const Entry& entry(long nr);
 
+// From now on the calls of native/calls.def are served by what stands there. Once, at start.
+void use_native_table();
+
 }  // namespace osp::linux

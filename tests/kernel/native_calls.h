@@ -11,7 +11,7 @@ namespace native_calls {
 using osp::native::Message;
 
 template <class... Args>
-long call(osp::native::Call number, Args... args) {
+long call(osp::native::KernelCall number, Args... args) {
   return osp::raw::syscall(number, args...);
 }
 

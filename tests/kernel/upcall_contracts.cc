@@ -190,7 +190,7 @@ void bad_upcalls_are_refused() {
   native::Frame frame = {};
   frame.rip = hole;
   EXPECT(call(native::upcall_return, &frame) == -EINVAL);
-  const native::Resume resume = {hole, 0, 0, 0, 0, 0, 0, 0};
+  const native::Resume resume = {hole, 0, 0, 0, 0, 0, 0, 0, 0};
   EXPECT(call(native::resume, &resume) == -EINVAL);
   EXPECT(call(native::null_call) == 0);
   EXPECT(osp::raw::call(native::last_call + 1) == -ENOSYS && osp::raw::call(-1) == -ENOSYS);
