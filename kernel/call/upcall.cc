@@ -31,17 +31,19 @@ long upcall_return(const native::Frame* user) {
   return static_cast<long>(registers.rax);
 }
 
+// An address that is none is a fault at its first instruction, as it is after an iretq.
 long resume(const native::Resume* user) {
   native::Resume to;
-  if (const long result = load_user(user, to); result != 0) return result;
-  if (to.rip >= user_end) return -EINVAL;
+  static_assert(sizeof to == 64);
+  if (!user_may_own(user, sizeof *user) || osp_copy_line(&to, user) != 0) return -EFAULT;
   TrapFrame& frame = current().frame();
   frame.rip = to.rip;
+  frame.rdi = to.rdi;
   frame.flags = user_flags(to.flags);
   frame.rsp = to.rsp;
   frame.rcx = to.rcx;
   frame.r11 = to.r11;
-  frame.rdi = to.rdi;
+  if (to.rip >= user_end) current().attention.fetch_or(attend_bad_address);
   return static_cast<long>(to.rax);
 }
 

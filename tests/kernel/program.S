@@ -48,7 +48,7 @@ test_syscall_entry:
     mov %rcx, 48(%rdi)
     mov %r11, 56(%rdi)
     mov saved_rdi(%rip), %rax
-    mov %rax, 64(%rdi)
+    mov %rax, 8(%rdi)                // rdi
     mov $0x4f5002, %eax              // resume
     syscall
     ud2
@@ -117,7 +117,7 @@ test_keep_registers:
     .data
     .global test_resume, test_reflected
     .align 64
-test_resume: .skip 72
+test_resume: .skip 64
 test_reflected: .quad 0
 saved_rdi: .quad 0
 

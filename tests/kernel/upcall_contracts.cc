@@ -178,6 +178,21 @@ void a_call_from_outside_the_window_is_reflected() {
   EXPECT(run_program() == -ENOSYS);
 }
 
+void resuming_nowhere_is_the_programs_fault() {
+  constexpr uint64_t hole = 0x8000'0000'0000, general_protection = 13;
+  begin_upcalls();
+  native::Resume resume = {};
+  resume.rip = hole;
+  long number = native::resume;
+  const native::Resume* registers = &resume;
+  asm volatile("lea 1f(%%rip), %%rcx\n\t mov %%rcx, %0\n\t mov %%rsp, %1\n\t syscall\n\t 1:"
+               : "=m"(handler_state.go_on_at), "=m"(resume.rsp), "+a"(number), "+D"(registers)
+               :
+               : "rcx", "r11", "memory");
+  EXPECT(handler_state.faults == 1 && handler_state.trap == general_protection && handler_state.rip == hole);
+  end_upcalls();
+}
+
 void bad_upcalls_are_refused() {
   constexpr uint64_t hole = 0x8000'0000'0000;
   const native::Upcall nowhere = {hole, hole, 0}, entry_nowhere = {0, 0, hole};
@@ -190,13 +205,12 @@ void bad_upcalls_are_refused() {
   native::Frame frame = {};
   frame.rip = hole;
   EXPECT(call(native::upcall_return, &frame) == -EINVAL);
-  const native::Resume resume = {hole, 0, 0, 0, 0, 0, 0, 0, 0};
-  EXPECT(call(native::resume, &resume) == -EINVAL);
   EXPECT(call(native::null_call) == 0);
   EXPECT(osp::raw::call(native::last_call + 1) == -ENOSYS && osp::raw::call(-1) == -ENOSYS);
 }
 
 constexpr Contract contracts[] = {
+    CONTRACT(resuming_nowhere_is_the_programs_fault),
     CONTRACT(a_tick_comes_and_keeps_all_registers),
     CONTRACT(a_tick_is_not_early_and_can_be_taken_back),
     CONTRACT(a_tick_ends_a_wait),
