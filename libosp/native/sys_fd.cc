@@ -11,6 +11,7 @@
 #include "libosp/linux/calls.h"
 #include "libosp/linux/send_whole.h"
 #include "libosp/native/calls.h"
+#include "libosp/native/lock.h"
 
 namespace osp::native {
 namespace {
@@ -83,6 +84,7 @@ long sys_fcntl(Call& c) {
       break;
   }
   if (file->is_name_only()) return -EBADF;
+  if (is_lock_command(c.b)) return lock_range(c, *file);
   switch (c.b) {
     case F_SETFL:
       return set_flags(*file, static_cast<int>(c.c));
