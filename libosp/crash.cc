@@ -67,15 +67,13 @@ void print_others(const CoreSymbols& symbols, const task::Thread* failed) {
   }
 }
 
-void report(int signo, const siginfo_t& info, void* data) {
+void report(int signo, const siginfo_t& info, const long long* g) {
   static bool reporting = false;
   if (reporting) raw::syscall(SYS_exit_group, 125);
   reporting = true;
   trap::install_disposition(SIGSEGV, false);
   const uint64_t fs = trap::worker().core_fs;
   asm volatile("wrfsbase %0" : : "r"(fs));
-  auto* context = static_cast<ucontext_t*>(data);
-  const greg_t* g = context->uc_mcontext.gregs;
   log::error("crash", "the core of process {} failed: SIG{} at {:#x}, address {}; please report this with what follows",
              raw::getpid(), sigabbrev_np(signo), g[REG_RIP], info.si_addr);
   const CoreSymbols symbols(core_file);

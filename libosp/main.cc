@@ -15,6 +15,7 @@
 #include "libosp/host/boot.h"
 #include "libosp/host/host.h"
 #include "libosp/linux/trace.h"
+#include "libosp/native/start.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/start.h"
 #include "libosp/task/fork.h"
@@ -57,6 +58,12 @@ void start_worker() {
 }  // namespace
 
 int main() {
+  if (const auto* info = reinterpret_cast<const native::BootInfo*>(getauxval(native::auxv_boot_info))) {
+    the_worker.is_native = 1;
+    start_worker();
+    install_crash_report(nullptr);
+    native::start(*info);
+  }
   const auto* boot = reinterpret_cast<const host::BootBlock*>(getauxval(host::auxv_boot_block));
   if (boot == nullptr) die(125, "osp-core is started by osp-run, libosp-preload.so or osp restore, not by itself");
   if (const char* spec = host_variable(*boot, "OSP_LOG"); spec != nullptr) log::configure(spec);

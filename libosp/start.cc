@@ -39,6 +39,7 @@ std::string_view variable(const std::vector<std::string>& environment, std::stri
 // may have handlers already.
 void take_signals(Thread& thread, const host::ProgramStart* start) {
   Process& p = thread.process;
+  if (p.environment != nullptr) return;
   signal::Mask mask = 0;
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, 0, &mask, 8);
   if (start != nullptr) mask = start->signal_mask & ~signal::unblockable;

@@ -31,7 +31,7 @@ class MemBudget {
 };
 
 // The contents of a file in memory: chunks of 64 KiB by their index, each as long as it has been written.
-// What is missing reads as zeros, so holes cost nothing. Not thread-safe.
+// What is missing reads as what was lent, else as zeros, so holes cost nothing. Not thread-safe.
 class MemContents {
  public:
   static constexpr uint64_t chunk_size = 64 * 1024;
@@ -44,7 +44,7 @@ class MemContents {
   MemContents& operator=(const MemContents&) = delete;
 
   [[nodiscard]] uint64_t size() const { return size_; }
-  [[nodiscard]] uint64_t allocated() const { return allocated_; }  // bytes
+  [[nodiscard]] uint64_t allocated() const;  // bytes, what is lent too
 
   // As pread(2), pwrite(2). write: EFBIG; ENOSPC if not even one byte fits.
   [[nodiscard]] size_t read(uint64_t offset, std::span<std::byte> into) const;
@@ -54,12 +54,22 @@ class MemContents {
   // truncate(2). EFBIG.
   Result<void> resize(uint64_t size);
 
+  // The contents are those of `memory` from now on, in place of all others. It must outlive them and never change; it
+  // costs no budget, and a chunk of it is copied when it is written.
+  void lend(std::span<const std::byte> memory);
+  // Where bytes lie that were lent and not written since; as many as there are from `offset` on, so empty for others.
+  [[nodiscard]] std::span<const std::byte> lent(uint64_t offset) const;
+
  private:
+  // What is there of chunk `index`, from its begin on.
+  [[nodiscard]] std::span<const std::byte> piece(uint64_t index) const;
+  [[nodiscard]] std::span<const std::byte> lent_piece(uint64_t index) const;
   // The piece of chunk `index` up to `end` bytes, made if needed; null: no space.
   std::vector<std::byte>* grow(uint64_t index, size_t end);
   void release_from(uint64_t first_index);
 
   MemBudget& budget_;
+  std::span<const std::byte> lent_;
   std::map<uint64_t, std::vector<std::byte>> chunks_;
   uint64_t size_ = 0;
   uint64_t allocated_ = 0;

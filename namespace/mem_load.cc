@@ -1,4 +1,4 @@
-// Memory file systems as snapshots and back (mem_snapshot.h).
+// Memory file systems as snapshots and back (mem_snapshot.h), and what loaders of archives need.
 #include <algorithm>
 
 #include "namespace/mem_tree.h"
@@ -93,6 +93,25 @@ Result<void> MemTree::load(const MemSnapshot& snapshot, std::span<const std::byt
   }
   next_id_ = snapshot.next_id;
   load_names(snapshot);
+  return {};
+}
+
+Result<MemNodePtr> MemTree::load_file(const pip::Attributes& attributes) {
+  MemNodePtr node = bare_node(attributes.mode);
+  if (node == nullptr) return fail(ENOSPC);
+  const uint64_t id = node->attributes.id;
+  node->attributes = attributes;
+  node->attributes.id = id;
+  node->attributes.links = node->is(S_IFDIR) ? 1 : 0;
+  node->attributes.version = 1;
+  return node;
+}
+
+Result<void> MemTree::load_name(MemNode& directory, std::string_view name, MemNodePtr node) {
+  MemNode& loaded = *node;
+  if (!directory.children.try_emplace(std::string(name), std::move(node)).second) return fail(EEXIST);
+  ++loaded.attributes.links;
+  if (loaded.is(S_IFDIR)) ++directory.attributes.links;
   return {};
 }
 

@@ -43,7 +43,7 @@ MemTree::~MemTree() {
   dismantle(std::move(root_));
 }
 
-MemNodePtr MemTree::new_node(uint32_t mode) {
+MemNodePtr MemTree::bare_node(uint32_t mode) {
   // What the node is charged for is given back when the last name and the last open file are gone.
   auto free = [budget = budget_, nodes = nodes_](const MemNode* node) {
     budget->give_back(node_cost);
@@ -53,7 +53,13 @@ MemNodePtr MemTree::new_node(uint32_t mode) {
   const bool charged = budget_->take(node_cost);
   if (!charged) return nullptr;
   MemNodePtr node(new MemNode(*budget_, next_id_++, mode), std::move(free));
-  nodes_->emplace(node->attributes.id, node.get());
+  nodes_->emplace_hint(nodes_->end(), node->attributes.id, node.get());
+  return node;
+}
+
+MemNodePtr MemTree::new_node(uint32_t mode) {
+  MemNodePtr node = bare_node(mode);
+  if (node == nullptr) return node;
   pip::Attributes& a = node->attributes;
   a.uid = options_.uid;
   a.gid = options_.gid;

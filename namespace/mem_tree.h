@@ -101,12 +101,23 @@ class MemTree {
   // Files that have no name and have not been opened are gone.
   void end_load() { loading_.reset(); }
 
+  // For who fills the tree from an archive; no permission is asked, no time touched.
+  // A file without a name. The number and the count of links are the tree's, the rest as in `attributes`. ENOSPC.
+  Result<MemNodePtr> load_file(const pip::Attributes& attributes);
+  // Gives `node` a name in `directory`. EEXIST.
+  Result<void> load_name(MemNode& directory, std::string_view name, MemNodePtr node);
+  [[nodiscard]] const MemNodePtr& root() const { return root_; }
+  // Keeps `memory`, which contents are lent from, as long as the tree.
+  void keep(std::shared_ptr<const void> memory) { kept_.push_back(std::move(memory)); }
+
  private:
   using Nodes = std::map<uint64_t, MemNode*>;
   MemNodePtr new_node(uint32_t mode);
+  MemNodePtr bare_node(uint32_t mode);  // all but its owner and times
   Result<MemNodePtr> load_node(const MemSnapshot& snapshot, size_t index, std::span<const std::byte> contents);
   void load_names(const MemSnapshot& snapshot);
 
+  std::vector<std::shared_ptr<const void>> kept_;  // outlives the nodes
   MemOptions options_;
   std::shared_ptr<MemBudget> budget_;  // shared with nodes, which open files may keep longer than the tree
   std::shared_ptr<Nodes> nodes_;       // those that live, by number; shared for the same reason

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,8 @@ class Description {
   [[nodiscard]] virtual std::shared_ptr<Description> reopened(int) { return nullptr; }
   virtual Result<void> change(const pip::AttributeChange& change);
   virtual Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable);
+  // As pread(2) into the core's own memory. ENODEV: it has no contents that could be mapped.
+  virtual Result<size_t> contents(uint64_t, std::span<std::byte>) { return fail(ENODEV); }
   // A host's fd whose locks (fcntl(2), flock(2)) stand for the file's among all processes of the environment; it stays
   // this object's. Minus an errno: there is none.
   virtual int lock_fd() { return -ENODEV; }

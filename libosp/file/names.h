@@ -18,6 +18,8 @@ namespace osp::file {
 class Names {
  public:
   Names();
+  // In a name space without the host.
+  explicit Names(std::shared_ptr<ns::Namespace> space) : space_(std::move(space)), cwd_("/") {}
 
   [[nodiscard]] ns::Namespace& space() const { return *space_; }
   [[nodiscard]] ns::Table table() const { return space_->table(); }

@@ -12,6 +12,8 @@
 #include "libosp/file/files.h"
 #include "libosp/file/names.h"
 #include "libosp/file/proc.h"
+#include "libosp/host/side.h"
+#include "libosp/memory/filled.h"
 #include "libosp/task/process.h"
 
 namespace osp::file {
@@ -68,6 +70,11 @@ Result<void> ProgramFile::map(memory::AddressSpace& memory, uintptr_t address, s
   const int flags = MAP_PRIVATE | MAP_FIXED;
   int fd = fd_;
   uint64_t at = offset;
+  if (host::is_native()) {
+    const auto contents = [&](uint64_t from, std::span<std::byte> to) { return served_->read(from, to); };
+    OSP_TRY(memory::map_filled(memory, address, size, protection, flags, offset, backing_, contents));
+    return {};
+  }
   if (fd < 0) {
     OSP_ASSIGN(const pip::PageRange pages, served_->map(offset, size, false));
     fd = pages.fd, at = pages.fd_offset;
@@ -96,9 +103,9 @@ Result<ProgramFile> open_on_host(int directory_fd, const std::string& path, int 
 }
 
 bool may_execute(const pip::Attributes& a) {
-  const auto uid = static_cast<uint32_t>(raw::call(SYS_geteuid)), gid = static_cast<uint32_t>(raw::call(SYS_getegid));
-  if (uid == 0) return (a.mode & 0111) != 0;
-  return (a.mode & (a.uid == uid ? 0100U : a.gid == gid ? 0010U : 0001U)) != 0;
+  const task::Credentials who = task::credentials_of(task::process());
+  if (who.euid == 0) return (a.mode & 0111) != 0;
+  return (a.mode & (a.uid == who.euid ? 0100U : a.gid == who.egid ? 0010U : 0001U)) != 0;
 }
 
 Result<ProgramFile> open_served(const Names& names, const ns::Request& request) {

@@ -268,7 +268,8 @@ std::shared_ptr<Description> open_proc(ProcEntry entry, const std::string& path)
 pip::Attributes attributes_of(const ProcEntry& entry) {
   pip::Attributes a;
   a.id = 2, a.mode = entry.mode, a.links = 1;
-  a.uid = static_cast<uint32_t>(raw::call(SYS_getuid)), a.gid = static_cast<uint32_t>(raw::call(SYS_getgid));
+  const task::Credentials who = task::credentials_of(task::process());
+  a.uid = who.uid, a.gid = who.gid;
   return a;
 }
 

@@ -36,11 +36,7 @@ long by_chunks(size_t size, Step step) {
 }
 
 // RLIMIT_FSIZE, see setrlimit(2).
-uint64_t size_limit() {
-  rlimit limit = {};
-  raw::syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit);
-  return limit.rlim_cur;
-}
+uint64_t size_limit() { return task::limit_of(task::process(), RLIMIT_FSIZE).rlim_cur; }
 
 long refuse_size(task::Thread& thread) {
   thread.process.send(thread, signal::make_info(SIGXFSZ, SI_USER));

@@ -16,6 +16,7 @@ class ServedFile final : public Description {
   static std::shared_ptr<ServedFile> of(ns::OpenedPlace opened);
   ~ServedFile() override { drop_fd(lock_fd_); }
 
+  Result<size_t> contents(uint64_t offset, std::span<std::byte> to) override { return file_->read(offset, to); }
   long read(task::Thread& thread, void* to, size_t size) override;
   long write(task::Thread& thread, const void* from, size_t size) override;
   long pread(task::Thread& thread, void* to, size_t size, int64_t offset) override;

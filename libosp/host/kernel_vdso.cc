@@ -80,6 +80,7 @@ Result<Range> keep_kernel_vdso(const KernelPages& pages) {
 }
 
 Clock kernel_clock() { return the_clock; }
+void set_kernel_clock(Clock clock) { the_clock = clock; }
 
 long read_clock_by_call(clockid_t clock, timespec& now) {
   constexpr int often = 30;  // moving the vDSO costs as much

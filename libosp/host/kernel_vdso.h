@@ -20,6 +20,8 @@ Result<Range> keep_kernel_vdso(const KernelPages& pages);
 // clock_gettime(2) of the vDSO that is kept, null without one. Uses general registers only and no stack to speak of;
 // may make a system call of its own where the kernel's clock cannot be read so.
 [[nodiscard]] Clock kernel_clock();
+// Natively, another that reads them.
+void set_kernel_clock(Clock clock);
 
 // clock_gettime(2), where kernel_clock() cannot be used, or is not there yet: who reads the clock often gets it.
 long read_clock_by_call(clockid_t clock, timespec& now);

@@ -18,7 +18,7 @@ namespace osp::native {
 // --- Numbers ---------------------------------------------------------------------------------------------------
 
 inline constexpr long first_call = 0x4f5000;
-enum Call : long {
+enum KernelCall : long {
   upcall_set = first_call,  // const Upcall*: of the calling thread; null: none
   upcall_return,            // Frame*: goes on with these registers; the thread takes upcalls again
   resume,                   // const Resume*: goes on there, all other registers as they are; never returns
@@ -76,15 +76,16 @@ struct Frame {
   uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
   uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, flags;
   Event event;
-  uint64_t trap, error, address;  // vector, error code, CR2
+  uint64_t error, trap;  // of a fault: the processor's error code and vector, and CR2
+  uint64_t reserved, address;
 };
-static_assert(sizeof(Frame) == 22 * 8);
+static_assert(sizeof(Frame) == 23 * 8);  // as gregset_t of ucontext(3)
 
 // What `resume` loads at once, as iretq would: the segments are ignored. (QEMU 7.2 without hardware virtualisation
 // faults on an iretq in ring 3 under SMAP.)
 struct Resume {
   uint64_t rip, cs, flags, rsp, ss;
-  uint64_t rax, rcx, r11;
+  uint64_t rax, rcx, r11, rdi;
 };
 
 // --- Memory ----------------------------------------------------------------------------------------------------

@@ -1,13 +1,36 @@
 #include "libosp/host/side.h"
 
+#include <signal.h>
+
+#include "base/raw_syscall.h"
+#include "libosp/host/host.h"
+#include "libosp/host/native.h"
+
 namespace osp::host {
 namespace {
 
-bool native = false;
+constexpr int tick_signal = 62;  // trap/raw_handler.h
+
+bool native_side = false;
 
 }  // namespace
 
-bool is_native() { return native; }
-void set_native() { native = true; }
+bool is_native() { return native_side; }
+void set_native() { native_side = true; }
+
+void set_tick(uint64_t after_ns, int& timer) {
+  if (native_side) {
+    raw::syscall(native::timer_set, static_cast<uint64_t>(monotonic_ns()) + after_ns);
+    return;
+  }
+  if (timer < 0) {
+    sigevent event = {};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = tick_signal;
+    raw::syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer);
+  }
+  const itimerspec when = {{0, 0}, {0, static_cast<long>(after_ns)}};
+  raw::syscall(SYS_timer_settime, timer, 0, &when, 0);
+}
 
 }  // namespace osp::host

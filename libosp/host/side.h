@@ -1,11 +1,16 @@
 #pragma once
 
+#include <cstdint>
+
+// Which of the host interface's two sides the core stands on, and what it asks of either in the same words.
 namespace osp::host {
 
-// Whether the host is the microkernel: then there is no Linux below, and nothing may be handed on to it. False until
-// set_native(). Signal-safe.
+// Whether it is the microkernel; else Linux. Set once, first of all.
 bool is_native();
-// Once, at start, before the first program.
 void set_native();
+
+// The preemption tick: the worker's pending is set after that time, once. `timer` is what the last call has left, -1 at
+// first.
+void set_tick(uint64_t after_ns, int& timer);
 
 }  // namespace osp::host

@@ -159,8 +159,9 @@ long open_proc(Call& c, const std::string& path, uint64_t flags) {
 }  // namespace
 
 long check_access(const pip::Attributes& a, uint64_t wanted, bool effective) {
-  const auto uid = static_cast<uint32_t>(raw::call(effective ? SYS_geteuid : SYS_getuid));
-  const auto gid = static_cast<uint32_t>(raw::call(effective ? SYS_getegid : SYS_getgid));
+  const task::Credentials who = task::credentials_of(task::process());
+  const uid_t uid = effective ? who.euid : who.uid;
+  const gid_t gid = effective ? who.egid : who.gid;
   if (uid == 0) return (wanted & X_OK) == 0 || S_ISDIR(a.mode) || (a.mode & 0111) != 0 ? 0 : -EACCES;
   const uint32_t shift = a.uid == uid ? 6 : (a.gid == gid ? 3 : 0);
   return (((a.mode >> shift) & 7) & wanted) == wanted ? 0 : -EACCES;

@@ -34,7 +34,7 @@ Result<uint64_t> deadline_of(Call& c, bool absolute) {
 long wait_shared(Call& c, uint32_t bitset, uint64_t deadline) {
   auto* word = Call::pointer<uint32_t>(c.a);
   const auto expected = static_cast<uint32_t>(c.c);
-  if (c.process.single_threaded()) {
+  if (c.process.owns_worker()) {
     const timespec until = to_timespec(static_cast<int64_t>(deadline));
     return block_in_host(SYS_futex, c.a, FUTEX_WAIT_BITSET, expected, deadline != 0 ? raw::arg(&until) : 0, 0, bitset);
   }

@@ -4,7 +4,9 @@
 
 #include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
+#include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
+#include "libosp/memory/filled.h"
 #include "libosp/patch/site_patcher.h"
 
 namespace osp::linux {
@@ -28,20 +30,32 @@ Result<std::shared_ptr<Backing>> backing_of_host_fd(const Call& c, int fd) {
   return backing;
 }
 
+// A file that is mapped to be written by several: docs/caveats.md.
+long map_natively(Call& c, file::Description& file, bool shared_write, std::shared_ptr<Backing> backing) {
+  if (shared_write) return -ENODEV;
+  if (!file.is_readable()) return -EACCES;
+  const auto contents = [&](uint64_t from, std::span<std::byte> to) { return file.contents(from, to); };
+  return to_long(memory::map_filled(c.process.memory, c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), c.f,
+                                    std::move(backing), contents));
+}
+
 long map_served(Call& c, file::Description& file) {
   const bool shared_write = (c.d & MAP_SHARED) != 0 && (c.c & PROT_WRITE) != 0;
-  const auto pages = file.map(c.f, c.b, shared_write);
-  if (!pages) return -pages.error().code;
   auto backing = std::make_shared<Backing>();
   backing->path = file.path();
   if (const auto origin = file.origin()) backing->server = origin->server;
   if (const auto attributes = file.stat()) backing->inode = attributes->id;
+  if (host::is_native()) return map_natively(c, file, shared_write, std::move(backing));
+  const auto pages = file.map(c.f, c.b, shared_write);
+  if (!pages) return -pages.error().code;
   return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), pages->fd,
                                       pages->fd_offset, std::move(backing)));
 }
 
 // Memory shared with children and nobody else: a memfd of the core's, so that a checkpoint can find it.
 long map_shared_anonymous(Call& c) {
+  if (host::is_native())
+    return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), -1, 0, nullptr));
   const long fd = file::keep_fd(static_cast<int>(raw::syscall(SYS_memfd_create, "osp-shared", 1)));
   if (fd < 0) return fd;
   auto backing = std::make_shared<Backing>();

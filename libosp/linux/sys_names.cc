@@ -116,7 +116,7 @@ long sys_getcwd(Call& c) {
 long sys_chroot(Call& c) {
   PathArgument path(c, AT_FDCWD, c.a);
   if (path.error() != 0) return path.error();
-  if (raw::call(SYS_geteuid) != 0) return -EPERM;
+  if (task::credentials_of(c.process).euid != 0) return -EPERM;
   const auto found = ns::stat(c.process.names->table(),
                               path.plain() ? ns::Request{c.process.names->cwd(), path.text()} : path.request(true));
   if (!found) return -found.error().code;

@@ -10,7 +10,7 @@ namespace {
 long poll_until(Call& c, std::vector<pollfd>& fds, uint64_t deadline) {
   const timespec none = {};
   for (;;) {
-    if (c.process.single_threaded()) {
+    if (c.process.owns_worker()) {
       if (c.process.signal_waits(c.thread)) {  // ppoll's mask may have let in one that was pending
         const long ready = raw::syscall(SYS_ppoll, fds.data(), fds.size(), &none, 0, 8);
         return ready != 0 ? ready : static_cast<long>(task::restart_block);
@@ -35,7 +35,7 @@ long epoll_until(Call& c, uint64_t deadline) {
     return c.process.has_signal(c.thread) ? -EINTR : static_cast<long>(task::restart_block);
   };
   for (;;) {
-    if (c.process.single_threaded()) {
+    if (c.process.owns_worker()) {
       if (c.process.signal_waits(c.thread)) {
         const long ready = raw::syscall(SYS_epoll_pwait, c.a, c.b, c.c, 0, 0, 8);
         return ready != 0 ? ready : interrupted();

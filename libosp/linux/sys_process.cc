@@ -210,8 +210,8 @@ long sys_execveat(Call& c) {
 long sys_rseq(Call&) { return -ENOSYS; }
 
 long sys_sched_yield(Call& c) {
-  if (!c.process.single_threaded()) c.process.scheduler.yield(c.thread);
-  return c.process.single_threaded() ? forward(c) : 0;
+  if (!c.process.owns_worker()) c.process.scheduler.yield(c.thread);
+  return c.process.owns_worker() ? forward(c) : 0;
 }
 
 long sys_membarrier(Call& c) {

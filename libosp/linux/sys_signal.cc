@@ -19,7 +19,7 @@ bool valid_signal(uint64_t signo) { return signo >= 1 && signo <= signal::last_s
 siginfo_t sent_by_us(const Call& c, int signo, int code) {
   siginfo_t info = signal::make_info(signo, code);
   info.si_pid = c.process.pid;
-  info.si_uid = static_cast<uid_t>(raw::call(SYS_getuid));
+  info.si_uid = task::credentials_of(c.process).uid;
   return info;
 }
 
@@ -87,7 +87,7 @@ long sys_rt_sigsuspend(Call& c) {
 
 long sys_pause(Call& c) {
   while (!c.process.signal_waits(c.thread) && !c.thread.exiting) {
-    if (c.process.single_threaded()) {
+    if (c.process.owns_worker()) {
       osp_blocking_syscall(SYS_ppoll, 0, 0, 0, 0, 8, 0);
     } else {
       c.process.scheduler.park(c.thread, 0, true);
@@ -119,7 +119,7 @@ long sys_rt_sigtimedwait(Call& c) {
     if (c.thread.exiting || c.process.has_signal(c.thread)) return -EINTR;
     if (c.process.stop_requested()) return task::restart_block;
     c.thread.signals.waiting_for = wanted;
-    if (c.process.single_threaded()) {
+    if (c.process.owns_worker()) {
       const timespec left = to_timespec(deadline == 0 ? 0 : static_cast<int64_t>(deadline - task::host_now_ns()));
       osp_blocking_syscall(SYS_ppoll, 0, 0, deadline == 0 ? 0 : raw::arg(&left), 0, 8, 0);
     } else {

@@ -20,7 +20,7 @@ long sleep_until(Call& c, uint64_t deadline, uint64_t rest) {
     const uint64_t now = task::host_now_ns();
     if (now >= deadline) return 0;
     task::Wake why = task::Wake::timeout;
-    if (c.process.single_threaded()) {
+    if (c.process.owns_worker()) {
       const timespec until = to_timespec(static_cast<int64_t>(deadline));
       const long result =
           osp_blocking_syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, raw::arg(&until), 0, 0, 0);

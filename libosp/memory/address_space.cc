@@ -5,6 +5,8 @@
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
 #include "libosp/host/maps.h"
+#include "libosp/host/native.h"
+#include "libosp/host/side.h"
 #include "libosp/host/window.h"
 
 namespace osp::memory {
@@ -175,6 +177,20 @@ Result<void> AddressSpace::record_protection(uintptr_t start, size_t size, int p
   return {};
 }
 
+// mremap(2) by the kernel's map_from; what grows is memory of the process's own.
+Result<void> AddressSpace::move_natively(const Area& area, uintptr_t old, size_t from, uintptr_t target, size_t to) {
+  const size_t kept = std::min(from, to);
+  if (target != old) {
+    OSP_TRY(from_raw<void>(raw::syscall(SYS_munmap, target, to)));
+    OSP_TRY(from_raw<void>(
+        raw::syscall(native::map_from, target, old, kept, area.protection, static_cast<long>(native::MapHow::move))));
+  }
+  if (to < from) return from_raw<void>(raw::syscall(SYS_munmap, old + to, from - to));
+  if (to == from) return {};
+  const int flags = (area.flags & ~MAP_GROWSDOWN) | MAP_ANONYMOUS | MAP_FIXED;
+  return from_raw<void>(raw::syscall(SYS_mmap, target + from, to - from, area.protection, flags, -1, 0));
+}
+
 Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new_size, int flags, uintptr_t fixed) {
   const size_t from = page_up(old_size), to = page_up(new_size);
   if (old != page_down(old) || to == 0 || window::overlaps(old, from)) return fail(EINVAL);
@@ -194,8 +210,11 @@ Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new
     target = choose(to, page_size);
   }
   const int host_flags = target != old ? flags | MREMAP_MAYMOVE | MREMAP_FIXED : flags & ~MREMAP_MAYMOVE;
-  const long result = raw::syscall(SYS_mremap, old, old_size, new_size, host_flags, target);
-  if (result < 0) return fail(static_cast<int>(-result));
+  if (host::is_native()) {
+    OSP_TRY(move_natively(area, old, from, target, to));
+  } else if (const long result = raw::syscall(SYS_mremap, old, old_size, new_size, host_flags, target); result < 0) {
+    return fail(static_cast<int>(-result));
+  }
   if ((flags & MREMAP_DONTUNMAP) == 0) erase(old, old + from);
   erase(target, target + to);
   area.start = target, area.end = target + to;
@@ -205,7 +224,8 @@ Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new
 
 Result<void> AddressSpace::advise(uintptr_t start, size_t size, int advice) {
   if (window::overlaps(start, page_up(size))) return fail(EINVAL);
-  OSP_TRY(from_raw<void>(raw::syscall(SYS_madvise, start, size, advice)));
+  const bool is_hint = host::is_native() && advice != MADV_DONTNEED && advice != MADV_FREE;
+  if (!is_hint) OSP_TRY(from_raw<void>(raw::syscall(SYS_madvise, start, size, advice)));
   for_range(start, start + page_up(size), [&](Area& area) {
     if (advice == MADV_DONTFORK || advice == MADV_DOFORK) area.dont_fork = advice == MADV_DONTFORK;
     if (advice == MADV_DONTDUMP || advice == MADV_DODUMP) area.dont_dump = advice == MADV_DONTDUMP;

@@ -66,6 +66,8 @@ class AddressSpace {
   void adopt(const Area& area);
   // Unmaps everything of the program.
   void clear();
+  // The memory has been left.
+  void forget() { areas_.clear(); }
   // After a fork in the child: areas with MADV_DONTFORK are gone.
   void forget_unforked();
 
@@ -90,6 +92,7 @@ class AddressSpace {
   // Makes `at` a border between areas.
   void split(uintptr_t at);
   void erase(uintptr_t start, uintptr_t end);
+  static Result<void> move_natively(const Area& area, uintptr_t old, size_t from, uintptr_t target, size_t to);
   template <class F>
   void for_range(uintptr_t start, uintptr_t end, F&& change);
 

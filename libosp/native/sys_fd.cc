@@ -79,7 +79,7 @@ long sys_fcntl(Call& c) {
       numbers.set_close_on_exec(fd, (c.c & FD_CLOEXEC) != 0);
       return 0;
     case F_GETFL:
-      return file->flags | 0100000;  // O_LARGEFILE, as the kernel shows it
+      return file->flags | (file->path().empty() ? 0 : 0100000);  // O_LARGEFILE, which open(2) adds
     default:
       break;
   }

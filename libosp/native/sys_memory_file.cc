@@ -31,7 +31,7 @@ long sys_memfd_create(Call& c) {
   if (const auto removed = nameless().remove("file", false); !removed) return -removed.error().code;
   auto file = std::make_shared<file::ServedFile>(std::move(opened->file));
   file->set_server("#memfd");
-  file->flags = O_RDWR;
+  file->flags = O_RDWR | 0100000;  // O_LARGEFILE
   return c.process.files->install(std::move(file), (c.b & MFD_CLOEXEC) != 0);
 }
 

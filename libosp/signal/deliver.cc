@@ -26,6 +26,7 @@ std::optional<siginfo_t> take(Thread& thread) {
 
 // The default action "stop" is the host's: our parent sees it as the shell expects.
 void stop(Process& process, int signo) {
+  if (process.environment != nullptr) return process.environment->stopped(process, signo);
   trap::install_disposition(signo, false);
   raw::syscall(SYS_kill, raw::getpid(), signo);
   mirror(process, signo);
@@ -122,6 +123,7 @@ long return_from_handler(Thread& thread) {
 }
 
 void mirror(const Process& process, int signo) {
+  if (process.environment != nullptr) return;
   if (signo == trap::tick_signal || signo == trap::control_signal) return;
   const Action& action = process.signals.actions[static_cast<size_t>(signo)];
   if (action.handler == 1) {
@@ -143,7 +145,7 @@ void set_mask(Thread& thread, Mask mask) {
   mask &= ~unblockable;
   const Mask changed = (thread.signals.mask ^ mask) & terminal;
   thread.signals.mask = mask;
-  if (changed == 0) return;
+  if (changed == 0 || thread.process.environment != nullptr) return;
   const Mask host = mask & terminal;
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &host, 0, 8);
 }

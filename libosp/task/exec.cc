@@ -14,6 +14,7 @@
 #include "libosp/file/files.h"
 #include "libosp/file/opener.h"
 #include "libosp/host/host.h"
+#include "libosp/host/side.h"
 #include "libosp/load/elf.h"
 #include "libosp/load/plan.h"
 #include "libosp/load/script.h"
@@ -117,8 +118,7 @@ uint64_t random_pages(int bits) {
 }
 
 uint64_t stack_limit() {
-  rlimit limit = {};
-  raw::syscall(SYS_prlimit64, 0, RLIMIT_STACK, 0, &limit);
+  const rlimit limit = limit_of(process(), RLIMIT_STACK);
   return limit.rlim_cur > most_stack ? (limit.rlim_cur == RLIM_INFINITY ? default_stack : most_stack) : limit.rlim_cur;
 }
 
@@ -151,8 +151,8 @@ load::StackInput stack_input(const Process& p, const Candidate& found, const loa
   input.vdso = p.program.vdso;
   input.phdr_address = plan.program.phdr_address, input.phdr_count = plan.program.phdr_count;
   input.interpreter_base = plan.interpreter_base, input.entry = plan.program.entry;
-  input.uid = static_cast<uint64_t>(raw::call(SYS_getuid)), input.euid = static_cast<uint64_t>(raw::call(SYS_geteuid));
-  input.gid = static_cast<uint64_t>(raw::call(SYS_getgid)), input.egid = static_cast<uint64_t>(raw::call(SYS_getegid));
+  const Credentials who = credentials_of(p);
+  input.uid = who.uid, input.euid = who.euid, input.gid = who.gid, input.egid = who.egid;
   input.hwcap = getauxval(AT_HWCAP), input.hwcap2 = getauxval(AT_HWCAP2);
   input.minsigstksz = trap::vector::area_size() + 1024;
   return input;
@@ -186,12 +186,13 @@ void name_process(Thread& thread, const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1, 15);
   thread.name = {};
   std::memcpy(thread.name.data(), name.data(), name.size());
-  raw::syscall(SYS_prctl, PR_SET_NAME, thread.name.data());
+  if (!host::is_native()) raw::syscall(SYS_prctl, PR_SET_NAME, thread.name.data());
 }
 
 // What the host shows of us to others (ps(1), pgrep(1), a debugger) is the program's: PR_SET_MM_MAP in prctl(2). Where
 // the kernel was built without it, they see osp-run's.
 void tell_host(const load::ImagePlan& program, const load::StackImage& stack) {
+  if (host::is_native()) return;
   prctl_mm_map map = {};
   map.start_code = map.start_data = program.start;
   map.end_code = map.end_data = program.brk_start;
@@ -209,12 +210,24 @@ void tell_host(const load::ImagePlan& program, const load::StackImage& stack) {
 
 void end_of_no_return(const char* what, const Error& error) { log::error("exec", "{}: {}", what, describe(error)); }
 
+// Natively in a new space: the old one may be another's (vfork(2)), and goes at once otherwise.
+Result<void> leave_memory(Process& p) {
+  if (p.environment == nullptr) {
+    p.memory.clear();
+    return {};
+  }
+  OSP_ASSIGN(p.space, memory::Space::make());
+  p.space->enter();
+  p.memory.forget();
+  return {};
+}
+
 // From here on the old program is gone, so failure is the end, as in the kernel.
 Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& plan, std::vector<std::string>& envp) {
   Process& p = thread.process;
   const uint64_t top = stack_top - random_pages(22);
   const uint64_t stack_size = memory::page_up(stack_limit());
-  p.memory.clear();
+  OSP_TRY(leave_memory(p));
   p.memory.set_layout(top - stack_size - random_pages(16) - memory::trampoline_zone,
                       plan.program.brk_start + random_pages(12));
   const int stack_protection = PROT_READ | PROT_WRITE | (plan.executable_stack ? PROT_EXEC : 0);
@@ -275,8 +288,10 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   if (const auto fits = load::build_stack(check); !fits) return -fits.error().code;
 
   p.stop_others(thread);
-  release_vfork_parent();
-  if (const auto done = replace(thread, found, *plan, envp); !done) {
+  if (p.environment == nullptr) release_vfork_parent();
+  const auto done = replace(thread, found, *plan, envp);
+  if (p.environment != nullptr) release_vfork_parent();  // which has been left now
+  if (!done) {
     end_of_no_return(found.path.c_str(), done.error());
     p.end(SIGSEGV);
   }

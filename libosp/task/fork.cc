@@ -13,6 +13,7 @@
 #include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
 #include "libosp/host/host.h"
+#include "libosp/host/side.h"
 #include "libosp/host/window.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
@@ -141,6 +142,8 @@ long fork_process(Thread& thread, bool vfork) {
 }
 
 void release_vfork_parent() {
+  if (Environment* environment = process().environment; environment != nullptr)
+    return environment->gave_memory_back(process());
   if (tell_parent < 0) return;
   send_written_pages(process().memory, tell_parent);
   char answer = 0;
@@ -175,6 +178,10 @@ long make_thread(Thread& parent, const NewThread& wanted) {
 
 void prepare_worker() {
   static const long stack = window::map(signal_stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (host::is_native()) {
+    trap::take_upcalls(reinterpret_cast<void*>(stack), signal_stack_size);
+    return;
+  }
   trap::install_stack(reinterpret_cast<void*>(stack), signal_stack_size);
   if (const long result = trap::dispatch_system_calls(true); result < 0) {
     log::error("core", "this kernel has no Syscall User Dispatch ({}): Linux 5.11 or later is needed",

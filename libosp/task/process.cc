@@ -157,7 +157,19 @@ void Process::send(Thread& thread, const siginfo_t& info) {
     scheduler.wake(thread, Wake::signal);
 }
 
+void Process::leave_all(int wait_status) {
+  if (!std::exchange(ending, true)) exit_status = wait_status;
+  for (const auto& thread : threads) {
+    thread->exiting = true;
+    if (thread->interruptible) scheduler.wake(*thread, Wake::signal);
+  }
+}
+
 void Process::end(int wait_status) {
+  if (environment != nullptr) {
+    leave_all(wait_status);
+    throw Left{};
+  }
   release_vfork_parent();
   files->close_all();
   keeper::end();
@@ -181,9 +193,11 @@ void Process::stop_others(Thread& survivor) {
 }
 
 void Process::remove(Thread& thread) {
-  if (threads.size() == 1) end(exit_status);
+  const bool last = threads.size() == 1;
+  if (last && environment == nullptr) end(exit_status);
   scheduler.unbind(thread);
   std::erase_if(threads, [&thread](const auto& t) { return t.get() == &thread; });
+  if (last) environment->ended(*this, exit_status);
 }
 
 }  // namespace osp::task

@@ -5,8 +5,12 @@
 #include <vector>
 
 #include "libosp/memory/address_space.h"
+#include "libosp/memory/space.h"
 #include "libosp/signal/state.h"
+#include "libosp/task/credentials.h"
+#include "libosp/task/environment.h"
 #include "libosp/task/futex.h"
+#include "libosp/task/limits.h"
 #include "libosp/task/scheduler.h"
 #include "libosp/task/thread.h"
 
@@ -33,7 +37,8 @@ struct Program {
   uintptr_t arguments_start = 0, arguments_end = 0, environment_end = 0;  // in the program's memory
 };
 
-// The program's process: everything of it but its registers. One to a host process.
+// A process: everything of it but its registers. Hosted there is one to a host process; natively all processes of the
+// environment are in one core.
 class Process {
  public:
   Process();
@@ -41,10 +46,14 @@ class Process {
 
   int pid = 0;  // as the program sees it; the host's, but after a restore
   int host_pid = 0;
+  std::shared_ptr<memory::Space> space;  // natively; two processes have the same between vfork and exec
+  Environment* environment = nullptr;    // natively
+  Credentials credentials;               // natively
+  Limits limits = {};                    // natively
   Program program;
   memory::AddressSpace memory;
   signal::ProcessSignals signals;
-  Scheduler scheduler;
+  Scheduler& scheduler = task::scheduler();
   Futexes futexes;
   std::vector<std::unique_ptr<Thread>> threads;
   std::unique_ptr<patch::SitePatcher> patcher;
@@ -52,10 +61,14 @@ class Process {
   std::unique_ptr<file::Names> names;
   uint32_t umask = 022;
   int exit_status = 0;          // of exit_group, in wait(2)'s form
+  uint64_t processor_ns = 0;    // natively: what it has run
+  bool ending = false;          // natively: the status stands
   int64_t clock_offset_ns = 0;  // the program's CLOCK_MONOTONIC minus the host's; not 0 after a restore
   bool trace = false;
 
   [[nodiscard]] bool single_threaded() const { return threads.size() == 1; }
+  // Whether a thread of it may block the worker in the host: nobody else runs on it.
+  [[nodiscard]] bool owns_worker() const { return threads.size() == 1 && environment == nullptr; }
   Thread* find_thread(int tid);
   int new_tid();
 
@@ -89,8 +102,12 @@ class Process {
   // In a forked child: what must not be shared with the parent.
   void after_fork();
 
-  // Ends the host process at once with this wait status.
+  // Ends the process with this wait status: the host's at once; natively by Left, which run_thread() catches, when the
+  // calling thread and then the others have left.
   [[noreturn]] void end(int wait_status);
+  struct Left {};
+  // Natively: all threads leave at the program's edge.
+  void leave_all(int wait_status);
   // Makes the other threads leave at the program's edge, and waits until they have. Other threads that
   // do the same meanwhile leave too.
   void stop_others(Thread& survivor);
@@ -105,6 +122,7 @@ class Process {
   uint64_t child_changes_ = 0;
 };
 
+// Of the thread that runs, or ran last.
 Process& process();
 void set_process(Process* instance);
 

@@ -2,6 +2,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
 #include "libosp/host/kernel_vdso.h"
+#include "libosp/host/side.h"
 #include "libosp/linux/table.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/signal/deliver.h"
@@ -37,6 +38,7 @@ void serve_call(Thread& thread) {
 // A call that begins again must be seen by serve_call, as must each that is traced.
 trap::Fast allowed(const Thread& thread) {
   if (thread.process.trace || thread.rewound_rip != 0) return trap::Fast::none;
+  if (host::is_native()) return trap::Fast::without_host;
   return thread.process.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
 }
 
@@ -121,18 +123,30 @@ void leave(Thread& thread) {
 
 }  // namespace
 
-void run_thread(Thread& thread) {
+namespace {
+
+void run_until_it_leaves(Thread& thread) {
   while (!thread.exiting) {
     Process& p = thread.process;
     p.collect_signals();
     p.scheduler.slice(thread);
     if (thread.exiting) break;
     if (p.deliverable(thread) != 0 || thread.interrupted != 0 || thread.signals.saved_mask) signal::deliver(thread);
+    if (p.environment != nullptr && p.environment->stay(thread)) continue;
     if (p.stop_requested()) {
       p.stop_at_edge(thread);
     } else {
       enter_program(thread);
     }
+  }
+}
+
+}  // namespace
+
+void run_thread(Thread& thread) {
+  try {
+    run_until_it_leaves(thread);
+  } catch (const Process::Left&) {
   }
   leave(thread);
 }

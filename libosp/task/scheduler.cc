@@ -11,6 +11,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/host/host.h"
+#include "libosp/host/side.h"
 #include "libosp/host/window.h"
 #include "libosp/task/process.h"
 #include "libosp/task/vector_state.h"
@@ -78,7 +79,7 @@ class Scheduler::Algorithm : public boost::fibers::algo::algorithm_with_properti
       ready_.pop_front();
       if (Thread* thread = properties(next).thread; thread != nullptr) {
         thread->state = RunState::running;
-        owner_.current_ = thread;
+        owner_.enter(*thread);
       }
       return next;
     }
@@ -101,6 +102,11 @@ class Scheduler::Algorithm : public boost::fibers::algo::algorithm_with_properti
   int switches_ = 0;
 };
 
+Scheduler& scheduler() {
+  static Scheduler the_scheduler;
+  return the_scheduler;
+}
+
 uint64_t host_now_ns() { return static_cast<uint64_t>(host::monotonic_ns()); }
 
 void Scheduler::start(Thread& thread, std::function<void()> body) {
@@ -111,7 +117,7 @@ void Scheduler::start(Thread& thread, std::function<void()> body) {
   boost::fibers::fiber fiber(boost::fibers::launch::post, std::allocator_arg, WindowStacks(),
                              [this, &thread, run = std::move(body)] {
                                thread.context = boost::fibers::context::active();
-                               current_ = &thread;
+                               enter(thread);
                                thread.state = RunState::running;
                                bind(thread);
                                run();
@@ -127,6 +133,26 @@ void Scheduler::run() {
   std::abort();  // nobody wakes the main context
 }
 
+void Scheduler::charge() {
+  const uint64_t now = host_now_ns();
+  if (charged_ns_ != 0) process().processor_ns += now - charged_ns_;
+  charged_ns_ = now;
+}
+
+int64_t Scheduler::processor_time_ns(const Process& of) const {
+  const uint64_t running = &of == &process() ? host_now_ns() - charged_ns_ : 0;
+  return static_cast<int64_t>(of.processor_ns + running);
+}
+
+// Natively each process has a space of its own, of which one is the worker's.
+void Scheduler::enter(Thread& thread) {
+  current_ = &thread;
+  if (&thread.process == &process()) return;
+  charge();
+  set_process(&thread.process);
+  if (thread.process.space != nullptr) thread.process.space->enter();
+}
+
 bool Scheduler::has_ready() const { return algorithm_->has_ready_fibers(); }
 
 void Scheduler::yield(Thread& thread) {
@@ -134,7 +160,6 @@ void Scheduler::yield(Thread& thread) {
   suspend_vector_state(thread);
   note_place(thread.switched_at);
   boost::this_fiber::yield();
-  current_ = &thread;
 }
 
 void Scheduler::yield_and_look(Thread& thread) {
@@ -157,7 +182,6 @@ Wake Scheduler::park_now(Thread& thread, uint64_t deadline_ns, bool interruptibl
   suspend_vector_state(thread);
   note_place(thread.switched_at);
   boost::this_fiber::yield();
-  current_ = &thread;
   if (timer != deadlines_.end()) deadlines_.erase(timer);
   thread.interruptible = false;
   return thread.wake;
@@ -194,6 +218,7 @@ void Scheduler::expire_timers() {
 }
 
 void Scheduler::poll_waiters(int64_t timeout_ns) {
+  if (devices_ != nullptr) return devices_->look(timeout_ns);
   std::vector<pollfd> all;
   for (const Waiter& waiter : waiters_) all.insert(all.end(), waiter.fds.begin(), waiter.fds.end());
   const timespec timeout = {timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
@@ -224,20 +249,15 @@ void Scheduler::idle() {
     const uint64_t now = host_now_ns();
     timeout = deadline > now ? static_cast<int64_t>(deadline - now) : 0;
   }
+  if (devices_ != nullptr) charge();
   poll_waiters(timeout);
+  if (devices_ != nullptr) charged_ns_ = host_now_ns();
   process().collect_signals();
   expire_timers();
 }
 
 void Scheduler::set_tick(uint64_t after_ns) {
-  if (tick_timer_ < 0) {
-    sigevent event = {};
-    event.sigev_notify = SIGEV_SIGNAL;
-    event.sigev_signo = trap::tick_signal;
-    raw::syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &tick_timer_);
-  }
-  const itimerspec when = {{0, 0}, {0, static_cast<long>(after_ns)}};
-  raw::syscall(SYS_timer_settime, tick_timer_, 0, &when, 0);
+  host::set_tick(after_ns, tick_timer_);
   tick_set_ = true;
 }
 
@@ -252,7 +272,7 @@ bool Scheduler::take_tick() {
 void Scheduler::slice(Thread& thread) {
   if (take_tick()) {
     expire_timers();
-    if (!waiters_.empty()) poll_waiters(0);
+    if (!waiters_.empty() || devices_ != nullptr) poll_waiters(0);
     yield(thread);
     take_tick();  // one that came meanwhile: whoever ran has collected its signals, and nothing else tells us of it
   }

@@ -13,6 +13,15 @@
 
 namespace osp::task {
 
+// Where events come from that are not the host's fds: natively, the driver tasks.
+class Devices {
+ public:
+  virtual ~Devices() = default;
+  // Takes what there is; with nothing there, waits for it, at the longest `timeout_ns` (-1: without end), or until the
+  // worker's pending is set. Wakes the threads that it concerns.
+  virtual void look(int64_t timeout_ns) = 0;
+};
+
 // Runs the program's threads as fibers on one host thread. Boost.Fiber gives contexts and the
 // dispatcher; the run queue, parking, timeouts and the poller are here. Nothing here is signal-safe.
 class Scheduler {
@@ -45,9 +54,14 @@ class Scheduler {
   // The caller's fiber is about to end: the thread may be destroyed before it.
   void unbind(Thread& thread);
 
+  // How long threads of the process have run; kept natively.
+  [[nodiscard]] int64_t processor_time_ns(const Process& process) const;
+
   [[nodiscard]] bool has_ready() const;
   [[nodiscard]] Thread* current() const { return current_; }
   void set_current(Thread& thread) { current_ = &thread; }
+  // Natively; they live as long as the scheduler.
+  void set_devices(Devices* devices) { devices_ = devices; }
 
   [[nodiscard]] Alarms& alarms() { return alarms_; }
 
@@ -62,6 +76,8 @@ class Scheduler {
   };
 
   void bind(Thread& thread);
+  void enter(Thread& thread);
+  void charge();
   void idle();
   void poll_waiters(int64_t timeout_ns);
   void expire_timers();
@@ -71,12 +87,17 @@ class Scheduler {
 
   Algorithm* algorithm_ = nullptr;
   Thread* current_ = nullptr;
+  Devices* devices_ = nullptr;
   std::multimap<uint64_t, Thread*> deadlines_;
   Alarms alarms_;
   std::vector<Waiter> waiters_;
+  uint64_t charged_ns_ = 0;  // until then the process at hand has been charged
   int tick_timer_ = -1;
   bool tick_set_ = false;
 };
+
+// The worker's: there is one.
+Scheduler& scheduler();
 
 // CLOCK_MONOTONIC of the host, ns. Signal-safe.
 uint64_t host_now_ns();

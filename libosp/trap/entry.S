@@ -106,12 +106,26 @@ osp_exit_restart:
         movq OSP_REG_RSP(%rax), %rcx
         movq %rcx, %gs:OSP_WORKER_IRET+24
         movq $0x2b, %gs:OSP_WORKER_IRET+32
+        cmpq $0, %gs:OSP_WORKER_NATIVE
+        jne 2f
         movq %gs:OSP_WORKER_SELF, %rsp
         leaq OSP_WORKER_IRET(%rsp), %rsp
         movq OSP_REG_RCX(%rax), %rcx
         movq OSP_REG_R11(%rax), %r11
         movq OSP_REG_RAX(%rax), %rax
         iretq
+2:      /* The kernel takes the rest from the same frame. */
+        movq OSP_REG_RAX(%rax), %rcx
+        movq %rcx, %gs:OSP_WORKER_IRET+40
+        movq OSP_REG_RCX(%rax), %rcx
+        movq %rcx, %gs:OSP_WORKER_IRET+48
+        movq OSP_REG_R11(%rax), %rcx
+        movq %rcx, %gs:OSP_WORKER_IRET+56
+        movq %rdi, %gs:OSP_WORKER_IRET+64
+        movq %gs:OSP_WORKER_SELF, %rdi
+        leaq OSP_WORKER_IRET(%rdi), %rdi
+        movl $OSP_NATIVE_RESUME, %eax
+        syscall
 osp_exit_abort:
         movq $1, %gs:OSP_WORKER_IN_CORE
         .globl osp_exit_end
@@ -241,6 +255,20 @@ osp_trap_landing:
         movq %gs:OSP_WORKER_REGS, %r11
         jmp osp_entered
         .size osp_trap_landing, . - osp_trap_landing
+
+        /* The kernel's upcalls arrive here, on their own stack: rdi a native::Frame, right above. */
+        .globl osp_upcall_entry
+        .type osp_upcall_entry, @function
+osp_upcall_entry:
+        cld
+        movq %rdi, %rbx
+        andq $-16, %rsp
+        call osp_upcall
+        movq %rbx, %rdi
+        movl $OSP_NATIVE_UPCALL_RETURN, %eax
+        syscall
+        hlt
+        .size osp_upcall_entry, . - osp_upcall_entry
 
         /* long osp_blocking_syscall(nr, a, b, c, d, e, f) */
         .globl osp_blocking_syscall

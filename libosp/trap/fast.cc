@@ -101,10 +101,15 @@ struct Numbers {
   uint8_t answer[OSP_FAST_CALLS] = {};
 };
 
-constexpr Numbers never_blocking_calls() {
+constexpr Numbers calls_without_host() {
   Numbers n;
   n.answer[SYS_getpid] = pid, n.answer[SYS_gettid] = tid;
   n.answer[SYS_clock_gettime] = clock, n.answer[SYS_gettimeofday] = day, n.answer[SYS_time] = seconds;
+  return n;
+}
+
+constexpr Numbers never_blocking_calls() {
+  Numbers n = calls_without_host();
   for (const int nr : {SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getpgrp, SYS_getrusage,
                        SYS_times, SYS_getcpu})
     n.answer[nr] = host;
@@ -121,14 +126,12 @@ constexpr Numbers calls_alone() {
   return n;
 }
 
-constexpr Numbers no_calls, never_blocking = never_blocking_calls(), alone = calls_alone();
+// By Fast.
+constexpr Numbers tables[] = {{}, calls_without_host(), never_blocking_calls(), calls_alone()};
 
 }  // namespace
 
-const uint8_t* fast_calls(Fast which) {
-  const Numbers& numbers = which == Fast::none ? no_calls : which == Fast::alone ? alone : never_blocking;
-  return numbers.answer;
-}
+const uint8_t* fast_calls(Fast which) { return tables[static_cast<size_t>(which)].answer; }
 
 }  // namespace osp::trap
 

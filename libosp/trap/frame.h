@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "libosp/host/native.h"
 #include "libosp/trap/layout.h"
 
 namespace osp::trap {
@@ -66,9 +67,11 @@ struct Worker {
   UserRegs* regs = nullptr;       // of the thread that runs
   uint64_t core_rsp = 0;
   uint64_t core_fs = 0;
-  uint64_t iret[5] = {};  // a frame for iretq
+  uint64_t iret[9] = {};   // a frame for iretq; natively a native::Resume
+  uint64_t is_native = 0;  // the way out is the kernel's native::resume
   FastState fast;
   volatile uint64_t tick = 0;     // the preemption tick has come
+  volatile uint64_t message = 0;  // natively: a driver has sent something
   uint64_t clock_refused = 0;     // the host's vDSO cannot read its clocks: its functions are not called again
   volatile uint64_t caught = 0;   // calls that came by SIGSYS, for statistics
   volatile uint64_t control = 0;  // what the control signal carried; 0: it has not come
@@ -78,6 +81,8 @@ struct Worker {
   SignalRing ring;
 };
 static_assert(offsetof(Worker, regs) == OSP_WORKER_REGS && offsetof(Worker, iret) == OSP_WORKER_IRET);
+static_assert(offsetof(Worker, is_native) == OSP_WORKER_NATIVE && sizeof(native::Resume) == sizeof(Worker::iret));
+static_assert(native::resume == OSP_NATIVE_RESUME && native::upcall_return == OSP_NATIVE_UPCALL_RETURN);
 static_assert(offsetof(Worker, core_fs) == OSP_WORKER_CORE_FS && offsetof(Worker, fast) == OSP_WORKER_FAST);
 
 // Of osp_blocking_syscall's results.

@@ -36,7 +36,8 @@
 #define OSP_WORKER_CORE_RSP 40
 #define OSP_WORKER_CORE_FS 48
 #define OSP_WORKER_IRET 56
-#define OSP_WORKER_FAST 96
+#define OSP_WORKER_NATIVE 128
+#define OSP_WORKER_FAST 136
 
 // TrapKind
 #define OSP_TRAP_SYSCALL 0
@@ -45,6 +46,10 @@
 // Calls answered with general registers only: numbers below this, and the answer that sends one to the core proper.
 #define OSP_FAST_CALLS 512
 #define OSP_FAST_DECLINED 0x8000000000000000
+
+// Of native::KernelCall.
+#define OSP_NATIVE_UPCALL_RETURN 0x4f5001
+#define OSP_NATIVE_RESUME 0x4f5002
 
 // What osp_blocking_syscall says of a call that it did not make (ERESTARTNOINTR in include/linux/errno.h).
 #define OSP_NOT_BEGUN -513

@@ -16,6 +16,8 @@ extern const char osp_block_begin[], osp_block_end[], osp_block_interrupted[];
 extern const char osp_user_begin[], osp_user_end[], osp_user_fault[];
 extern const char osp_trap_landing[];
 void osp_sigreturn();
+void osp_upcall_entry();
+void osp_upcall(osp::native::Frame* frame);
 }
 
 namespace osp::trap {
@@ -124,8 +126,7 @@ void call_for_vdso(Worker& w, greg_t* g) {
   g[REG_RAX] = raw::syscall(g[REG_RAX], g[REG_RDI], g[REG_RSI]);
 }
 
-void in_core(Worker& w, int signo, const siginfo_t& info, ucontext_t* context) {
-  greg_t* g = context->uc_mcontext.gregs;
+void in_core(Worker& w, int signo, const siginfo_t& info, greg_t* g) {
   const auto rip = static_cast<uint64_t>(g[REG_RIP]);
   if (signo == SIGSYS && info.si_code == user_dispatch) {
     call_for_vdso(w, g);
@@ -135,7 +136,7 @@ void in_core(Worker& w, int signo, const siginfo_t& info, ucontext_t* context) {
     if (within(rip, osp_user_begin, osp_user_end)) {
       g[REG_RIP] = static_cast<greg_t>(address_of(osp_user_fault));
     } else {
-      fault_reporter(signo, info, context);
+      fault_reporter(signo, info, g);
     }
     return;
   }
@@ -143,25 +144,66 @@ void in_core(Worker& w, int signo, const siginfo_t& info, ucontext_t* context) {
   if (within(rip, osp_block_begin, osp_block_end)) g[REG_RIP] = static_cast<greg_t>(address_of(osp_block_interrupted));
 }
 
-void handle(int signo, siginfo_t* info, void* data) {
-  auto* context = static_cast<ucontext_t*>(data);
-  greg_t* g = context->uc_mcontext.gregs;
+// `g`: the registers that were interrupted, and will be gone on with.
+void sort(int signo, const siginfo_t& info, greg_t* g) {
   const auto rip = static_cast<uint64_t>(g[REG_RIP]);
   Worker& w = worker();
   const bool leaving = within(rip, osp_exit_begin, osp_exit_end);
-  if ((leaving || within(rip, osp_fast_begin, osp_fast_end)) && is_synchronous(signo, *info)) {
-    bad_way_out(w, *info, g);
+  if ((leaving || within(rip, osp_fast_begin, osp_fast_end)) && is_synchronous(signo, info)) {
+    bad_way_out(w, info, g);
   } else if (leaving) {
-    note(w, signo, *info);
+    note(w, signo, info);
     g[REG_RIP] = static_cast<greg_t>(address_of(osp_exit_restart));
   } else if (within(rip, osp_fast_begin, osp_fast_end)) {
-    note(w, signo, *info);
+    note(w, signo, info);
     g[REG_RIP] = static_cast<greg_t>(address_of(osp_fast_restart));
   } else if (w.in_core != 0 || within(rip, osp_entry_begin, osp_entry_end)) {
-    in_core(w, signo, *info, context);
+    in_core(w, signo, info, g);
   } else {
-    in_program(w, signo, *info, g);
+    in_program(w, signo, info, g);
   }
+}
+
+void handle(int signo, siginfo_t* info, void* data) {
+  sort(signo, *info, static_cast<ucontext_t*>(data)->uc_mcontext.gregs);
+}
+
+// The signal that Linux makes of a processor exception (arch/x86/kernel/traps.c).
+siginfo_t signal_of(const native::Frame& frame) {
+  constexpr uint64_t present = 1;
+  siginfo_t info = {};
+  info.si_signo = SIGSEGV, info.si_code = SI_KERNEL;
+  void* address = reinterpret_cast<void*>(frame.rip);
+  const auto is = [&](int signo, int code) { info.si_signo = signo, info.si_code = code; };
+  switch (frame.trap) {
+    case 0:
+      is(SIGFPE, FPE_INTDIV);
+      break;
+    case 1:
+      is(SIGTRAP, TRAP_TRACE);
+      break;
+    case 3:
+      is(SIGTRAP, SI_KERNEL);
+      break;
+    case 6:
+      is(SIGILL, ILL_ILLOPN);
+      break;
+    case 14:
+      is(SIGSEGV, (frame.error & present) != 0 ? SEGV_ACCERR : SEGV_MAPERR);
+      address = reinterpret_cast<void*>(frame.address);
+      break;
+    case 16:
+    case 19:
+      is(SIGFPE, FPE_FLTINV);
+      break;
+    case 17:
+      is(SIGBUS, BUS_ADRALN);
+      break;
+    default:
+      address = nullptr;
+  }
+  info.si_addr = address;
+  return info;
 }
 
 long set_action(int signo, void* handler, uint64_t flags, void* before) {
@@ -196,6 +238,23 @@ long dispatch_system_calls(bool on) {
                       on ? window::image : 0, on ? window::end - window::image : 0, 0);
 }
 
+long take_upcalls(void* stack, size_t size) {
+  const native::Upcall upcall = {reinterpret_cast<uint64_t>(&osp_upcall_entry),
+                                 reinterpret_cast<uint64_t>(stack) + size, reinterpret_cast<uint64_t>(&osp_trap_entry)};
+  return raw::syscall(native::upcall_set, &upcall);
+}
+
 void set_fault_reporter(FaultReporter reporter) { fault_reporter = reporter; }
 
 }  // namespace osp::trap
+
+void osp_upcall(osp::native::Frame* frame) {
+  using namespace osp;
+  auto* g = reinterpret_cast<greg_t*>(frame);
+  if (frame->event == native::Event::fault) {
+    const siginfo_t info = trap::signal_of(*frame);
+    return trap::sort(info.si_signo, info, g);
+  }
+  if (frame->event == native::Event::message) trap::worker().message = 1;
+  trap::sort(trap::tick_signal, {}, g);
+}

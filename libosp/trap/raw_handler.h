@@ -27,8 +27,12 @@ int host_disposition(int signo);
 long install_stack(void* stack, size_t size);
 long dispatch_system_calls(bool on);
 
-// Where a fault in the core itself is reported (never returns); set once at start.
-using FaultReporter = void (*)(int signo, const siginfo_t& info, void* ucontext);
+// The same natively: has the kernel send this thread's upcalls here, on that stack (host/native.h).
+long take_upcalls(void* stack, size_t size);
+
+// Where a fault in the core itself is reported (never returns), with the registers in the order of gregset_t; set once
+// at start.
+using FaultReporter = void (*)(int signo, const siginfo_t& info, const long long* registers);
 void set_fault_reporter(FaultReporter reporter);
 
 }  // namespace osp::trap

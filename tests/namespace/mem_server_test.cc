@@ -99,6 +99,52 @@ TEST_F(MemServerTest, ContentsAreWhatWasWritten) {
   }
 }
 
+TEST_F(MemServerTest, LentContentsAreReadInPlaceAndCopiedWhereWritten) {
+  const std::string lent(MemContents::chunk_size * 2 + 1000, 'l');
+  const std::string before = lent;
+  MemBudget budget(MemContents::chunk_size);
+  MemContents contents(budget);
+  contents.lend(std::as_bytes(std::span(lent)));
+  std::string model = lent;
+  EXPECT_EQ(contents.allocated(), lent.size());
+  EXPECT_EQ(contents.lent(7).data(), std::as_bytes(std::span(lent)).data() + 7);
+  EXPECT_EQ(contents.lent(7).size(), lent.size() - 7);
+  ASSERT_EQ(contents.write(lent.size() - 10, std::as_bytes(std::span(std::string_view("0123456789abcdef")))), 16U);
+  model.replace(model.size() - 10, 10, "0123456789abcdef");
+  std::string all(model.size() + 5, '?');
+  EXPECT_EQ(contents.read(0, std::as_writable_bytes(std::span(all))), model.size());
+  all.resize(model.size());
+  EXPECT_EQ(all, model);
+  EXPECT_EQ(lent, before);
+  EXPECT_EQ(budget.used(), 1024U);
+  EXPECT_EQ(contents.allocated(), MemContents::chunk_size * 2 + 1024);
+  EXPECT_EQ(contents.lent(5).size(), MemContents::chunk_size * 2 - 5);
+  EXPECT_TRUE(contents.lent(MemContents::chunk_size * 2 + 3).empty());
+  EXPECT_EQ(error_of(contents.write(MemContents::chunk_size, std::as_bytes(std::span(lent)).first(1))), ENOSPC);
+  std::string pieces;
+  ASSERT_TRUE(contents.each_piece([&](uint64_t offset, std::span<const std::byte> bytes) -> Result<void> {
+    EXPECT_EQ(offset, pieces.size());
+    pieces.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  }));
+  EXPECT_EQ(pieces, model);
+}
+
+TEST_F(MemServerTest, LentContentsThatWereCutOffAreZeros) {
+  const std::string lent(MemContents::chunk_size + 1000, 'l');
+  MemBudget budget(MemContents::chunk_size * 4);
+  MemContents contents(budget);
+  contents.lend(std::as_bytes(std::span(lent)));
+  ASSERT_TRUE(contents.resize(100));
+  ASSERT_TRUE(contents.resize(lent.size()));
+  std::string all(lent.size(), '?');
+  EXPECT_EQ(contents.read(0, std::as_writable_bytes(std::span(all))), lent.size());
+  EXPECT_EQ(all, std::string(100, 'l') + std::string(lent.size() - 100, '\0'));
+  ASSERT_EQ(contents.write(50, std::as_bytes(std::span(std::string_view("x")))), 1U);
+  EXPECT_EQ(contents.read(49, std::as_writable_bytes(std::span(all).first(60))), 60U);
+  EXPECT_EQ(all.substr(0, 60), "lx" + std::string(49, 'l') + std::string(9, '\0'));
+}
+
 TEST_F(MemServerTest, AppendsGoToTheEnd) {
   const auto file = open("f");
   const auto log = open("f", {.write = true, .append = true});

@@ -1,0 +1,284 @@
+#include "libosp/native/processes.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "libosp/file/files.h"
+#include "libosp/file/names.h"
+#include "libosp/host/host.h"
+#include "libosp/patch/site_patcher.h"
+#include "libosp/signal/deliver.h"
+#include "libosp/task/vector_state.h"
+#include "libosp/trap/vector.h"
+
+namespace osp::native {
+
+using task::Process;
+using task::Thread;
+
+namespace {
+
+constexpr int init = 1;
+
+// What runs when no process does: the idle loop asks for the process at hand.
+Process& nobody() {
+  static Process process;
+  return process;
+}
+
+void add_usage(rusage& to, const rusage& more) {
+  timeradd(&to.ru_utime, &more.ru_utime, &to.ru_utime);
+  timeradd(&to.ru_stime, &more.ru_stime, &to.ru_stime);
+  to.ru_maxrss = std::max(to.ru_maxrss, more.ru_maxrss);
+}
+
+bool is_meant(const Member& child, const Member& parent, const WaitFor& wanted) {
+  if (child.parent != parent.pid) return false;
+  if (wanted.who == WaitFor::Who::pid) return child.pid == wanted.id;
+  return wanted.who == WaitFor::Who::any || child.group == wanted.id;
+}
+
+// What `child` has to tell, told.
+std::optional<int> take_change(Member& child, const WaitFor& wanted) {
+  if (child.is_zombie()) return wanted.exited ? std::optional(child.wait_status) : std::nullopt;
+  if (wanted.stopped && child.stop_untold) {
+    child.stop_untold = wanted.keep;
+    return W_STOPCODE(child.stop_signal);
+  }
+  if (wanted.continued && child.continue_untold) {
+    child.continue_untold = wanted.keep;
+    return __W_CONTINUED;
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<Thread> copy_thread(Thread& from, Process& to) {
+  auto thread = std::make_unique<Thread>(to, to.pid);
+  save_vector_state(from);
+  std::byte* area = thread->regs.vector;
+  std::copy_n(from.regs.vector, trap::vector::area_size(), area);
+  thread->regs = from.regs;
+  thread->regs.vector = area;
+  thread->regs.rax = 0;
+  thread->signals.mask = from.signals.mask;
+  thread->signals.alternate = from.signals.alternate;
+  thread->name = from.name;
+  return thread;
+}
+
+}  // namespace
+
+Process& Processes::begin() {
+  auto process = std::make_unique<Process>();
+  process->pid = process->host_pid = new_id();
+  process->environment = this;
+  process->limits = task::default_limits();
+  Member& first = add(std::move(process), init);
+  first.group = first.session = first.pid;
+  return *first.process;
+}
+
+Processes& Processes::of(const Process& process) { return static_cast<Processes&>(*process.environment); }
+
+Member& Processes::add(std::unique_ptr<Process> process, int parent) {
+  auto member = std::make_unique<Member>();
+  member->pid = process->pid, member->parent = parent;
+  member->process = std::move(process);
+  return *members_.emplace(member->pid, std::move(member)).first->second;
+}
+
+int Processes::new_id() {
+  constexpr int most = 1 << 22;  // PID_MAX_LIMIT
+  do {
+    if (++next_id_ >= most) next_id_ = first_pid + 1;
+  } while (members_.contains(next_id_));
+  return next_id_;
+}
+
+Member* Processes::find(int pid) {
+  const auto found = members_.find(pid);
+  return found == members_.end() ? nullptr : found->second.get();
+}
+
+std::vector<Member*> Processes::all() {
+  std::vector<Member*> list;
+  for (const auto& [pid, member] : members_) list.push_back(member.get());
+  return list;
+}
+
+std::vector<Member*> Processes::group(int id) {
+  std::vector<Member*> list = all();
+  std::erase_if(list, [id](const Member* member) { return member->group != id; });
+  return list;
+}
+
+Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool vfork, int pid) {
+  const Process& from = thread.process;
+  auto child = std::make_unique<Process>();
+  child->pid = child->host_pid = pid;
+  child->environment = this;
+  child->program = from.program;
+  child->memory = from.memory;
+  child->space = from.space;
+  if (!vfork) {
+    OSP_ASSIGN(child->space, memory::Space::clone());
+  }
+  child->memory.forget_unforked();
+  child->signals.actions = from.signals.actions;
+  child->patcher = std::make_unique<patch::SitePatcher>(child->memory);
+  child->files = from.files->clone();
+  child->names = std::make_unique<file::Names>(*from.names);
+  child->umask = from.umask;
+  child->clock_offset_ns = from.clock_offset_ns;
+  child->trace = from.trace;
+  child->credentials = from.credentials;
+  child->limits = from.limits;
+  child->threads.push_back(copy_thread(thread, *child));
+  return child;
+}
+
+long Processes::fork(Thread& thread, bool vfork, const std::function<void(Thread&)>& prepare) {
+  auto copied = copy(thread, vfork, new_id());
+  if (!copied) return -copied.error().code;
+  const Member& parent = member(thread.process);
+  Member& child = add(std::move(*copied), parent.pid);
+  child.group = parent.group, child.session = parent.session;
+  child.borrows_memory = vfork;
+  Process& process = *child.process;
+  Thread& first = *process.threads.front();
+  process.scheduler.start(first, [&first, prepare] {
+    prepare(first);
+    task::run_thread(first);
+  });
+  const int pid = child.pid;
+  if (vfork) {
+    while (const Member* borrower = find(pid)) {
+      if (!borrower->borrows_memory) break;
+      task::WaitQueue* const queue[] = {&find(pid)->gave_back};
+      task::wait_on(thread, queue, 0, false);
+    }
+  }
+  return pid;
+}
+
+Result<std::optional<Change>> Processes::look(Member& parent, const WaitFor& wanted) {
+  bool has_child = false;
+  for (const auto& [pid, child] : members_) {
+    if (!is_meant(*child, parent, wanted)) continue;
+    has_child = true;
+    const auto status = take_change(*child, wanted);
+    if (!status) continue;
+    const Change change = {pid, child->uid, *status, child->usage};
+    if (child->is_zombie() && !wanted.keep) {
+      add_usage(parent.usage, child->usage);
+      forget(pid);
+    }
+    return change;
+  }
+  if (!has_child) return fail(ECHILD);
+  return std::nullopt;
+}
+
+void Processes::go_on(Member& member) {
+  if (!std::exchange(member.stopped, false)) return;
+  member.stop_untold = false, member.continue_untold = true;
+  member.went_on.notify();
+  tell_parent(member, CLD_CONTINUED, SIGCONT);
+}
+
+void Processes::post(Member& to, const siginfo_t& info) {
+  if (to.is_zombie()) return;
+  Process& process = *to.process;
+  constexpr signal::Mask stops =
+      signal::bit(SIGSTOP) | signal::bit(SIGTSTP) | signal::bit(SIGTTIN) | signal::bit(SIGTTOU);
+  if (info.si_signo == SIGCONT) {
+    process.signals.pending.remove(stops);
+    go_on(to);
+  } else if ((signal::bit(info.si_signo) & stops) != 0) {
+    process.signals.pending.remove(signal::bit(SIGCONT));
+  }
+  if (info.si_signo == SIGKILL) {
+    process.leave_all(W_EXITCODE(0, SIGKILL));
+    to.went_on.notify();
+    return;
+  }
+  process.send(info);
+}
+
+bool Processes::post_to_group(int group_id, const siginfo_t& info) {
+  const auto members = group(group_id);
+  for (Member* member : members) post(*member, info);
+  return !members.empty();
+}
+
+void Processes::tell_parent(const Member& child, int code, int status) {
+  Member* parent = find(child.parent);
+  if (parent == nullptr || parent->is_zombie()) return;
+  const signal::Action& action = parent->process->signals.actions[SIGCHLD];
+  const bool job_control = code == CLD_STOPPED || code == CLD_CONTINUED;
+  siginfo_t info = signal::make_info(SIGCHLD, code);
+  info.si_pid = child.pid, info.si_uid = child.uid, info.si_status = status;
+  if (!job_control || (action.flags & SA_NOCLDSTOP) == 0) parent->process->send(info);
+  parent->children_changed.notify();
+}
+
+void Processes::forget(int pid) { members_.erase(pid); }
+
+void Processes::adopt_children(int of) {
+  std::vector<int> nobodys;
+  for (const auto& [pid, child] : members_) {
+    if (child->parent != of) continue;
+    child->parent = init;
+    if (child->is_zombie()) nobodys.push_back(pid);
+  }
+  for (const int pid : nobodys) forget(pid);
+}
+
+void Processes::ended(Process& process, int wait_status) {
+  Member& gone = member(process);
+  process.files->close_all();
+  gave_memory_back(process);
+  if (gone.pid == first_pid)
+    host::end(WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+  gone.wait_status = wait_status;
+  gone.uid = process.credentials.uid;
+  gone_.clear();
+  gone_.push_back(std::move(gone.process));  // its last fiber runs for a moment yet
+  task::set_process(&nobody());
+  adopt_children(gone.pid);
+  const bool by_signal = WIFSIGNALED(wait_status);
+  tell_parent(gone, by_signal ? CLD_KILLED : CLD_EXITED, by_signal ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+  const Member* parent = find(gone.parent);
+  const bool unwanted = [&] {
+    if (parent == nullptr) return true;
+    if (parent->is_zombie()) return false;
+    const signal::Action& action = parent->process->signals.actions[SIGCHLD];
+    return action.handler == 1 || (action.flags & SA_NOCLDWAIT) != 0;
+  }();
+  if (unwanted) forget(gone.pid);
+}
+
+void Processes::stopped(Process& process, int signo) {
+  Member& stopping = member(process);
+  stopping.stopped = stopping.stop_untold = true;
+  stopping.continue_untold = false;
+  stopping.stop_signal = signo;
+  tell_parent(stopping, CLD_STOPPED, signo);
+}
+
+bool Processes::stay(Thread& thread) {
+  Member& staying = member(thread.process);
+  const bool stopped = staying.stopped;
+  while (staying.stopped && !thread.exiting) {
+    task::WaitQueue* const queue[] = {&staying.went_on};
+    task::wait_on(thread, queue, 0, false);
+  }
+  return stopped;
+}
+
+void Processes::gave_memory_back(Process& process) {
+  Member& borrower = member(process);
+  if (std::exchange(borrower.borrows_memory, false)) borrower.gave_back.notify();
+}
+
+}  // namespace osp::native

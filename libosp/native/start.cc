@@ -1,0 +1,113 @@
+#include "libosp/native/start.h"
+
+#include <cstring>
+#include <string_view>
+
+#include "base/log.h"
+#include "libosp/file/files.h"
+#include "libosp/file/names.h"
+#include "libosp/host/boot.h"
+#include "libosp/host/host.h"
+#include "libosp/host/kernel_vdso.h"
+#include "libosp/host/side.h"
+#include "libosp/linux/table.h"
+#include "libosp/linux/trace.h"
+#include "libosp/native/boot_record.h"
+#include "libosp/native/clock.h"
+#include "libosp/native/console.h"
+#include "libosp/native/machine.h"
+#include "libosp/native/processes.h"
+#include "libosp/native/root_archive.h"
+#include "libosp/patch/site_patcher.h"
+#include "libosp/start.h"
+
+namespace osp::native {
+namespace {
+
+constexpr int status_failed = 125;
+
+[[noreturn]] void die(std::string_view what) {
+  log::error("core", "{}", what);
+  host::end(status_failed);
+}
+
+std::span<const std::byte> module_named(const BootInfo& info, std::string_view name) {
+  for (size_t i = 0; i < info.module_count; ++i)
+    if (info.modules[i].name == name) return std::as_bytes(std::span(info.modules[i].data, info.modules[i].size));
+  return {};
+}
+
+BootRecord read_record(const BootInfo& info) {
+  auto record = BootRecord::decode(module_named(info, "boot"));
+  if (!record) die(fmt::format("the boot record: {}", record.error().reason));
+  return std::move(*record);
+}
+
+std::shared_ptr<ns::Namespace> make_root(const BootInfo& info) {
+  const auto archive = module_named(info, "root");
+  if (archive.empty()) die("the boot archive has no file 'root': there is nothing to run");
+  auto server = read_root_archive(archive);
+  if (!server) die(fmt::format("the root archive: {}", server.error().reason));
+  return std::make_shared<ns::Namespace>(std::move(*server));
+}
+
+std::vector<const char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<const char*> all;
+  for (const std::string& text : strings) all.push_back(text.c_str());
+  all.push_back(nullptr);
+  return all;
+}
+
+// The record in the form that doors give; it borrows all of it.
+struct Block {
+  explicit Block(const BootRecord& record)
+      : arguments(pointers(record.arguments)), environment(pointers(record.environment)) {
+    for (const auto& option : record.names)
+      options.push_back({option.kind, (option.name.empty() ? option.text : option.name).c_str()});
+    block.program = record.program.c_str();
+    block.argv = arguments.data(), block.envp = environment.data();
+    block.options = options.data(), block.option_count = options.size();
+    block.change_directory = record.directory.c_str();
+  }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+
+  std::vector<const char*> arguments, environment;
+  std::vector<host::NamespaceOption> options;
+  host::BootBlock block;
+};
+
+void furnish(task::Process& p, const BootInfo& info, const BootRecord& record) {
+  auto space = memory::Space::make();
+  if (!space) die(fmt::format("no address space: {}", describe(space.error())));
+  p.space = std::move(*space);
+  p.space->enter();
+  p.files = std::make_unique<file::Files>();
+  p.names = std::make_unique<file::Names>(make_root(info));
+  p.patcher = std::make_unique<patch::SitePatcher>(p.memory);
+  p.umask = record.umask;
+  p.credentials = {record.uid, record.uid, record.uid, record.gid, record.gid, record.gid};
+  open_console(p, info, record);
+  if (!record.trace) return;
+  if (const auto opened = linux::trace_to(""); !opened) die("--trace: the console cannot be written");
+  p.trace = true;
+}
+
+}  // namespace
+
+void start(const BootInfo& info) {
+  host::set_native();
+  host::set_kernel_clock(&read_time_page);
+  linux::use_native_table();
+  static Processes processes;
+  static const BootRecord record = read_record(info);
+  machine() = {record.hostname, info.memory, info.processors};
+  task::Process& first = processes.begin();
+  task::set_process(&first);
+  furnish(first, info, record);
+  static const Block block(record);
+  start_program(block.block);
+  __builtin_unreachable();
+}
+
+}  // namespace osp::native
