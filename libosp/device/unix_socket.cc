@@ -130,7 +130,8 @@ short UnixSocket::ready() const {
   if (is_connection && (!was_connected_ || peer_is_gone_ || (shut_for_reading_ && shut_for_writing_))) ready |= POLLHUP;
   if (error_ != 0) ready |= POLLERR;
   const auto peer = peer_.lock();
-  if (peer == nullptr || peer->has_room_for(*this, 1)) ready |= POLLOUT;
+  // As Linux: with most of the room free, so that it is worth it.
+  if (peer == nullptr || (peer->has_room_for(*this) && peer->used() * 4 <= buffer_size)) ready |= POLLOUT;
   return static_cast<short>(ready);
 }
 

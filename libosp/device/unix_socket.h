@@ -35,7 +35,9 @@ struct UnixTransfer {
 // what the system calls of their names do.
 class UnixSocket final : public file::Description, public std::enable_shared_from_this<UnixSocket> {
  public:
-  static constexpr size_t default_buffer = 212992, most_datagrams = 11;
+  // Of what is on its way, with what Linux counts for each message besides; and how many datagrams may wait at a socket
+  // that is not connected to their sender.
+  static constexpr size_t default_buffer = 212992, message_cost = 767, most_datagrams = 11;
 
   UnixSocket(int type, int open_flags);
   ~UnixSocket() override;
@@ -87,7 +89,8 @@ class UnixSocket final : public file::Description, public std::enable_shared_fro
 
   void meet(const std::shared_ptr<UnixSocket>& other);
   void push(UnixMessage message);
-  [[nodiscard]] bool has_room_for(const UnixSocket& sender, size_t size) const;
+  [[nodiscard]] size_t used() const { return queue_size_ + queue_.size() * message_cost; }
+  [[nodiscard]] bool has_room_for(const UnixSocket& sender) const;
   [[nodiscard]] bool cannot_send(const UnixSocket* peer) const;
   long send_stream(task::Thread& thread, UnixMessage message, const UnixTransfer& how);
   long send_datagram(task::Thread& thread, UnixMessage message, const std::shared_ptr<UnixSocket>& to,

@@ -13,10 +13,10 @@ constexpr size_t chunk = 64 * 1024;
 
 }  // namespace
 
-bool UnixSocket::has_room_for(const UnixSocket& sender, size_t size) const {
-  if (type_ == SOCK_DGRAM && queue_.size() >= most_datagrams) return false;
-  if (queue_.empty()) return true;
-  return queue_size_ + (is_stream() ? 1 : size) <= sender.buffer_size;
+bool UnixSocket::has_room_for(const UnixSocket& sender) const {
+  const bool knows_sender = peer_.lock().get() == &sender;
+  if (type_ == SOCK_DGRAM && !knows_sender && queue_.size() >= most_datagrams) return false;
+  return used() < sender.buffer_size;
 }
 
 // A sender that waits looks again.
@@ -67,12 +67,11 @@ long UnixSocket::send_stream(task::Thread& thread, UnixMessage message, const Un
   size_t done = 0;
   do {
     const auto peer = peer_.lock();
-    if (const int error = take_error(); error != 0) return done > 0 ? static_cast<long>(done) : -error;
     if (cannot_send(peer.get())) {
       const long broken = (how.flags & MSG_NOSIGNAL) != 0 ? -EPIPE : broken_pipe(thread);
       return done > 0 ? static_cast<long>(done) : broken;
     }
-    if (!peer->has_room_for(*this, size)) {
+    if (!peer->has_room_for(*this)) {
       const long stop = wait(thread, nullptr, how);
       if (stop != 0) return done > 0 ? static_cast<long>(done) : stop;
       continue;
@@ -108,7 +107,7 @@ long UnixSocket::send_datagram(task::Thread& thread, UnixMessage message, const 
     }
     if (target->shut_for_reading_) return (how.flags & MSG_NOSIGNAL) != 0 ? -EPIPE : broken_pipe(thread);
     if (target->was_connected_ && target->peer_.lock().get() != this) return -EPERM;
-    if (target->has_room_for(*this, size)) {
+    if (target->has_room_for(*this)) {
       target->push(std::move(message));
       return static_cast<long>(size);
     }

@@ -186,7 +186,7 @@ long put_header(uint64_t address, msghdr& header, const device::UnixAddress& fro
   const auto& bytes = control.bytes();
   const size_t part = std::min<size_t>(bytes.size(), header.msg_controllen);
   if (part != 0 && osp_user_copy(header.msg_control, bytes.data(), part) != 0) return -EFAULT;
-  header.msg_controllen = part;
+  header.msg_controllen = std::min<size_t>(CMSG_ALIGN(bytes.size()), header.msg_controllen);
   return linux::put(address, header) ? 0 : -EFAULT;
 }
 
