@@ -6,8 +6,8 @@
 
 namespace osp::ns {
 
-size_t MemContents::read(uint64_t offset, std::span<std::byte> into) const {
-  if (offset >= size_) return 0;
+Result<size_t> MemContents::read(uint64_t offset, std::span<std::byte> into) const {
+  if (offset >= size_) return size_t{0};
   const size_t total = static_cast<size_t>(std::min<uint64_t>(into.size(), size_ - offset));
   for (size_t done = 0; done < total;) {
     const uint64_t at = offset + done;
@@ -15,7 +15,10 @@ size_t MemContents::read(uint64_t offset, std::span<std::byte> into) const {
     const size_t count = std::min<size_t>(total - done, chunk_size - start);
     const std::span<const std::byte> there = piece(at / chunk_size);
     const size_t held = there.size() <= start ? 0 : std::min(count, there.size() - start);
-    if (held > 0) std::memcpy(into.data() + done, there.data() + start, held);
+    if (held > 0) {
+      OSP_TRY(fill(there.subspan(start, held)));
+      std::memcpy(into.data() + done, there.data() + start, held);
+    }
     std::fill_n(into.data() + done + held, count - held, std::byte{0});
     done += count;
   }
@@ -31,23 +34,32 @@ Result<size_t> MemContents::write(uint64_t offset, std::span<const std::byte> fr
     const uint64_t at = offset + done;
     const size_t start = at % chunk_size;
     const size_t count = std::min<size_t>(total - done, chunk_size - start);
-    std::vector<std::byte>* chunk = grow(at / chunk_size, start + count);
-    if (chunk == nullptr) break;
-    std::memcpy(chunk->data() + start, from.data() + done, count);
+    const auto chunk = grow(at / chunk_size, start + count);
+    if (!chunk && done == 0) return std::unexpected(chunk.error());
+    if (!chunk) break;
+    std::memcpy((*chunk)->data() + start, from.data() + done, count);
     done += count;
   }
-  if (done == 0) return fail(ENOSPC);
   size_ = std::max(size_, offset + done);
   return done;
 }
 
 Result<void> MemContents::each_piece(FunctionRef<Result<void>(uint64_t, std::span<const std::byte>)> found) const {
   const uint64_t lent_count = (lent_.size() + chunk_size - 1) / chunk_size;
-  for (uint64_t index = 0; index < lent_count; ++index)
-    if (const auto there = piece(index); !there.empty()) OSP_TRY(found(index * chunk_size, there));
+  for (uint64_t index = 0; index < lent_count; ++index) {
+    const std::span<const std::byte> there = piece(index);
+    OSP_TRY(fill(there));
+    if (!there.empty()) OSP_TRY(found(index * chunk_size, there));
+  }
   for (auto chunk = chunks_.lower_bound(lent_count); chunk != chunks_.end(); ++chunk)
     if (!chunk->second.empty()) OSP_TRY(found(chunk->first * chunk_size, chunk->second));
   return {};
+}
+
+// Of what is not lent, nothing needs to be done.
+Result<void> MemContents::fill(std::span<const std::byte> lent) const {
+  const bool is_lent = !lent.empty() && lent.data() >= lent_.data() && lent.data() < lent_.data() + lent_.size();
+  return lender_ == nullptr || !is_lent ? Result<void>() : lender_->fill(lent);
 }
 
 std::span<const std::byte> MemContents::lent_piece(uint64_t index) const {
@@ -68,22 +80,25 @@ uint64_t MemContents::allocated() const {
   return size;
 }
 
-void MemContents::lend(std::span<const std::byte> memory) {
+void MemContents::lend(std::span<const std::byte> memory, MemLender* lender) {
   release_from(0);
+  lender_ = lender;
   lent_ = memory;
   size_ = memory.size();
 }
 
-std::span<const std::byte> MemContents::lent(uint64_t offset) const {
-  if (offset >= lent_.size()) return {};
+Result<std::span<const std::byte>> MemContents::lent(uint64_t offset, uint64_t size) const {
   const auto written = chunks_.lower_bound(offset / chunk_size);
-  const uint64_t end =
-      written == chunks_.end() ? lent_.size() : std::min<uint64_t>(lent_.size(), written->first * chunk_size);
-  if (end <= offset) return {};
-  return lent_.subspan(static_cast<size_t>(offset), static_cast<size_t>(end - offset));
+  uint64_t end = offset + std::min(size, size_max - std::min<uint64_t>(offset, size_max));
+  end = std::min<uint64_t>(end, lent_.size());
+  if (written != chunks_.end()) end = std::min(end, written->first * chunk_size);
+  if (end <= offset) return std::span<const std::byte>();
+  const auto there = lent_.subspan(static_cast<size_t>(offset), static_cast<size_t>(end - offset));
+  OSP_TRY(fill(there));
+  return there;
 }
 
-std::vector<std::byte>* MemContents::grow(uint64_t index, size_t end) {
+Result<std::vector<std::byte>*> MemContents::grow(uint64_t index, size_t end) {
   const auto found = chunks_.find(index);
   const size_t capacity = found == chunks_.end() ? 0 : found->second.capacity();
   if (end <= capacity) {
@@ -93,7 +108,8 @@ std::vector<std::byte>* MemContents::grow(uint64_t index, size_t end) {
   const std::span<const std::byte> copied = found == chunks_.end() ? lent_piece(index) : std::span<const std::byte>();
   const size_t size = std::max(end, copied.size());
   const size_t wanted = std::min<size_t>(chunk_size, std::bit_ceil(size));
-  if (!budget_.take(wanted - capacity)) return nullptr;
+  OSP_TRY(fill(copied));
+  if (!budget_.take(wanted - capacity)) return fail(ENOSPC);
   allocated_ += wanted - capacity;
   std::vector<std::byte>& chunk = found == chunks_.end() ? chunks_[index] : found->second;
   chunk.reserve(wanted);

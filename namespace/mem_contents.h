@@ -30,6 +30,14 @@ class MemBudget {
   uint64_t used_ = 0;
 };
 
+// Whose memory contents may refer to, if it is not there from the beginning.
+class MemLender {
+ public:
+  virtual ~MemLender() = default;
+  // Sees to it that `memory`, a part of what was lent, holds what it is to. EIO: it cannot.
+  virtual Result<void> fill(std::span<const std::byte> memory) = 0;
+};
+
 // The contents of a file in memory: chunks of 64 KiB by their index, each as long as it has been written.
 // What is missing reads as what was lent, else as zeros, so holes cost nothing. Not thread-safe.
 class MemContents {
@@ -46,30 +54,33 @@ class MemContents {
   [[nodiscard]] uint64_t size() const { return size_; }
   [[nodiscard]] uint64_t allocated() const;  // bytes, what is lent too
 
-  // As pread(2), pwrite(2). write: EFBIG; ENOSPC if not even one byte fits.
-  [[nodiscard]] size_t read(uint64_t offset, std::span<std::byte> into) const;
+  // As pread(2), pwrite(2). EIO: of the lender. write: EFBIG; ENOSPC if not even one byte fits.
+  Result<size_t> read(uint64_t offset, std::span<std::byte> into) const;
   Result<size_t> write(uint64_t offset, std::span<const std::byte> from);
   // Calls `found` with each piece that is not a hole, and its offset. The first error.
   Result<void> each_piece(FunctionRef<Result<void>(uint64_t, std::span<const std::byte>)> found) const;
   // truncate(2). EFBIG.
   Result<void> resize(uint64_t size);
 
-  // The contents are those of `memory` from now on, in place of all others. It must outlive them and never change; it
-  // costs no budget, and a chunk of it is copied when it is written.
-  void lend(std::span<const std::byte> memory);
-  // Where bytes lie that were lent and not written since; as many as there are from `offset` on, so empty for others.
-  [[nodiscard]] std::span<const std::byte> lent(uint64_t offset) const;
+  // The contents are those of `memory` from now on, in place of all others. It and the lender must outlive them, and it
+  // must not change; it costs no budget, and a chunk of it is copied when it is written.
+  void lend(std::span<const std::byte> memory, MemLender* lender = nullptr);
+  // Where the bytes from `offset` on lie, at most `size`, so far as they were lent and not written since; empty for
+  // others. EIO.
+  [[nodiscard]] Result<std::span<const std::byte>> lent(uint64_t offset, uint64_t size) const;
 
  private:
   // What is there of chunk `index`, from its begin on.
   [[nodiscard]] std::span<const std::byte> piece(uint64_t index) const;
   [[nodiscard]] std::span<const std::byte> lent_piece(uint64_t index) const;
-  // The piece of chunk `index` up to `end` bytes, made if needed; null: no space.
-  std::vector<std::byte>* grow(uint64_t index, size_t end);
+  [[nodiscard]] Result<void> fill(std::span<const std::byte> lent) const;
+  // The piece of chunk `index` up to `end` bytes, made if needed. ENOSPC EIO.
+  Result<std::vector<std::byte>*> grow(uint64_t index, size_t end);
   void release_from(uint64_t first_index);
 
   MemBudget& budget_;
   std::span<const std::byte> lent_;
+  MemLender* lender_ = nullptr;
   std::map<uint64_t, std::vector<std::byte>> chunks_;
   uint64_t size_ = 0;
   uint64_t allocated_ = 0;

@@ -107,11 +107,10 @@ Result<MemNodePtr> MemTree::load_file(const pip::Attributes& attributes) {
   return node;
 }
 
-Result<void> MemTree::load_name(MemNode& directory, std::string_view name, MemNodePtr node) {
-  MemNode& loaded = *node;
-  if (!directory.children.try_emplace(std::string(name), std::move(node)).second) return fail(EEXIST);
-  ++loaded.attributes.links;
-  if (loaded.is(S_IFDIR)) ++directory.attributes.links;
+Result<void> MemTree::load_name(MemNode& directory, std::string_view name, const MemNodePtr& node) {
+  if (!directory.children.try_emplace(std::string(name), node).second) return fail(EEXIST);
+  ++node->attributes.links;
+  if (node->is(S_IFDIR)) ++directory.attributes.links;
   return {};
 }
 

@@ -105,7 +105,7 @@ class MemTree {
   // A file without a name. The number and the count of links are the tree's, the rest as in `attributes`. ENOSPC.
   Result<MemNodePtr> load_file(const pip::Attributes& attributes);
   // Gives `node` a name in `directory`. EEXIST.
-  Result<void> load_name(MemNode& directory, std::string_view name, MemNodePtr node);
+  Result<void> load_name(MemNode& directory, std::string_view name, const MemNodePtr& node);
   [[nodiscard]] const MemNodePtr& root() const { return root_; }
   // Keeps `memory`, which contents are lent from, as long as the tree.
   void keep(std::shared_ptr<const void> memory) { kept_.push_back(std::move(memory)); }

@@ -21,7 +21,7 @@ namespace {
 constexpr int status_failed = 125, status_timed_out = 124;
 constexpr uint64_t mebibyte = 1 << 20;
 // Beside the archive, for the kernel, the core and a small program.
-constexpr uint64_t memory_least = 10 * mebibyte;
+constexpr uint64_t memory_least = 4 * mebibyte;
 // What QEMU passes to a kernel, by its own limit.
 constexpr uint64_t archive_max = 890 * mebibyte;
 
@@ -33,14 +33,14 @@ int complain(const std::string& text, int status = status_failed) {
 uint64_t in_mebibytes(uint64_t size) { return (size + mebibyte - 1) / mebibyte; }
 
 // The memory for the machine, or why there is too little.
-BootResult<uint64_t> memory_for(uint64_t archive, uint64_t wanted) {
+BootResult<uint64_t> memory_for(uint64_t archive, uint64_t unpacked, uint64_t wanted) {
   constexpr uint64_t ample = 256 * mebibyte;
   if (archive > archive_max)
     return std::unexpected(
         fmt::format("the boot archive has {} MiB, and QEMU passes {} at most; compress it: give --root a "
                     "cpio archive compressed by zstd, or pack less",
                     in_mebibytes(archive), archive_max / mebibyte));
-  if (wanted == 0) return ample + in_mebibytes(2 * archive) * mebibyte;
+  if (wanted == 0) return ample + in_mebibytes(2 * archive + unpacked) * mebibyte;
   const uint64_t least = archive + memory_least;
   if (wanted < least)
     return std::unexpected(fmt::format("--memory: {} MiB are too few: the boot archive alone has {}; give at least {}M",
@@ -80,13 +80,13 @@ int run(int argc, char** argv) {
   if (const int* status = std::get_if<int>(&parsed)) return *status;
   const auto& options = std::get<BootOptions>(parsed);
   MachineOptions machine{
-      .machine = options.machine, .kernel = library_folder() + "/osp-kernel", .processors = options.processors};
+      .machine = options.machine, .kernel = library_folder() + "/osp-kernel.elf", .processors = options.processors};
   if (access(machine.kernel.c_str(), R_OK) != 0)
     return complain(fmt::format("cannot read the kernel '{}': {}; it belongs in lib beside the bin that holds osp-boot",
                                 machine.kernel, strerror(errno)));
   const auto archive = pack_boot_archive(options, environ);
   if (!archive) return complain(archive.error().text, archive.error().status);
-  const auto memory = memory_for(archive->size, options.memory);
+  const auto memory = memory_for(archive->size, archive->unpacked, options.memory);
   if (!memory) {
     if (options.print_command) unlink(archive->path.c_str());
     return complain(memory.error());

@@ -18,6 +18,8 @@ namespace osp::tools {
 namespace {
 
 constexpr uint64_t page_size = 4096, size_max = UINT32_MAX;
+// What is worth a frame of its own: smaller ones would make the archive larger.
+constexpr uint64_t large_size = 16 * 1024;
 constexpr size_t size_at = 6 + 8 * static_cast<size_t>(native::CpioField::size);  // in a header
 
 std::unexpected<std::string> failed(std::string_view what, int error) {
@@ -27,6 +29,8 @@ std::unexpected<std::string> failed(std::string_view what, int error) {
 std::unexpected<std::string> too_large(std::string_view what) {
   return std::unexpected(fmt::format("{}: is too large for the archive, which holds 4 GiB at most", what));
 }
+
+}  // namespace
 
 BootResult<void> write_all(int fd, uint64_t at, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -38,8 +42,6 @@ BootResult<void> write_all(int fd, uint64_t at, std::string_view bytes) {
   }
   return {};
 }
-
-}  // namespace
 
 BootResult<void> CpioWriter::put(std::string_view bytes) {
   auto done = write_all(fd_, at_, bytes);
@@ -65,6 +67,7 @@ BootResult<void> CpioWriter::put_header(const ArchivedFile& file, uint64_t size)
                   native::cpio_magic, file.inode, file.mode, file.uid, file.gid, file.links, mtime, size, 0, 0,
                   major(file.special), minor(file.special), file.name.size() + 1 + fill, 0);
   header.append(file.name).resize(aligned - (at_ - begin_));
+  if (size >= large_size) large_.push_back({.begin = aligned, .size = size});
   return put(header);
 }
 

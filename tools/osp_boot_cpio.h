@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 // Writes archives of the newc format (libosp/native/cpio.h).
 namespace osp::tools {
@@ -25,6 +26,14 @@ struct ArchivedFile {
   dev_t special = 0;  // of a device
 };
 
+// Where contents are, counted from where the archive begins.
+struct Extent {
+  uint64_t begin = 0, size = 0;
+};
+
+// All of it, at that offset. The error says that it is the boot archive.
+BootResult<void> write_all(int fd, uint64_t at, std::string_view bytes);
+
 // Contents of at least a page begin at one, counted from where the archive begins, so that they can be mapped.
 class CpioWriter {
  public:
@@ -39,6 +48,8 @@ class CpioWriter {
   BootResult<void> end_file(uint64_t end);
   // Writes the trailer; the offset of the archive's end.
   BootResult<uint64_t> finish();
+  // The contents that are large enough for frames of their own, in order.
+  [[nodiscard]] const std::vector<Extent>& large() const { return large_; }
 
  private:
   BootResult<void> put_header(const ArchivedFile& file, uint64_t size);
@@ -47,6 +58,7 @@ class CpioWriter {
 
   int fd_;
   uint64_t begin_, at_;
+  std::vector<Extent> large_;
   uint64_t open_header_ = 0, open_contents_ = 0;
 };
 

@@ -75,7 +75,8 @@ void add_machine(CLI::App& app, BootOptions& options) {
   app.add_option("--memory", options.memory,
                  "The machine's memory, such as 64M or 1G (default: what the archive needs)")
       ->type_name("SIZE")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(CLI::AsSizeValue(false))
+      ->option_text("SIZE");
   app.add_option("--smp", options.processors, "The machine's processors")
       ->type_name("N")
       ->check(CLI::Range(1U, processors_max))

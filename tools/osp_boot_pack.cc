@@ -20,6 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int status_failed = 125;
+// A larger root is compressed: to pass it to the machine as it is would take longer.
+constexpr uint64_t plain_max = 256 << 20;
 
 std::unexpected<ProgramError> failed(std::string text) {
   return std::unexpected(ProgramError{status_failed, std::move(text)});
@@ -90,14 +92,16 @@ BootResult<void> add_given_archive(CpioWriter& writer, const std::string& path) 
 }
 
 // Writes the root; `planned` is what it has, unless options.root says it.
-BootResult<void> add_root(CpioWriter& writer, int fd, const BootOptions& options, RootPlan& planned) {
+BootResult<void> add_root(CpioWriter& writer, BootArchive& archive, const BootOptions& options, RootPlan& planned) {
   std::error_code error;
   if (!options.root.empty() && !fs::is_directory(options.root, error)) return add_given_archive(writer, options.root);
   if (!options.root.empty())
     if (auto taken = planned.take_root(options.root); !taken) return std::unexpected("--root: " + taken.error());
   auto begin = writer.begin_file(part("root"));
   if (!begin) return std::unexpected(begin.error());
-  auto end = planned.write(fd, *begin);
+  const int fd = archive.fd.get();
+  auto end =
+      planned.size() <= plain_max ? planned.write(fd, *begin) : planned.write_compressed(fd, *begin, archive.unpacked);
   if (!end) return std::unexpected(end.error());
   return writer.end_file(*end);
 }
@@ -143,7 +147,7 @@ std::expected<BootArchive, ProgramError> pack_boot_archive(const BootOptions& op
   auto done = add_task(writer, "uart", false);
   if (done) done = add_task(writer, "core", true);
   if (done) done = writer.add(part("boot"), boot);
-  if (done) done = add_root(writer, archive->fd.get(), options, root);
+  if (done) done = add_root(writer, *archive, options, root);
   auto end = done ? writer.finish() : std::unexpected(done.error());
   if (end) archive->size = *end;
   if (!end && options.print_command) unlink(archive->path.c_str());

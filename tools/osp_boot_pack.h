@@ -10,9 +10,10 @@ namespace osp::tools {
 
 // The boot archive: the core, the record, the root.
 struct BootArchive {
-  pip::HostFd fd;     // in memory, or of the file that --print-command keeps
-  std::string path;   // of that file; else how QEMU opens the fd
-  uint64_t size = 0;  // bytes
+  pip::HostFd fd;         // in memory, or of the file that --print-command keeps
+  std::string path;       // of that file; else how QEMU opens the fd
+  uint64_t size = 0;      // bytes
+  uint64_t unpacked = 0;  // what the root takes besides, when all of it has been read
 };
 
 // Where this build's files lie: in ../lib as seen from this executable.

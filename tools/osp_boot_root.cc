@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fts.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +10,9 @@
 #include <ctime>
 #include <memory>
 #include <utility>
+
+#include "pip/host_walk.h"
+#include "tools/osp_boot_frames.h"
 
 namespace osp::tools {
 namespace {
@@ -128,7 +132,29 @@ void RootPlan::add_text(const std::string& path, std::string contents, mode_t mo
   files_.try_emplace(path, std::move(file));
 }
 
+uint64_t RootPlan::size() const {
+  uint64_t size = 0;
+  for (const auto& [path, file] : files_)
+    if (S_ISREG(file.status.st_mode)) size += static_cast<uint64_t>(file.status.st_size);
+  return size;
+}
+
 BootResult<uint64_t> RootPlan::write(int fd, uint64_t begin) const {
+  CpioWriter writer(fd, begin);
+  return write(writer);
+}
+
+BootResult<uint64_t> RootPlan::write_compressed(int fd, uint64_t begin, uint64_t& unpacked) const {
+  const pip::HostFd plain(memfd_create("osp-boot-root", MFD_CLOEXEC));
+  if (plain.get() < 0) return failed("cannot make the root archive", errno);
+  CpioWriter writer(plain.get());
+  auto end = write(writer);
+  if (!end) return end;
+  unpacked = *end;
+  return write_frames(plain.get(), *end, writer.large(), fd, begin);
+}
+
+BootResult<uint64_t> RootPlan::write(CpioWriter& writer) const {
   struct Linked {
     uint32_t inode = 0, names = 0, written = 0;
   };
@@ -136,7 +162,6 @@ BootResult<uint64_t> RootPlan::write(int fd, uint64_t begin) const {
   for (const auto& [path, file] : files_)
     if (S_ISREG(file.status.st_mode) && file.status.st_nlink > 1)
       ++linked[{file.status.st_dev, file.status.st_ino}].names;
-  CpioWriter writer(fd, begin);
   uint32_t inode = 0;
   for (const auto& [path, file] : files_) {
     ArchivedFile archived = describe_file(path, file.status);

@@ -27,8 +27,12 @@ class RootPlan {
 
   [[nodiscard]] bool has(const std::string& path) const { return files_.contains(path); }
   [[nodiscard]] size_t count() const { return files_.size(); }
+  // Bytes of contents.
+  [[nodiscard]] uint64_t size() const;
   // Writes them as an archive from offset `begin` of `fd` on; where it ends.
   BootResult<uint64_t> write(int fd, uint64_t begin) const;
+  // The same, compressed in frames that are unpacked when they are read. `unpacked` is set to the size before.
+  BootResult<uint64_t> write_compressed(int fd, uint64_t begin, uint64_t& unpacked) const;
 
  private:
   struct File {
@@ -37,6 +41,7 @@ class RootPlan {
     std::string text{};
   };
   BootResult<void> put(const std::string& path, const std::string& source, const struct stat& status);
+  BootResult<uint64_t> write(CpioWriter& writer) const;
   BootResult<void> walk(const std::string& source, const std::string& path);
 
   std::map<std::string, File> files_;  // by the path in the root, absolute; directories come before what is in them

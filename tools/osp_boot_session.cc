@@ -81,6 +81,8 @@ void Pump::read() {
   char piece[piece_size];
   const ssize_t size = ::read(from_, piece, sizeof piece);
   if (size > 0 && !broken_) buffer_.assign(piece, static_cast<size_t>(size));
+  for (size_t at = 0; returns_ && (at = buffer_.find('\n', at)) != std::string::npos; at += 2)
+    buffer_.insert(at, 1, '\r');
   ended_ = size == 0 || (size < 0 && !is_passing(errno));
 }
 
@@ -107,7 +109,7 @@ Session::Session(Machine& machine, RawTerminal& terminal, bool has_terminal)
       has_terminal_(has_terminal),
       input_(STDIN_FILENO, machine.port(Port::terminal)),
       output_(machine.port(Port::terminal), STDOUT_FILENO),
-      console_(machine.port(Port::console), STDERR_FILENO) {
+      console_(machine.port(Port::console), STDERR_FILENO, has_terminal && isatty(STDERR_FILENO) == 1) {
   const sigset_t set = taken_signals();
   signals_ = pip::HostFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
 }

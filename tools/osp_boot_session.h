@@ -11,7 +11,8 @@ namespace osp::tools {
 // Bytes on their way from one fd to another, both borrowed; what cannot be written yet holds up the reading.
 class Pump {
  public:
-  Pump(int from, int to) : from_(from), to_(to) {}
+  // `returns`: lines end as a raw terminal wants it.
+  Pump(int from, int to, bool returns = false) : from_(from), to_(to), returns_(returns) {}
 
   [[nodiscard]] bool wants_read() const { return !ended_ && buffer_.empty(); }
   [[nodiscard]] bool wants_write() const { return !buffer_.empty(); }
@@ -25,6 +26,7 @@ class Pump {
 
  private:
   int from_, to_;
+  bool returns_;
   std::string buffer_;
   uint64_t written_ = 0;
   bool ended_ = false, broken_ = false;

@@ -23,8 +23,8 @@ class RawTerminal {
  private:
   void start_guard();
 
-  bool wanted_;
   termios before_{};
+  bool wanted_;
   pip::HostFd guard_;  // the guard sees its end
   pid_t guard_pid_ = 0;
 };

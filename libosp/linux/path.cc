@@ -198,10 +198,11 @@ PathArgument::PathArgument(const Call& call, int directory_fd, uint64_t address)
     return;
   }
   proc_ = text->starts_with("/proc/") && file::is_core_proc(*text);
+  const bool is_fd_itself = text->empty() && served_directory;
   auto held = names.hold(directory_fd, std::move(*text));
   if (held) {
     held_ = std::move(*held);
-  } else {
+  } else if (!is_fd_itself) {  // which may be of a file without a name
     error_ = -held.error().code;
   }
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "libosp/load/refusal.h"
+#include "namespace/mem_contents.h"
 
 // The archive format that Linux calls newc (its Documentation/driver-api/early-userspace/buffer-format.rst): a header
 // of hexadecimal digits, a name, the contents; each begins at a multiple of 4.
@@ -50,18 +51,22 @@ struct CpioEntry {
 
 constexpr uint64_t cpio_aligned(uint64_t size) { return (size + cpio_alignment - 1) / cpio_alignment * cpio_alignment; }
 
-// Reads entries one by one. They refer to the archive, which is borrowed. Any bytes are safe.
+// Reads entries one by one. They refer to the archive, which is borrowed. Any bytes are safe. With a lender, only the
+// headers, names and targets of links are asked of it.
 class CpioReader {
  public:
-  explicit CpioReader(std::span<const std::byte> archive) : archive_(archive) {}
+  explicit CpioReader(std::span<const std::byte> archive, ns::MemLender* lender = nullptr)
+      : archive_(archive), lender_(lender) {}
   // The next entry, or none at the end. EBADMSG.
   load::Outcome<std::optional<CpioEntry>> next();
 
  private:
   load::Outcome<CpioEntry> read_entry();
-  bool go_to_next_archive();
+  load::Outcome<void> fill(size_t at, size_t size);
+  load::Outcome<bool> go_to_next_archive();
 
   std::span<const std::byte> archive_;
+  ns::MemLender* lender_;
   size_t at_ = 0;
   size_t number_ = 0;
 };

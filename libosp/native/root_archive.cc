@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "libosp/native/cpio.h"
+#include "libosp/native/frames.h"
 #include "libosp/native/unpack.h"
 #include "namespace/path.h"
 
@@ -61,7 +62,7 @@ std::string_view take_component(std::string_view& path) {
 
 class Loader {
  public:
-  explicit Loader(ns::MemTree& tree) : tree_(tree) {}
+  Loader(ns::MemTree& tree, ns::MemLender* lender) : tree_(tree), lender_(lender) {}
 
   Outcome<void> add(const CpioEntry& entry) {
     auto at = find_place(entry);
@@ -156,9 +157,8 @@ class Loader {
       if (target.empty() || target.size() > ns::path_size_max || (*node)->target.find('\0') != std::string::npos)
         return wrong(entry, EBADMSG, "is a symbolic link to what is no path");
     }
-    if ((*node)->is(S_IFREG) && !entry.contents.empty()) (*node)->contents.lend(entry.contents);
-    if (auto named = tree_.load_name(*at.directory, at.name, std::move(*node)); !named)
-      return wrong(entry, named.error());
+    if ((*node)->is(S_IFREG) && !entry.contents.empty()) (*node)->contents.lend(entry.contents, lender_);
+    if (auto named = tree_.load_name(*at.directory, at.name, *node); !named) return wrong(entry, named.error());
     return {};
   }
 
@@ -176,6 +176,7 @@ class Loader {
   }
 
   ns::MemTree& tree_;
+  ns::MemLender* lender_;
   std::unordered_map<Identity, MemNodePtr, HashIdentity> linked_;
   MemNode* last_directory_ = nullptr;  // where the last entry went; archives go directory by directory
   std::string_view last_path_ = "/";   // the name of that directory as the archive has it; "/": none
@@ -186,14 +187,21 @@ class Loader {
 Outcome<std::shared_ptr<ns::MemServer>> read_root_archive(std::span<const std::byte> archive, ns::MemOptions options) {
   const uint64_t size_limit = options.size_limit;
   auto server = std::make_shared<ns::MemServer>(std::move(options));
-  if (is_compressed(archive)) {
+  ns::MemLender* lender = nullptr;
+  if (is_compressed(archive) && Frames::has_table(archive)) {
+    auto frames = Frames::open(archive, size_limit);
+    if (!frames) return std::unexpected(std::move(frames.error()));
+    archive = (*frames)->bytes();
+    lender = frames->get();
+    server->tree().keep(std::move(*frames));
+  } else if (is_compressed(archive)) {
     auto unpacked = unpack(archive, size_limit);
     if (!unpacked) return std::unexpected(std::move(unpacked.error()));
     archive = unpacked->bytes;
     server->tree().keep(std::move(unpacked->memory));
   }
-  Loader loader(server->tree());
-  CpioReader reader(archive);
+  Loader loader(server->tree(), lender);
+  CpioReader reader(archive, lender);
   for (;;) {
     auto entry = reader.next();
     if (!entry) return std::unexpected(std::move(entry.error()));

@@ -12,7 +12,8 @@ namespace osp::native {
 
 // A server with the files of `archive`: a cpio archive of the newc format, or several, one behind the other, plain or
 // compressed by zstd. The files' contents stay where they are: in `archive`, which must outlive the server if it is
-// plain, else in what it unpacks to, which the server keeps. They are copied where they are written.
+// plain, else in what it unpacks to, which the server keeps. They are copied where they are written. An archive whose
+// frames have a table at the end (frames.h) must outlive the server too: what is in it is unpacked when it is read.
 //
 // Directories that the archive does not name are made (0755). A later entry of the same name replaces the earlier, as
 // in Linux's initramfs; of a directory, it changes the attributes. Files of the same inode are one file with several

@@ -31,22 +31,6 @@ std::unexpected<load::Refusal> bad(size_t at, const char* why) {
   return refuse(EBADMSG, "the compressed archive is damaged in the frame at byte " + std::to_string(at) + ": " + why);
 }
 
-std::unexpected<load::Refusal> too_large(uint64_t limit) {
-  return refuse(ENOSPC,
-                "the archive unpacks to more than the " + std::to_string(limit) + " bytes that there are for it");
-}
-
-struct Free {
-  void operator()(void* memory) const { free(memory); }
-};
-using Memory = std::unique_ptr<std::byte, Free>;
-
-// Without a look at its pages: they are filled at once.
-Memory allocate(uint64_t size) {
-  const uint64_t whole = (std::max<uint64_t>(size, 1) + page_size - 1) / page_size * page_size;
-  return Memory(static_cast<std::byte*>(aligned_alloc(page_size, whole)));
-}
-
 // The output, which begins as large as is known and grows where it is not.
 class Output {
  public:
@@ -57,7 +41,7 @@ class Output {
     if (more > limit_ - size_) return too_large(limit_);
     if (size_ + more <= capacity_) return {};
     const uint64_t wanted = std::min(limit_, std::max(size_ + more, 2 * capacity_));
-    Memory memory = allocate(wanted);
+    PageMemory memory = allocate_pages(wanted);
     if (memory == nullptr) return refuse(ENOMEM, "there is no memory to unpack the archive");
     if (size_ > 0) std::memcpy(memory.get(), memory_.get(), size_);
     memory_ = std::move(memory);
@@ -74,7 +58,7 @@ class Output {
 
  private:
   const uint64_t limit_;
-  Memory memory_;
+  PageMemory memory_;
   uint64_t size_ = 0, capacity_ = 0;
 };
 
@@ -126,6 +110,16 @@ Outcome<void> unpack_frame(ZSTD_DCtx* context, std::span<const std::byte> frame,
 }
 
 }  // namespace
+
+PageMemory allocate_pages(uint64_t size) {
+  const uint64_t whole = (std::max<uint64_t>(size, 1) + page_size - 1) / page_size * page_size;
+  return PageMemory(static_cast<std::byte*>(aligned_alloc(page_size, whole)));
+}
+
+std::unexpected<load::Refusal> too_large(uint64_t size_limit) {
+  return refuse(ENOSPC,
+                "the archive unpacks to more than the " + std::to_string(size_limit) + " bytes that there are for it");
+}
 
 bool is_compressed(std::span<const std::byte> archive) {
   return is_skippable(archive) || (archive.size() >= sizeof(uint32_t) && number_at(archive, 0) == ZSTD_MAGICNUMBER);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <span>
 
@@ -9,6 +10,15 @@
 
 // Archives that zstd has compressed (RFC 8878).
 namespace osp::native {
+
+struct FreePages {
+  void operator()(std::byte* memory) const { free(memory); }
+};
+using PageMemory = std::unique_ptr<std::byte, FreePages>;
+// Whole pages for `size` bytes, none of them touched. Null: there is no memory.
+PageMemory allocate_pages(uint64_t size);
+// ENOSPC, with the reason.
+std::unexpected<load::Refusal> too_large(uint64_t size_limit);
 
 // Bytes in memory of their own, which begins at a page.
 struct Unpacked {

@@ -121,7 +121,7 @@ osp_exit_restart:
         movq %rcx, %gs:OSP_WORKER_IRET+48
         movq OSP_REG_R11(%rax), %rcx
         movq %rcx, %gs:OSP_WORKER_IRET+56
-        movq %rdi, %gs:OSP_WORKER_IRET+64
+        movq %rdi, %gs:OSP_WORKER_IRET+8
         movq %gs:OSP_WORKER_SELF, %rdi
         leaq OSP_WORKER_IRET(%rdi), %rdi
         movl $OSP_NATIVE_RESUME, %eax

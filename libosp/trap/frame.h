@@ -67,7 +67,7 @@ struct Worker {
   UserRegs* regs = nullptr;       // of the thread that runs
   uint64_t core_rsp = 0;
   uint64_t core_fs = 0;
-  uint64_t iret[9] = {};   // a frame for iretq; natively a native::Resume
+  uint64_t iret[8] = {};   // a frame for iretq; natively a native::Resume
   uint64_t is_native = 0;  // the way out is the kernel's native::resume
   FastState fast;
   volatile uint64_t tick = 0;     // the preemption tick has come

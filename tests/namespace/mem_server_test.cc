@@ -107,8 +107,9 @@ TEST_F(MemServerTest, LentContentsAreReadInPlaceAndCopiedWhereWritten) {
   contents.lend(std::as_bytes(std::span(lent)));
   std::string model = lent;
   EXPECT_EQ(contents.allocated(), lent.size());
-  EXPECT_EQ(contents.lent(7).data(), std::as_bytes(std::span(lent)).data() + 7);
-  EXPECT_EQ(contents.lent(7).size(), lent.size() - 7);
+  EXPECT_EQ(contents.lent(7, UINT64_MAX)->data(), std::as_bytes(std::span(lent)).data() + 7);
+  EXPECT_EQ(contents.lent(7, 20)->size(), 20U);
+  EXPECT_EQ(contents.lent(7, UINT64_MAX)->size(), lent.size() - 7);
   ASSERT_EQ(contents.write(lent.size() - 10, std::as_bytes(std::span(std::string_view("0123456789abcdef")))), 16U);
   model.replace(model.size() - 10, 10, "0123456789abcdef");
   std::string all(model.size() + 5, '?');
@@ -118,8 +119,8 @@ TEST_F(MemServerTest, LentContentsAreReadInPlaceAndCopiedWhereWritten) {
   EXPECT_EQ(lent, before);
   EXPECT_EQ(budget.used(), 1024U);
   EXPECT_EQ(contents.allocated(), MemContents::chunk_size * 2 + 1024);
-  EXPECT_EQ(contents.lent(5).size(), MemContents::chunk_size * 2 - 5);
-  EXPECT_TRUE(contents.lent(MemContents::chunk_size * 2 + 3).empty());
+  EXPECT_EQ(contents.lent(5, UINT64_MAX)->size(), MemContents::chunk_size * 2 - 5);
+  EXPECT_TRUE(contents.lent(MemContents::chunk_size * 2 + 3, 1)->empty());
   EXPECT_EQ(error_of(contents.write(MemContents::chunk_size, std::as_bytes(std::span(lent)).first(1))), ENOSPC);
   std::string pieces;
   ASSERT_TRUE(contents.each_piece([&](uint64_t offset, std::span<const std::byte> bytes) -> Result<void> {
@@ -128,6 +129,41 @@ TEST_F(MemServerTest, LentContentsAreReadInPlaceAndCopiedWhereWritten) {
     return {};
   }));
   EXPECT_EQ(pieces, model);
+}
+
+TEST_F(MemServerTest, WhatIsLentIsFilledWhereItIsRead) {
+  struct Lender final : MemLender {
+    Result<void> fill(std::span<const std::byte> memory) override {
+      if (broken) return fail_with();
+      filled.emplace_back(memory.data() - begin, memory.size());
+      return {};
+    }
+    static Result<void> fail_with() { return osp::fail(EIO); }
+    const std::byte* begin = nullptr;
+    bool broken = false;
+    std::vector<std::pair<size_t, size_t>> filled;
+  } lender;
+  constexpr size_t chunk = MemContents::chunk_size;
+  const std::string lent(chunk * 2, 'l');
+  lender.begin = std::as_bytes(std::span(lent)).data();
+  MemBudget budget(chunk * 2);
+  MemContents contents(budget);
+  contents.lend(std::as_bytes(std::span(lent)), &lender);
+  EXPECT_TRUE(lender.filled.empty());
+  std::array<std::byte, 10> some{};
+  EXPECT_EQ(contents.read(chunk - 4, some), 10U);
+  EXPECT_THAT(lender.filled, ElementsAre(std::pair(chunk - 4, 4), std::pair(chunk, 6)));
+  EXPECT_EQ(contents.lent(100, 5)->size(), 5U);
+  EXPECT_EQ(lender.filled.back(), std::pair(size_t{100}, size_t{5}));
+  EXPECT_EQ(contents.write(chunk + 1, some), 10U);
+  EXPECT_EQ(lender.filled.back(), std::pair(chunk, chunk));
+  lender.broken = true;
+  EXPECT_EQ(error_of(contents.read(0, some)), EIO);
+  EXPECT_EQ(error_of(contents.lent(0, 1)), EIO);
+  EXPECT_EQ(error_of(contents.write(0, some)), EIO);
+  EXPECT_EQ(contents.read(chunk, some), 10U);
+  EXPECT_EQ(contents.resize(0), Result<void>());
+  EXPECT_EQ(contents.write(0, some), 10U);
 }
 
 TEST_F(MemServerTest, LentContentsThatWereCutOffAreZeros) {

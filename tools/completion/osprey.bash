@@ -1,4 +1,4 @@
-# Completion for bash: osp-run, osp, pipd and pip. Source it, or put it where bash-completion looks.
+# Completion for bash: osp-run, osp-boot, osp, pipd and pip. Source it, or put it where bash-completion looks.
 
 _osp_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2"); }
 
@@ -24,6 +24,37 @@ _osp_run() {
     *)
       if [[ $current == -* ]]; then
         _osp_words '--ns -m -b -e -u --chdir --trace --threads=fibers --help --version' "$current"
+      else
+        mapfile -t COMPREPLY < <(compgen -c -- "$current")
+      fi
+      ;;
+  esac
+}
+
+_osp_boot() {
+  local current=$2 previous=$3 i
+  for ((i = 1; i < COMP_CWORD; ++i)); do
+    case ${COMP_WORDS[i]} in
+      --ns | -m | -b | -e | -u | --chdir | --root | --add | --memory | --smp | --machine | --timeout) ((++i)) ;;
+      --) ((++i)); break ;;
+      -* | =) ;;
+      *) break ;;
+    esac
+  done
+  if ((i < COMP_CWORD)); then
+    compopt -o default
+    return
+  fi
+  case $previous in
+    --ns | --root | --add) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --chdir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    -e | -u) mapfile -t COMPREPLY < <(compgen -v -- "$current") ;;
+    --machine) _osp_words 'microvm q35' "$current" ;;
+    -m | -b | --memory | --smp | --timeout) ;;
+    *)
+      if [[ $current == -* ]]; then
+        _osp_words '--ns -m -b -e -u --chdir --trace --root --add --memory --smp --machine --timeout --print-command
+          --help --version' "$current"
       else
         mapfile -t COMPREPLY < <(compgen -c -- "$current")
       fi
@@ -71,6 +102,7 @@ _pip() {
 }
 
 complete -F _osp_run osp-run
+complete -F _osp_boot osp-boot
 complete -F _osp osp
 complete -F _pipd pipd
 complete -F _pip pip

@@ -58,4 +58,23 @@ inline std::string skippable(std::string_view text) {
   return frame.append(text);
 }
 
+inline std::string number(uint64_t value) {
+  std::string text;
+  for (unsigned shift = 0; shift < 32; shift += 8) text.push_back(static_cast<char>(value >> shift));
+  return text;
+}
+
+// Frames of `frame_size` bytes each, and the table of them.
+inline std::string in_frames(std::string_view text, size_t frame_size) {
+  std::string archive, table;
+  uint64_t count = 0;
+  for (size_t at = 0; at < text.size(); at += frame_size, ++count) {
+    const std::string_view part = text.substr(at, frame_size);
+    const std::string frame = compressed(part);
+    archive += frame;
+    table += number(frame.size()) + number(part.size());
+  }
+  return archive + skippable(table + number(count) + std::string(1, '\0') + "\xb1\xea\x92\x8f");
+}
+
 }  // namespace osp::native::test

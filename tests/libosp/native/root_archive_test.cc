@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 
 #include "libosp/native/cpio.h"
+#include "libosp/native/frames.h"
 #include "tests/libosp/native/archive.h"
 
 namespace osp::native::test {
@@ -92,7 +93,7 @@ TEST(RootArchive, ContentsStayInTheArchiveUntilTheyAreWritten) {
   const Server server = load_it(archive);
   const auto node = server->tree().find("bin/two");
   ASSERT_TRUE(node);
-  const auto lent = (*node)->contents.lent(0);
+  const auto lent = (*node)->contents.lent(0, UINT64_MAX).value();
   ASSERT_EQ(lent.size(), 100'000U);
   EXPECT_EQ(reinterpret_cast<const char*>(lent.data()), archive.data() + archive.find("xxxx"));
   auto opened = server->open("bin/two", {.read = true, .write = true});
@@ -166,6 +167,59 @@ TEST(RootArchive, FaultsNameTheEntryOrThePlace) {
   EXPECT_THAT(refusal_of(archive_of({{.name = "l", .mode = S_IFLNK}})).reason,
               HasSubstr("'l' at byte 0 is a symbolic"));
   EXPECT_EQ(refusal_of(archive_of({{.name = std::string(256, 'n')}})).error.code, ENAMETOOLONG);
+}
+
+TEST(RootArchive, FramesWithATableAreUnpackedWhenTheyAreRead) {
+  for (const size_t size : {100, 1000, 30'000, 1'000'000}) expect_example(load_it(in_frames(example(), size)));
+  const std::string archive = in_frames(example(), 1000);
+  const auto frames = Frames::open(bytes_of(archive), UINT64_MAX);
+  ASSERT_TRUE(frames);
+  CpioReader reader((*frames)->bytes(), frames->get());
+  for (auto entry = reader.next(); entry && *entry; entry = reader.next()) {
+  }
+  EXPECT_EQ((*frames)->count(), 102U);
+  EXPECT_EQ((*frames)->filled(), 3U);  // of about a hundred, where the headers are
+  ASSERT_TRUE((*frames)->fill((*frames)->bytes().subspan(50'500, 1000)));
+  EXPECT_EQ((*frames)->filled(), 5U);
+  ASSERT_TRUE((*frames)->fill((*frames)->bytes()));
+  EXPECT_EQ((*frames)->filled(), (*frames)->count());
+  const std::string plain = example();
+  EXPECT_EQ(std::memcmp((*frames)->bytes().data(), plain.data(), plain.size()), 0);
+}
+
+TEST(RootArchive, ADamagedFrameIsFoundWhenItIsRead) {
+  std::string archive = in_frames(example(), 1000);
+  const std::string hurt = compressed(std::string(1000, 'x'));
+  const size_t at = archive.find(hurt);
+  ASSERT_NE(at, std::string::npos);
+  archive[at] = 'z';
+  const Server server = load_it(archive);
+  ASSERT_NE(server, nullptr);
+  EXPECT_EQ(contents_of(server, "bin/one"), "first");
+  auto opened = server->open("bin/two", {.read = true});
+  ASSERT_TRUE(opened);
+  std::string text(100'000, '?');
+  const auto read = opened->file->read(0, std::as_writable_bytes(std::span(text)));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, EIO);
+}
+
+TEST(RootArchive, ATableThatDoesNotFitIsRefused) {
+  const std::string good = in_frames(example(), 1000);
+  const size_t flags = good.size() - 5, count = good.size() - 9, table = good.size() - 9 - 102 * 8;
+  for (const auto& [at, byte, why] :
+       {std::tuple(flags, '\4', "unknown flags"), std::tuple(count + 3, '\1', "longer than the archive"),
+        std::tuple(count, '\1', "of another size"), std::tuple(table + 3, '\1', "frames are longer"),
+        std::tuple(table, '\1', "more between")}) {
+    std::string bad = good;
+    bad[at] = byte;
+    EXPECT_THAT(refusal_of(bad).reason, HasSubstr(why));
+    EXPECT_EQ(refusal_of(bad).error.code, EBADMSG);
+  }
+  std::string first = good;
+  first[4] = '\xff';
+  EXPECT_THAT(refusal_of(first).reason, HasSubstr("cannot be unpacked"));
+  EXPECT_EQ(refusal_of(good, {.size_limit = 90'000}).error.code, ENOSPC);
 }
 
 TEST(RootArchive, DamagedFramesAreFound) {

@@ -1,0 +1,67 @@
+#include "kernel/ipc/handles.h"
+
+#include <cerrno>
+
+#include "kernel/memory/pages.h"
+
+namespace osp::kernel {
+
+Object** Handles::slot_of(int64_t handle) {
+  if (handle < 0 || handle >= max_handles) return nullptr;
+  Object** page = pages_[handle / page_slots];
+  return page == nullptr ? nullptr : &page[handle % page_slots];
+}
+
+long Handles::add(Object* object) {
+  Held<Object> held(object);
+  Locked guard(lock_);
+  for (uint32_t at = lowest_free_; at < max_handles; ++at) {
+    Object**& page = pages_[at / page_slots];
+    if (page == nullptr) {
+      const uint64_t memory = allocate_clear_page();
+      if (memory == 0) return -ENOMEM;
+      page = static_cast<Object**>(physical_pointer(memory));
+    }
+    if (page[at % page_slots] != nullptr) continue;
+    page[at % page_slots] = held.release();
+    lowest_free_ = at + 1;
+    return at;
+  }
+  return -EMFILE;
+}
+
+Object* Handles::hold(int64_t handle, Object::Kind kind) {
+  Locked guard(lock_);
+  Object** slot = slot_of(handle);
+  if (slot == nullptr || *slot == nullptr || (*slot)->kind() != kind) return nullptr;
+  (*slot)->hold();
+  return *slot;
+}
+
+Held<Object> Handles::find_movable(uint32_t handle) {
+  Locked guard(lock_);
+  Object** slot = slot_of(handle);
+  if (slot == nullptr || *slot == nullptr || (*slot)->kind() == Object::Kind::space) return {};
+  (*slot)->hold();
+  return Held<Object>(*slot);
+}
+
+long Handles::take_out(int64_t handle, const Object::Kind* kind) {
+  Held<Object> gone;
+  Locked guard(lock_);
+  Object** slot = slot_of(handle);
+  if (slot == nullptr || *slot == nullptr || (kind != nullptr && (*slot)->kind() != *kind)) return -EBADF;
+  gone.take(*slot);  // dropped when the lock is free again
+  *slot = nullptr;
+  if (handle < lowest_free_) lowest_free_ = static_cast<uint32_t>(handle);
+  return 0;
+}
+
+long Handles::close(int64_t handle) { return take_out(handle, nullptr); }
+long Handles::close(int64_t handle, Object::Kind kind) { return take_out(handle, &kind); }
+
+void Handles::close_all() {
+  for (int64_t handle = 0; handle < max_handles; ++handle) (void)close(handle);
+}
+
+}  // namespace osp::kernel

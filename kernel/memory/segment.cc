@@ -1,0 +1,73 @@
+#include "kernel/memory/segment.h"
+
+#include "kernel/library/pool.h"
+#include "kernel/memory/entries.h"
+
+namespace osp::kernel {
+namespace {
+
+constinit Pool<Segment> segments;
+
+int levels_for(uint64_t size) {
+  int levels = 0;
+  while (levels < entry::levels && size > entry::span_of(levels)) ++levels;
+  return levels;
+}
+
+uint64_t* table_at(uint64_t page) { return static_cast<uint64_t*>(physical_pointer(page)); }
+
+}  // namespace
+
+Segment* Segment::create(uint64_t size) { return segments.make(size, levels_for(size)); }
+
+Segment::~Segment() {
+  if (root_ != 0) free_below(root_, levels_);
+}
+
+void Segment::free_below(uint64_t table, int level) {
+  for (int i = 0; level > 0 && i < 512; ++i)
+    if (const uint64_t next = table_at(table)[i]; next != 0) free_below(next, level - 1);
+  drop_page(table);
+}
+
+uint64_t* Segment::slot_of(uint64_t offset, bool make) {
+  uint64_t* slot = &root_;
+  for (int level = levels_; level > 0; --level) {
+    if (*slot == 0) *slot = make ? allocate_clear_page() : 0;
+    if (*slot == 0) return nullptr;
+    slot = &table_at(*slot)[entry::index_of(offset, level - 1)];
+  }
+  return slot;
+}
+
+uint64_t Segment::page_at(uint64_t offset, bool urgent) {
+  Locked guard(lock_);
+  uint64_t* slot = slot_of(offset, true);
+  if (slot == nullptr) return 0;
+  if (*slot == 0) {
+    *slot = allocate_program_page(urgent);
+    if (*slot == 0) return 0;
+    clear_page(physical_pointer(*slot));
+  }
+  hold_page(*slot);
+  return *slot;
+}
+
+uint64_t Segment::present_page(uint64_t offset) {
+  Locked guard(lock_);
+  const uint64_t* slot = slot_of(offset, false);
+  return slot == nullptr ? 0 : *slot;
+}
+
+bool Segment::adopt(uint64_t offset, uint64_t page) {
+  Locked guard(lock_);
+  uint64_t* slot = slot_of(offset, true);
+  if (slot == nullptr) return false;
+  hold_page(page);
+  *slot = page;
+  return true;
+}
+
+void Segment::destroy(Segment* segment) { segments.drop(segment); }
+
+}  // namespace osp::kernel

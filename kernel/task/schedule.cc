@@ -1,0 +1,166 @@
+#include "kernel/task/schedule.h"
+
+#include "kernel/cpu/apic.h"
+#include "kernel/cpu/processor.h"
+#include "kernel/cpu/registers.h"
+#include "kernel/cpu/vector_state.h"
+#include "kernel/memory/kernel_space.h"
+#include "kernel/memory/shootdown.h"
+#include "kernel/memory/space.h"
+
+extern "C" {
+void osp_switch(uint64_t* save, uint64_t load);
+void osp_finish_switch();
+[[noreturn]] void osp_idle();
+}
+
+namespace osp::kernel {
+namespace {
+
+constexpr int64_t turn_ns = 2'000'000;
+
+// Somebody waits for the current thread's processor: its turn ends in a while.
+void begin_slice(Processor& processor) {
+  if (processor.has_slice.load(std::memory_order_relaxed)) return;
+  processor.has_slice.store(true, std::memory_order_relaxed);
+  processor.slice_end_ns = monotonic_ns() + turn_ns;
+  arm_timer(processor.slice_end_ns);
+}
+
+void wake_idle_processor() {
+  for (uint32_t i = 0; i < processor_count(); ++i) {
+    Processor& other = processor(i);
+    if (&other != &here() && other.idles.load(std::memory_order_relaxed))
+      return send_interrupt(other.apic_id, vector_wake);
+  }
+}
+
+Thread* steal_from_others(const Processor& thief) {
+  const uint32_t count = processor_count();
+  for (uint32_t i = 1; i < count; ++i) {
+    Processor& victim = processor((thief.index + i) % count);
+    if (Thread* thread = victim.queue.empty() ? nullptr : victim.queue.steal()) return thread;
+  }
+  return nullptr;
+}
+
+void load_space(Processor& processor, Space& space) {
+  if (processor.loaded == &space) return;
+  Space* old = processor.loaded;
+  processor.loaded = &space;
+  space.arrive(processor.index, old);
+  cpu::write_cr3(space.root_address());
+  if (old != nullptr) old->depart(processor.index, &space);
+}
+
+void save_program_state(Thread& thread) {
+  thread.fs_base = cpu::read_fs_base();
+  thread.gs_base = cpu::read_user_gs_base();
+  save_vector_state(thread);
+}
+
+void load_program_state(Processor& processor, Thread& thread) {
+  load_space(processor, *thread.space);
+  cpu::write_fs_base(thread.fs_base);
+  cpu::write_user_gs_base(thread.gs_base);
+  if (processor.vector_owner == &thread && thread.vector_processor == processor.index) return;
+  load_vector_state(thread);
+  processor.vector_owner = &thread;
+  thread.vector_processor = processor.index;
+}
+
+void switch_to(Processor& processor, Thread& next) {
+  Thread& previous = *processor.current;
+  if (previous.task != nullptr && !previous.dead) save_program_state(previous);
+  next.processor = processor.index;
+  next.on_processor.store(true, std::memory_order_relaxed);
+  ++next.switches;
+  processor.previous = &previous;
+  processor.current = &next;
+  processor.kernel_stack = next.stack_top;
+  processor.descriptors.state.stacks[0] = next.stack_top;
+  if (next.task != nullptr) load_program_state(processor, next);
+  osp_switch(&previous.stack_pointer, next.stack_pointer);
+  osp_finish_switch();
+}
+
+}  // namespace
+
+void make_ready(Thread& thread) {
+  Processor& mine = here();
+  Processor& its = processor(thread.processor);
+  its.queue.add(thread);
+  if (&its == &mine) {
+    if (mine.current != mine.idle) begin_slice(mine);
+  } else if (its.idles.load() || !its.has_slice.load()) {
+    send_interrupt(its.apic_id, vector_wake);
+  }
+}
+
+void switch_away() {
+  Processor& mine = here();
+  Thread* next = mine.queue.take();
+  if (next == nullptr && processor_count() > 1) next = steal_from_others(mine);
+  if (next == nullptr) next = mine.idle;
+  if (next != mine.current) switch_to(mine, *next);
+}
+
+void yield_turn() {
+  Processor& mine = here();
+  if (mine.queue.empty()) return;
+  mine.queue.add(*mine.current);
+  switch_away();
+}
+
+void end_turn() {
+  Processor& mine = here();
+  if (mine.queue.empty() || mine.current == mine.idle) return;
+  mine.current->attention.fetch_or(attend_turn, std::memory_order_relaxed);
+  begin_slice(mine);
+  wake_idle_processor();
+}
+
+void see_new_work() {
+  Processor& mine = here();
+  if (!mine.queue.empty() && mine.current != mine.idle) begin_slice(mine);
+}
+
+void enter_space(Space& space) {
+  Space* old = current().space;
+  current().space = &space;
+  load_space(here(), space);
+  old->drop();
+}
+
+void leave_space(Space& space) {
+  Processor& mine = here();
+  if (mine.loaded != &space) return;
+  mine.loaded = nullptr;
+  cpu::write_cr3(kernel_root());
+  space.depart(mine.index, nullptr);
+}
+
+}  // namespace osp::kernel
+
+void osp_finish_switch() {
+  using namespace osp::kernel;
+  Thread& previous = *here().previous;
+  const bool dead = previous.dead;
+  previous.on_processor.store(false, std::memory_order_release);
+  if (dead) bury(previous);
+}
+
+void osp_idle() {
+  using namespace osp::kernel;
+  Processor& mine = here();
+  for (;;) {
+    mine.idles.store(true);
+    if (Thread* next = mine.queue.empty() ? steal_from_others(mine) : mine.queue.take()) {
+      mine.idles.store(false);
+      answer_shootdown();
+      switch_to(mine, *next);
+    } else {
+      cpu::halt_until_interrupt();
+    }
+  }
+}
