@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "libosp/device/terminals.h"
 #include "libosp/file/files.h"
 #include "libosp/file/names.h"
 #include "libosp/host/host.h"
@@ -240,6 +241,7 @@ void Processes::ended(Process& process, int wait_status) {
   gave_memory_back(process);
   if (gone.pid == first_pid)
     host::end(WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+  if (gone.pid == gone.session) device::session_ended(gone.session);
   gone.wait_status = wait_status;
   gone.uid = process.credentials.uid;
   gone_.clear();

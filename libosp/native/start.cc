@@ -16,6 +16,7 @@
 #include "libosp/native/boot_record.h"
 #include "libosp/native/clock.h"
 #include "libosp/native/console.h"
+#include "libosp/native/jobs.h"
 #include "libosp/native/machine.h"
 #include "libosp/native/processes.h"
 #include "libosp/native/root_archive.h"
@@ -109,6 +110,8 @@ void start(const BootInfo& info) {
   host::set_kernel_clock(&read_time_page);
   linux::use_native_table();
   static Processes processes;
+  static Jobs jobs(processes);
+  device::set_job_control(&jobs);
   static const BootRecord record = read_record(info);
   machine() = {record.hostname, info.memory, info.processors};
   task::Process& first = processes.begin();
