@@ -135,7 +135,7 @@ Group::Stepped Group::handle(Context& c, const pip::Tread& t) {
 
 Group::Stepped Group::read_data(Context& c, Port& port, uint32_t count) {
   const bool is_first = !c.round.readers.contains(&port);
-  if (count > 0 && (!is_first || port.received() == 0)) {
+  if (count > 0 && (!is_first || !port.has_news())) {
     c.round.readers.insert(&port);
     return Step::wait;
   }

@@ -61,9 +61,12 @@ void Port::serve() {
     if (has_received && room() == 0) {
       set_interrupts(interrupts_ & static_cast<uint8_t>(~interrupt_enable::received));
     } else if (cause == identity::received && settings_.fifo) {
-      receive(received_trigger);  // so many are there; the rest has an interrupt of its own
+      // More are there, but the last is left, so that the chip tells when no more come.
+      receive(received_trigger - 1);
+      is_quiet_ = false;
     } else if (has_received) {
       receive_all();
+      is_quiet_ = true;
     } else if (cause == identity::line_status) {
       read_line_status();
     } else if (cause == identity::modem_status) {

@@ -16,6 +16,7 @@ namespace osp::uart {
 class Port {
  public:
   static constexpr size_t capacity = 16 * 1024;
+  static constexpr size_t batch = 2048;
 
   // Sets the chip up; what it had received is lost.
   explicit Port(Registers& registers);
@@ -23,6 +24,8 @@ class Port {
   // After an interrupt: when it returns, the chip asks for none.
   void serve();
   [[nodiscard]] size_t received() const { return received_.size() - taken_; }
+  // Whether it is worth telling: while the line brings more at once, little is kept until it is much.
+  [[nodiscard]] bool has_news() const { return received() >= batch || (received() > 0 && is_quiet_); }
   // How many of the received bytes it gave.
   size_t take(std::span<char> to);
 
@@ -52,6 +55,7 @@ class Port {
   PortErrors errors_;
   std::vector<char> received_;
   size_t taken_ = 0;  // from the front of received_
+  bool is_quiet_ = false;
   uint8_t interrupts_ = 0;
   bool wants_to_send_ = false;
 };
