@@ -42,8 +42,10 @@ bool start_next() {
   osp_next_stack = stack;
   osp_place_offered.store(1);
   const int64_t deadline_ns = monotonic_ns() + patience_ns;
-  while (processor_count() == before)
+  while (processor_count() == before) {
     if (monotonic_ns() > deadline_ns) return false;
+    cpu::pause();
+  }
   return true;
 }
 

@@ -69,6 +69,7 @@ long segment_map(int handle, uint64_t address, int protection);
 long queue_make(uint32_t capacity);
 long message_send(int queue, const native::Message* message, uint64_t deadline_ns);
 long message_receive(int queue, native::Message* message, uint64_t deadline_ns);
+long message_exchange(int to, int from, native::Message* message, uint64_t deadline_ns);
 long select(native::Ready* list, uint64_t count, uint64_t deadline_ns);
 long semaphore_make(uint32_t count);
 long semaphore_up(int handle);

@@ -33,6 +33,12 @@ long queue_make(uint32_t capacity) {
   return queue ? queue->receive(message, mine, deadline_ns) : -EBADF;
 }
 
+[[gnu::flatten]] long message_exchange(int to, int from, native::Message* message, uint64_t deadline_ns) {
+  Handles& mine = handles();
+  Held<Queue> target = mine.find<Queue>(to), source = mine.find<Queue>(from);
+  return target && source ? target->exchange(*source, message, mine, deadline_ns) : -EBADF;
+}
+
 long select(native::Ready* user, uint64_t count, uint64_t deadline_ns) {
   if (count == 0 || count > max_selected) return -EINVAL;
   native::Ready list[max_selected];

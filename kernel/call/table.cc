@@ -7,6 +7,24 @@
 #include "libosp/host/host.h"
 
 // Which function serves which number.
+extern "C" {
+// kernel/cpu/entry.S, on the way to the functions behind.
+long osp_call_clone(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+long osp_call_clone3(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+long osp_call_upcall_return(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+
+[[gnu::used]] long osp_clone(uint64_t flags, uint64_t stack, uint32_t* parent_word, uint32_t* child_word,
+                             uint64_t tls) {
+  return osp::kernel::call::clone(flags, stack, parent_word, child_word, tls);
+}
+[[gnu::used]] long osp_clone3(const clone_args* arguments, uint64_t size) {
+  return osp::kernel::call::clone3(arguments, size);
+}
+[[gnu::used]] long osp_upcall_return(const osp::native::Frame* frame) {
+  return osp::kernel::call::upcall_return(frame);
+}
+}
+
 namespace osp::kernel {
 namespace {
 
@@ -29,7 +47,7 @@ constexpr Table<OSP_LINUX_CALLS> make_linux_table() {
   CallEntry* e = table.entries;
   e[SYS_mmap] = entry_of<call::mmap>, e[SYS_munmap] = entry_of<call::munmap>;
   e[SYS_mprotect] = entry_of<call::mprotect>, e[SYS_madvise] = entry_of<call::madvise>;
-  e[SYS_clone3] = entry_of<call::clone3>, e[SYS_clone] = entry_of<call::clone>;
+  e[SYS_clone3] = osp_call_clone3, e[SYS_clone] = osp_call_clone;
   e[SYS_exit] = entry_of<call::exit>, e[SYS_exit_group] = entry_of<call::exit_group>;
   e[SYS_futex] = entry_of<call::futex>, e[SYS_sched_yield] = entry_of<call::sched_yield>;
   e[SYS_set_tid_address] = entry_of<call::set_tid_address>, e[SYS_arch_prctl] = entry_of<call::arch_prctl>;
@@ -49,7 +67,7 @@ constexpr Table<native_count> make_native_table() {
   Table<native_count> table;
   CallEntry* e = table.entries - 0;
   constexpr auto at = [](KernelCall number) { return static_cast<size_t>(number - first_call); };
-  e[at(native::upcall_set)] = entry_of<call::upcall_set>, e[at(upcall_return)] = entry_of<call::upcall_return>;
+  e[at(native::upcall_set)] = entry_of<call::upcall_set>, e[at(upcall_return)] = osp_call_upcall_return;
   e[at(native::resume)] = entry_of<call::resume>, e[at(native::notify_set)] = entry_of<call::notify_set>;
   e[at(native::timer_set)] = entry_of<call::timer_set>, e[at(native::null_call)] = entry_of<call::null_call>;
   e[at(native::space_make)] = entry_of<call::space_make>, e[at(space_clone)] = entry_of<call::space_clone>;
@@ -57,6 +75,7 @@ constexpr Table<native_count> make_native_table() {
   e[at(native::map_from)] = entry_of<call::map_from>, e[at(queue_make)] = entry_of<call::queue_make>;
   e[at(native::message_send)] = entry_of<call::message_send>;
   e[at(native::message_receive)] = entry_of<call::message_receive>;
+  e[at(native::message_exchange)] = entry_of<call::message_exchange>;
   e[at(native::select)] = entry_of<call::select>, e[at(semaphore_make)] = entry_of<call::semaphore_make>;
   e[at(native::semaphore_up)] = entry_of<call::semaphore_up>;
   e[at(native::semaphore_down)] = entry_of<call::semaphore_down>;

@@ -31,8 +31,10 @@ long upcall_return(const native::Frame* user) {
   return static_cast<long>(registers.rax);
 }
 
+// An address that is none is a fault at its first instruction, as it is after an iretq.
 long resume(const native::Resume* user) {
   native::Resume to;
+  static_assert(sizeof to == 64);
   if (!user_may_own(user, sizeof *user) || osp_copy_line(&to, user) != 0) return -EFAULT;
   TrapFrame& frame = current().frame();
   frame.rip = to.rip;
@@ -41,12 +43,8 @@ long resume(const native::Resume* user) {
   frame.rsp = to.rsp;
   frame.rcx = to.rcx;
   frame.r11 = to.r11;
-  frame.rax = to.rax;
-  if (to.rip >= user_end) {
-    frame.vector = 13, frame.error = 0;  // general protection, as an iretq would have it
-    handle_program_fault(frame, 0, false);
-  }
-  return static_cast<long>(frame.rax);
+  if (to.rip >= user_end) current().attention.fetch_or(attend_bad_address);
+  return static_cast<long>(to.rax);
 }
 
 long notify_set(int handle) {

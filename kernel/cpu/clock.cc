@@ -15,8 +15,8 @@ namespace {
 constexpr uint64_t pit_hz = 1'193'182, second_ns = 1'000'000'000;
 constexpr uint16_t pit_counter = 0x40, pit_command = 0x43;
 constexpr uint8_t pit_rate_generator = 0x34, pit_latch = 0;
-constexpr int runs = 3, tries = 6;
-constexpr uint32_t run_ticks = 1000;  // of the PIT, a run: 0.8 ms
+constexpr int tries = 8;
+constexpr uint32_t run_ticks = 3600;  // of the PIT: 3 ms
 constexpr uint32_t shift = 32;
 
 struct Rates {
@@ -33,22 +33,23 @@ uint32_t read_pit() {
   return low | uint32_t{cpu::in8(pit_counter)} << 8;
 }
 
-// The three counters at one moment: the best of some tries, since the emulator may be stopped between the reads.
+// The three counters at one moment. The emulator may be stopped between the reads, or slow: so the best of some tries,
+// and the middle of the time that it took.
 Sample sample() {
   Sample best = {};
   uint64_t width = ~uint64_t{0};
   for (int i = 0; i < tries; ++i) {
     const uint64_t before = cpu::read_tsc();
     cpu::out8(pit_command, pit_latch);
-    const uint32_t apic = apic_timer_left();
     const uint64_t after = cpu::read_tsc();
+    const uint32_t apic = apic_timer_left();
     const uint32_t pit = read_pit();
-    if (after - before < width) width = after - before, best = {before, pit, apic};
+    if (after - before < width) width = after - before, best = {before + width / 2, pit, apic};
   }
   return best;
 }
 
-Rates measure_once() {
+Rates measure() {
   cpu::out8(pit_command, pit_rate_generator);
   cpu::out8(pit_counter, 0xff);
   cpu::out8(pit_counter, 0xff);
@@ -58,18 +59,9 @@ Rates measure_once() {
   while (start.pit - end.pit < run_ticks || end.pit > start.pit) end = sample();
   set_apic_timer(0);
   const uint64_t ticks = start.pit - end.pit;
-  return {(end.tsc - start.tsc) * pit_hz / ticks, (start.apic - end.apic) * pit_hz / ticks};
-}
-
-// The slowest of a few runs: what disturbs one makes counters seem faster than they are.
-Rates measure() {
-  Rates least = measure_once();
-  for (int i = 1; i < runs; ++i) {
-    const Rates again = measure_once();
-    if (again.tsc_hz < least.tsc_hz) least = again;
-  }
-  if (least.tsc_hz == 0 || least.apic_hz == 0) panic("the clocks do not run");
-  return least;
+  const Rates rates = {(end.tsc - start.tsc) * pit_hz / ticks, (start.apic - end.apic) * pit_hz / ticks};
+  if (rates.tsc_hz == 0 || rates.apic_hz == 0) panic("the clocks do not run");
+  return rates;
 }
 
 constinit native::TimePage* times = nullptr;

@@ -37,6 +37,16 @@
     pop %rdi
     .endm
 
+// Saves what C++ keeps into the frame at `offset` of the stack.
+    .macro save_others offset
+    mov %r15, \offset(%rsp)
+    mov %r14, \offset + 8(%rsp)
+    mov %r13, \offset + 16(%rsp)
+    mov %r12, \offset + 24(%rsp)
+    mov %rbp, \offset + 32(%rsp)
+    mov %rbx, \offset + 40(%rsp)
+    .endm
+
     .text
 // System calls (SYSCALL: rcx the address behind it, r11 the flags). Those from the window are the kernel's.
     .global osp_syscall_entry
@@ -50,15 +60,21 @@ osp_syscall_entry:
     push %r11
     pushq $OSP_USER_CODE
     push %rcx
-    push %rax
-    mov %rcx, %rax
-    shr $39, %rax
-    cmp $OSP_WINDOW_SLOT, %eax
+    mov %rcx, %r11
+    shr $39, %r11
+    cmp $OSP_WINDOW_SLOT, %r11d
     jne from_program
-    mov (%rsp), %rax
-    pushq $-1
-    push_registers
-    xor %ebp, %ebp
+    sub $16, %rsp                    // no vector, no error
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rax
+    push %r8
+    push %r9
+    push %r10
+    push OSP_FRAME_FLAGS - OSP_FRAME_R10(%rsp)
+    sub $OSP_FRAME_R11, %rsp         // C++ keeps the others; they are saved where somebody looks at them
     mov %r10, %rcx
     cmp $OSP_LINUX_CALLS, %rax
     jae 1f
@@ -68,14 +84,21 @@ osp_syscall_entry:
     cmp osp_native_call_count, %rax
     jae 3f
     call *osp_native_calls(, %rax, 8)
-2:  mov %rax, OSP_FRAME_RAX(%rsp)
-    .global osp_leave_kernel
-osp_leave_kernel:
-    mov %gs:OSP_PROCESSOR_CURRENT, %rax
-    cmpl $0, OSP_THREAD_ATTENTION(%rax)
+2:  mov %gs:OSP_PROCESSOR_CURRENT, %rcx
+    cmpl $0, OSP_THREAD_ATTENTION(%rcx)
     jne 4f
-5:  pop_registers
-    // With SYSRET if rcx and r11 are what it would destroy anyway.
+    mov %rax, OSP_FRAME_RAX(%rsp)
+    add $OSP_FRAME_R11, %rsp
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rax
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+7:  // With SYSRET if rcx and r11 are what it would destroy anyway.
     cmp %rcx, 16(%rsp)
     jne 6f
     cmp %r11, 32(%rsp)
@@ -88,23 +111,46 @@ osp_leave_kernel:
     iretq
 3:  mov $-38, %rax                   // ENOSYS
     jmp 2b
-4:  mov %rsp, %rdi
+4:  mov %rax, OSP_FRAME_RAX(%rsp)
+    save_others 0
+    .global osp_leave_kernel
+osp_leave_kernel:                    // with all registers from the frame
+    mov %gs:OSP_PROCESSOR_CURRENT, %rax
+    cmpl $0, OSP_THREAD_ATTENTION(%rax)
+    je 5f
+    mov %rsp, %rdi
     call osp_attend
-    jmp 5b
+5:  pop_registers
+    jmp 7b
+
+// Calls that look at all registers of ring 3, or change them.
+    .global osp_call_clone, osp_call_clone3, osp_call_upcall_return
+osp_call_clone:
+    save_others 8
+    jmp osp_clone
+osp_call_clone3:
+    save_others 8
+    jmp osp_clone3
+osp_call_upcall_return:
+    save_others 8
+    add $8, %rsp
+    call osp_upcall_return
+    mov %rax, OSP_FRAME_RAX(%rsp)
+    jmp osp_leave_kernel
 
 // A program's call: on to the core's entry, in the program's registers.
 from_program:
-    mov %gs:OSP_PROCESSOR_CURRENT, %rax
-    mov OSP_THREAD_SYSCALL_ENTRY(%rax), %rax
-    test %rax, %rax
+    mov %gs:OSP_PROCESSOR_CURRENT, %r11
+    mov OSP_THREAD_SYSCALL_ENTRY(%r11), %r11
+    test %r11, %r11
     jz 1f
-    mov %rax, 8(%rsp)
-    movq $0x202, 24(%rsp)
-    pop %rax
+    mov %r11, (%rsp)
+    mov 16(%rsp), %r11
+    movq $0x202, 16(%rsp)
     swapgs
     iretq
-1:  pop %rax                         // nobody serves it: ENOSYS
-    mov $-38, %rax
+1:  mov 16(%rsp), %r11
+    mov $-38, %rax                   // nobody serves it: ENOSYS
     swapgs
     iretq
 

@@ -30,6 +30,7 @@ struct Processor {
   uint32_t apic_id = 0;
 
   RunQueue queue;
+  Thread* handed = nullptr;  // woken here, and next; only this processor looks at it
   TimerQueue timers;
   std::atomic<bool> idles = false;      // it halts, or is about to
   std::atomic<bool> has_slice = false;  // its timer ends the current thread's turn
@@ -51,9 +52,10 @@ inline Processor& here() {
   return *processor;
 }
 
+// The same wherever the thread goes on, so it need not be read again.
 inline Thread& current() {
   Thread* thread;
-  asm volatile("mov %%gs:%c1, %0" : "=r"(thread) : "i"(OSP_PROCESSOR_CURRENT));
+  asm("mov %%gs:%c1, %0" : "=r"(thread) : "i"(OSP_PROCESSOR_CURRENT));
   return *thread;
 }
 

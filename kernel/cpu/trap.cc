@@ -48,7 +48,7 @@ void handle_exception(TrapFrame& frame) {
 void handle_interrupt(uint64_t vector) {
   if (vector == vector_spurious) return;
   if (vector >= vector_lines && vector < vector_lines + line_count)
-    handle_line(static_cast<uint32_t>(vector - vector_lines));
+    handle_line(static_cast<uint32_t>(vector - vector_lines)), end_turn();
   if (vector == vector_timer) handle_timer();
   if (vector == vector_flush) answer_shootdown();
   if (vector == vector_wake) see_new_work();

@@ -33,9 +33,10 @@ long Handles::add(Object* object) {
 Object* Handles::hold(int64_t handle, Object::Kind kind) {
   Locked guard(lock_);
   Object** slot = slot_of(handle);
-  if (slot == nullptr || *slot == nullptr || (*slot)->kind() != kind) return nullptr;
-  (*slot)->hold();
-  return *slot;
+  Object* object = slot == nullptr ? nullptr : *slot;
+  if (object == nullptr || object->kind() != kind) return nullptr;
+  object->hold();
+  return object;
 }
 
 Held<Object> Handles::find_movable(uint32_t handle) {

@@ -28,7 +28,7 @@ class Object {
   ~Object() = default;
 
  private:
-  void destroy();
+  [[gnu::noinline, gnu::cold]] void destroy();
 
   std::atomic<uint32_t> references_ = 1;
   Kind kind_;

@@ -5,6 +5,7 @@
 #include "kernel/cpu/processor.h"
 #include "kernel/cpu/user_copy.h"
 #include "kernel/library/pool.h"
+#include "kernel/task/task.h"
 
 namespace osp::kernel {
 namespace {
@@ -43,13 +44,18 @@ Queue::~Queue() {
 }
 
 long Queue::send(const native::Message* user, Handles& handles, uint64_t deadline_ns) {
-  if (!user_may_own(user, sizeof *user)) return -EFAULT;
+  if (reinterpret_cast<uint64_t>(user) > user_end - sizeof *user) return -EFAULT;
   lock_.lock();
   long result = 0;
   while (count_ == capacity_ && result == 0) result = wait_in(senders_, deadline_ns);
   if (result == 0) result = put(user, handles);
   lock_.unlock();
   return result;
+}
+
+long Queue::exchange(Queue& from, native::Message* user, Handles& handles, uint64_t deadline_ns) {
+  const long result = send(user, handles, deadline_ns);
+  return result != 0 ? result : from.receive(user, handles, deadline_ns);
 }
 
 long Queue::put(const native::Message* user, Handles& handles) {
@@ -59,7 +65,7 @@ long Queue::put(const native::Message* user, Handles& handles) {
   if (const long result = osp_copy_line(&to, user); result != 0) return result;
   const uint64_t wanted = reinterpret_cast<uint64_t>(to.carried);
   to.carried = nullptr;
-  to.sender = current().number;
+  to.sender = current().task->number();
   if (wanted != no_handle_and_no_flags) {
     if (wanted >> 32 != 0) return -EINVAL;  // flags
     Held<Object> carried = handles.find_movable(static_cast<uint32_t>(wanted));
@@ -73,12 +79,16 @@ long Queue::put(const native::Message* user, Handles& handles) {
 }
 
 void Queue::tell_receivers() {
-  if (!receivers_.empty() && wake_some(receivers_, 1) > 0) return;
+  Waiter* first = receivers_.pop_front();
+  if (first != nullptr) {
+    const bool takes = !first->watches;  // its memory is gone when it has been woken
+    if ((wake(first->thread, Wake::woken) && takes) || wake_some(receivers_, 1) > 0) return;
+  }
   if (count_ == 1 && notified_ != nullptr) post_event(*notified_, pending_message);
 }
 
 long Queue::receive(native::Message* user, Handles& handles, uint64_t deadline_ns) {
-  if (!user_may_own(user, sizeof *user)) return -EFAULT;
+  if (reinterpret_cast<uint64_t>(user) > user_end - sizeof *user) return -EFAULT;
   lock_.lock();
   long result = 0;
   while (count_ == 0 && result == 0) result = wait_in(receivers_, deadline_ns);
@@ -125,7 +135,7 @@ long Queue::wait_in(WaiterList& list, uint64_t deadline_ns) {
   prepare_wait();
   list.push_back(waiter);
   lock_.unlock();
-  const Wake reason = finish_wait(deadline_of(deadline_ns));
+  const Wake reason = deadline_ns == wait_for_ever ? finish_wait(for_ever) : finish_wait(deadline_of(deadline_ns));
   lock_.lock();
   if (waiter.linked()) list.remove(waiter);
   return reason == Wake::woken ? 0 : error_of(reason);

@@ -27,6 +27,9 @@ class Queue : public Object {
   // Takes one out, into ring 3's memory and `handles`. EFAULT: it is still there.
   [[nodiscard]] long receive(native::Message* user, Handles& handles, uint64_t deadline_ns);
 
+  // Both: sends it here, and receives the next one of `from` in its place.
+  [[nodiscard]] long exchange(Queue& from, native::Message* user, Handles& handles, uint64_t deadline_ns);
+
   // For select. A waiter that watches is woken by each message; forget() it afterwards.
   [[nodiscard]] bool ready();
   void watch(Waiter& waiter);
@@ -56,7 +59,7 @@ class Queue : public Object {
   Slot& slot(uint32_t at) { return pages_[at / page_slots][at % page_slots]; }
   [[nodiscard]] long put(const native::Message* user, Handles& handles);
   [[nodiscard]] long get(native::Message* user, Handles& handles);
-  [[nodiscard]] long get_with_object(Slot& from, native::Message* user, Handles& handles);
+  [[nodiscard, gnu::noinline]] long get_with_object(Slot& from, native::Message* user, Handles& handles);
   void tell_receivers();
   [[nodiscard]] long wait_in(WaiterList& list, uint64_t deadline_ns);
 

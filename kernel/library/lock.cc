@@ -7,11 +7,11 @@ namespace osp::kernel {
 
 void Spinlock::wait() {
   do {
-    while (held_.load(std::memory_order_relaxed)) {
+    while (held_.load(std::memory_order_relaxed) != 0) {
       answer_shootdown();
       cpu::pause();
     }
-  } while (held_.exchange(true, std::memory_order_acquire));
+  } while (take());
 }
 
 }  // namespace osp::kernel

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 namespace osp::kernel {
 
@@ -9,15 +10,21 @@ namespace osp::kernel {
 class Spinlock {
  public:
   void lock() {
-    if (held_.exchange(true, std::memory_order_acquire)) wait();
+    if (take()) wait();
   }
-  [[nodiscard]] bool try_lock() { return !held_.exchange(true, std::memory_order_acquire); }
-  void unlock() { held_.store(false, std::memory_order_release); }
+  void unlock() { held_.store(0, std::memory_order_release); }
 
  private:
   [[gnu::noinline, gnu::cold]] void wait();
 
-  std::atomic<bool> held_ = false;
+  // Whether it was held. Two instructions where an exchange takes four.
+  bool take() {
+    bool before;
+    asm volatile("lock btsl $0, %0" : "+m"(held_), "=@ccc"(before) : : "memory");
+    return before;
+  }
+
+  std::atomic<uint32_t> held_ = 0;
 };
 
 // Holds a lock from here to the end of the block.

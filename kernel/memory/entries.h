@@ -24,8 +24,11 @@ constexpr int shift_of(int level) { return 12 + 9 * level; }
 constexpr uint64_t span_of(int level) { return uint64_t{1} << shift_of(level); }
 constexpr uint64_t index_of(uint64_t address, int level) { return address >> shift_of(level) & 511; }
 
-// The entry of `address` in the tables below `root`. Tables that are missing are made (null: no memory), or null
-// without `make`.
-[[nodiscard]] uint64_t* find(uint64_t* root, uint64_t address, bool make);
+// What becomes of tables that are missing: they are made, for urgent needs also when little memory is left.
+enum class Missing : uint8_t { leave, make, make_urgently };
+constexpr Missing making(bool urgent) { return urgent ? Missing::make_urgently : Missing::make; }
+
+// The entry of `address` in the tables below `root`; null: a table is missing, and there is no memory for it.
+[[nodiscard]] uint64_t* find(uint64_t* root, uint64_t address, Missing missing);
 
 }  // namespace osp::kernel::entry

@@ -24,7 +24,7 @@ constexpr uint64_t first_kernel_slot = 256, slots = 512;
 uint64_t* root() { return static_cast<uint64_t*>(physical_pointer(osp_kernel_root)); }
 
 void map_kernel_page(uint64_t address, uint64_t page, uint64_t rights) {
-  uint64_t* place = entry::find(root(), address, true);
+  uint64_t* place = entry::find(root(), address, entry::Missing::make_urgently);
   if (place == nullptr) panic("no memory for the kernel's page tables");
   *place = page | rights | entry::present | entry::global;
 }
@@ -69,8 +69,8 @@ class Stacks {
   uint64_t make() {
     const uint64_t top = stacks_start + (count_ + 1) * stack_span;
     const uint64_t pages[] = {allocate_page(), allocate_page()};
-    uint64_t* const places[] = {entry::find(root(), top - 2 * page_size, true),
-                                entry::find(root(), top - page_size, true)};
+    uint64_t* const places[] = {entry::find(root(), top - 2 * page_size, entry::Missing::make_urgently),
+                                entry::find(root(), top - page_size, entry::Missing::make_urgently)};
     if (pages[0] == 0 || pages[1] == 0 || places[0] == nullptr || places[1] == nullptr) {
       for (const uint64_t page : pages)
         if (page != 0) drop_page(page);
@@ -114,7 +114,7 @@ bool is_kernel_stack(uint64_t address, size_t size) {
   if (address >= image_start && address + size <= image_end) return true;
   if (address < stacks_start || address >= stacks_start + max_stacks * stack_span) return false;
   const uint64_t above_guard = (address - stacks_start) % stack_span;
-  const uint64_t* place = entry::find(root(), address, false);
+  const uint64_t* place = entry::find(root(), address, entry::Missing::leave);
   return above_guard >= stack_span - stack_size && above_guard + size <= stack_span && place != nullptr && *place != 0;
 }
 

@@ -44,7 +44,7 @@ long Map::fault(uint64_t address, Access access) {
   Locked guard(lock_);
   const Area* area = first_from(address);
   if (area == nullptr || area->start > address || !area->allows(access)) return -EFAULT;
-  uint64_t* place = entry::find(root_, address, true);
+  uint64_t* place = entry::find(root_, address, entry::making(keeps_top_));
   if (place == nullptr) return -ENOMEM;
   if (*place == 0) {
     const uint64_t page = page_for(*area, address, keeps_top_);
@@ -59,7 +59,7 @@ long Map::fault(uint64_t address, Access access) {
 
 long Map::touch(uint64_t address, uint64_t& page) {
   if (const long result = fault(address, Access::write); result != 0) return result;
-  page = entry::page_of(*entry::find(root_, address, false));
+  page = entry::page_of(*entry::find(root_, address, entry::Missing::leave));
   return 0;
 }
 

@@ -18,7 +18,7 @@ struct Map::Transfer {
 
 // The pages of [from, from + size) appear at `to` in `target` as well; who writes one gets a copy of it.
 bool Map::copy_entries(const Area& area, Map& target, uint64_t to, uint64_t from, uint64_t size) {
-  entry::Cursor cursor(target.root_);
+  entry::Cursor cursor(target.root_, target.keeps_top_);
   auto share = [&](uint64_t& place, uint64_t address) {
     uint64_t* copy = cursor.at(address - from + to);
     if (copy == nullptr) return false;
@@ -120,7 +120,7 @@ long Map::make_shared(Area& area) {
 }
 
 long Map::share_entry(Area& area, Segment& segment, uint64_t address) {
-  uint64_t* place = entry::find(root_, address, true);
+  uint64_t* place = entry::find(root_, address, entry::making(keeps_top_));
   if (place == nullptr) return -ENOMEM;
   if (*place == 0) {
     const uint64_t page = page_for(area, address, keeps_top_);
@@ -143,7 +143,7 @@ long Map::copy_segment(Map& target, Area& copy) {
   for (uint64_t at = 0; at < copy.end - copy.start && result == 0; at += page_size) {
     const uint64_t page = segment->present_page(source + at);
     if (page == 0) continue;
-    uint64_t* place = entry::find(target.root_, copy.start + at, true);
+    uint64_t* place = entry::find(target.root_, copy.start + at, entry::making(target.keeps_top_));
     const uint64_t own = place == nullptr ? 0 : allocate_program_page(target.keeps_top_);
     if (own == 0) {
       result = -ENOMEM;
@@ -157,7 +157,7 @@ long Map::copy_segment(Map& target, Area& copy) {
 }
 
 long Map::move_entries(Area& moved, Map& target, uint64_t from) {
-  entry::Cursor cursor(target.root_);
+  entry::Cursor cursor(target.root_, target.keeps_top_);
   auto move = [&](uint64_t& place, uint64_t address) {
     uint64_t* there = cursor.at(address - from + moved.start);
     if (there == nullptr) return false;

@@ -30,11 +30,16 @@ void Segment::free_below(uint64_t table, int level) {
   drop_page(table);
 }
 
-uint64_t* Segment::slot_of(uint64_t offset, bool make) {
+uint64_t* Segment::slot_of(uint64_t offset, entry::Missing missing) {
   uint64_t* slot = &root_;
   for (int level = levels_; level > 0; --level) {
-    if (*slot == 0) *slot = make ? allocate_clear_page() : 0;
-    if (*slot == 0) return nullptr;
+    if (*slot == 0) {
+      const uint64_t page =
+          missing == entry::Missing::leave ? 0 : allocate_program_page(missing == entry::Missing::make_urgently);
+      if (page == 0) return nullptr;
+      clear_page(physical_pointer(page));
+      *slot = page;
+    }
     slot = &table_at(*slot)[entry::index_of(offset, level - 1)];
   }
   return slot;
@@ -42,7 +47,7 @@ uint64_t* Segment::slot_of(uint64_t offset, bool make) {
 
 uint64_t Segment::page_at(uint64_t offset, bool urgent) {
   Locked guard(lock_);
-  uint64_t* slot = slot_of(offset, true);
+  uint64_t* slot = slot_of(offset, entry::making(urgent));
   if (slot == nullptr) return 0;
   if (*slot == 0) {
     *slot = allocate_program_page(urgent);
@@ -55,13 +60,13 @@ uint64_t Segment::page_at(uint64_t offset, bool urgent) {
 
 uint64_t Segment::present_page(uint64_t offset) {
   Locked guard(lock_);
-  const uint64_t* slot = slot_of(offset, false);
+  const uint64_t* slot = slot_of(offset, entry::Missing::leave);
   return slot == nullptr ? 0 : *slot;
 }
 
 bool Segment::adopt(uint64_t offset, uint64_t page) {
   Locked guard(lock_);
-  uint64_t* slot = slot_of(offset, true);
+  uint64_t* slot = slot_of(offset, entry::Missing::make_urgently);
   if (slot == nullptr) return false;
   hold_page(page);
   *slot = page;

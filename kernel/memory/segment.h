@@ -4,7 +4,7 @@
 
 #include "kernel/ipc/object.h"
 #include "kernel/library/lock.h"
-#include "kernel/memory/pages.h"
+#include "kernel/memory/entries.h"
 
 namespace osp::kernel {
 
@@ -33,7 +33,7 @@ class Segment : public Object {
   ~Segment();
   friend class Pool<Segment>;
 
-  uint64_t* slot_of(uint64_t offset, bool make);
+  uint64_t* slot_of(uint64_t offset, entry::Missing missing);
   void free_below(uint64_t table, int level);
 
   Spinlock lock_;

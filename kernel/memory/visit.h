@@ -23,12 +23,12 @@ bool visit(uint64_t* entries, int level, uint64_t start, uint64_t end, Act& act)
 // Finds entries one after the other; looks from the root only where a new table begins.
 class Cursor {
  public:
-  explicit Cursor(uint64_t* root) : root_(root) {}
+  Cursor(uint64_t* root, bool urgent) : root_(root), missing_(making(urgent)) {}
 
   // The entry of `address`, made if it has to be; null: no memory.
   uint64_t* at(uint64_t address) {
     if (last_ != nullptr && (address ^ address_) < span_of(1)) return last_ + index_of(address, 0);
-    uint64_t* entry = find(root_, address, true);
+    uint64_t* entry = find(root_, address, missing_);
     if (entry == nullptr) return nullptr;
     address_ = address & ~(span_of(1) - 1);
     last_ = entry - index_of(address, 0);
@@ -37,6 +37,7 @@ class Cursor {
 
  private:
   uint64_t* root_;
+  Missing missing_;
   uint64_t* last_ = nullptr;  // the table of `address_`
   uint64_t address_ = 0;
 };

@@ -19,12 +19,35 @@ namespace {
 
 constexpr int64_t turn_ns = 2'000'000;
 
-// Somebody waits for the current thread's processor: its turn ends in a while.
-void begin_slice(Processor& processor) {
-  if (processor.has_slice.load(std::memory_order_relaxed)) return;
+[[gnu::noinline, gnu::cold]] void begin_new_slice(Processor& processor) {
   processor.has_slice.store(true, std::memory_order_relaxed);
   processor.slice_end_ns = monotonic_ns() + turn_ns;
   arm_timer(processor.slice_end_ns);
+}
+
+// Somebody waits for the current thread's processor: its turn ends in a while.
+void begin_slice(Processor& processor) {
+  if (!processor.has_slice.load(std::memory_order_relaxed)) begin_new_slice(processor);
+}
+
+bool has_work(const Processor& processor) { return processor.handed != nullptr || !processor.queue.empty(); }
+
+// What was woken last comes first: it is the one that the others wait for, mostly. At the end of a turn it goes behind
+// the others (retire), so it keeps nobody waiting.
+Thread* take_next(Processor& processor) {
+  Thread* next = processor.handed;
+  processor.handed = nullptr;
+  return next != nullptr ? next : processor.queue.take();
+}
+
+void retire(Processor& processor) {
+  if (processor.handed != nullptr) processor.queue.add(*processor.handed);
+  processor.handed = nullptr;
+}
+
+[[gnu::noinline, gnu::cold]] void hand_over(Processor& its, Thread& thread) {
+  its.queue.add(thread);
+  if (&its != &here() && (its.idles.load() || !its.has_slice.load())) send_interrupt(its.apic_id, vector_wake);
 }
 
 void wake_idle_processor() {
@@ -88,18 +111,15 @@ void switch_to(Processor& processor, Thread& next) {
 
 void make_ready(Thread& thread) {
   Processor& mine = here();
-  Processor& its = processor(thread.processor);
-  its.queue.add(thread);
-  if (&its == &mine) {
-    if (mine.current != mine.idle) begin_slice(mine);
-  } else if (its.idles.load() || !its.has_slice.load()) {
-    send_interrupt(its.apic_id, vector_wake);
-  }
+  if (thread.processor != mine.index) return hand_over(processor(thread.processor), thread);
+  if (mine.current != mine.idle) begin_slice(mine);
+  if (mine.handed != nullptr) return hand_over(mine, thread);
+  mine.handed = &thread;
 }
 
 void switch_away() {
   Processor& mine = here();
-  Thread* next = mine.queue.take();
+  Thread* next = take_next(mine);
   if (next == nullptr && processor_count() > 1) next = steal_from_others(mine);
   if (next == nullptr) next = mine.idle;
   if (next != mine.current) switch_to(mine, *next);
@@ -107,14 +127,16 @@ void switch_away() {
 
 void yield_turn() {
   Processor& mine = here();
-  if (mine.queue.empty()) return;
+  if (!has_work(mine)) return;
+  retire(mine);
   mine.queue.add(*mine.current);
   switch_away();
 }
 
 void end_turn() {
   Processor& mine = here();
-  if (mine.queue.empty() || mine.current == mine.idle) return;
+  if (!has_work(mine) || mine.current == mine.idle) return;
+  retire(mine);
   mine.current->attention.fetch_or(attend_turn, std::memory_order_relaxed);
   begin_slice(mine);
   wake_idle_processor();
@@ -122,7 +144,7 @@ void end_turn() {
 
 void see_new_work() {
   Processor& mine = here();
-  if (!mine.queue.empty() && mine.current != mine.idle) begin_slice(mine);
+  if (has_work(mine) && mine.current != mine.idle) begin_slice(mine);
 }
 
 void enter_space(Space& space) {
@@ -155,7 +177,7 @@ void osp_idle() {
   Processor& mine = here();
   for (;;) {
     mine.idles.store(true);
-    if (Thread* next = mine.queue.empty() ? steal_from_others(mine) : mine.queue.take()) {
+    if (Thread* next = has_work(mine) ? take_next(mine) : steal_from_others(mine)) {
       mine.idles.store(false);
       answer_shootdown();
       switch_to(mine, *next);

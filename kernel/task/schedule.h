@@ -15,7 +15,8 @@ void switch_away();
 // Lets others run first (sched_yield).
 void yield_turn();
 
-// The current thread's turn is over (timer): others run before it goes back to ring 3.
+// The current thread's turn is over (by a timer, or for whom an interrupt has woken): others, if there are any, run
+// before it goes back to ring 3.
 void end_turn();
 
 // Another processor has put something into this one's queue.

@@ -19,7 +19,7 @@ class Task;
 enum class Wake : uint32_t { running, waiting, woken, timeout, interrupted, ended };
 
 // Why a thread must look around before it goes back to ring 3 (Thread::attention).
-inline constexpr uint32_t attend_turn = 1, attend_event = 2, attend_end = 4;
+inline constexpr uint32_t attend_turn = 1, attend_event = 2, attend_end = 4, attend_bad_address = 8;
 
 // Events that an upcall tells (Thread::pending).
 inline constexpr uint32_t pending_tick = 1, pending_message = 2;
@@ -80,6 +80,6 @@ void start_thread(Thread& thread);
 [[noreturn]] void end_current_thread(int status);
 
 // What the next thread does for one that has ended and switched away.
-void bury(Thread& thread);
+[[gnu::noinline, gnu::cold]] void bury(Thread& thread);
 
 }  // namespace osp::kernel

@@ -55,12 +55,11 @@ void handle_timer() {
   const int64_t now_ns = monotonic_ns();
   processor.armed_ns = for_ever;
   const int64_t next_ns = processor.timers.run(now_ns);
-  if (processor.has_slice.load(std::memory_order_relaxed) && processor.slice_end_ns <= now_ns) {
-    processor.has_slice.store(false);  // before it looks into the queue: who fills it looks here afterwards
-    end_turn();
-  } else if (processor.has_slice.load(std::memory_order_relaxed)) {
+  if (processor.has_slice.load(std::memory_order_relaxed) && processor.slice_end_ns > now_ns)
     arm_timer(processor.slice_end_ns);
-  }
+  else
+    processor.has_slice.store(false);  // before it looks into the queue: who fills it looks here afterwards
+  end_turn();                          // also for whom a timer has woken
   if (next_ns != for_ever) arm_timer(next_ns);
 }
 

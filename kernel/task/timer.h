@@ -28,7 +28,7 @@ struct Timer : Link<TimerQueue> {
 class TimerQueue {
  public:
   // Of the current processor. The timer is not set.
-  void set(Timer& timer, int64_t deadline_ns);
+  [[gnu::noinline]] void set(Timer& timer, int64_t deadline_ns);
 
   // Tells the threads whose time has come; the next deadline.
   int64_t run(int64_t now_ns);
@@ -41,7 +41,7 @@ class TimerQueue {
 };
 
 // Takes the timer out, wherever it is set. Afterwards it does not go off any more.
-void cancel(Timer& timer);
+[[gnu::noinline]] void cancel(Timer& timer);
 
 // The timer interrupt of the current processor at `deadline_ns` at the latest.
 void arm_timer(int64_t deadline_ns);

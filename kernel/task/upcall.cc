@@ -11,6 +11,7 @@
 namespace osp::kernel {
 namespace {
 
+constexpr uint64_t protection_fault = 13;
 constexpr int status_of_fault = 139;  // as a shell has it for SIGSEGV
 
 native::Frame registers_of(const TrapFrame& f) {
@@ -99,7 +100,11 @@ void osp_attend(osp::kernel::TrapFrame* frame) {
   Thread& thread = current();
   while (const uint32_t attention = thread.attention.load()) {
     if ((attention & attend_end) != 0) end_current_thread(0);
-    if ((attention & attend_turn) != 0) {
+    if ((attention & attend_bad_address) != 0) {
+      thread.attention.fetch_and(~attend_bad_address);
+      frame->vector = protection_fault, frame->error = 0;
+      handle_program_fault(*frame, 0, false);
+    } else if ((attention & attend_turn) != 0) {
       thread.attention.fetch_and(~attend_turn);
       yield_turn();
     } else if (thread.takes_upcalls()) {

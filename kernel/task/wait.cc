@@ -21,6 +21,7 @@ void interrupt_thread(const Thread& thread) {
 // What the thread must not sleep over.
 Wake pending_reason(const Thread& thread) {
   const uint32_t attention = thread.attention.load();
+  if ((attention & (attend_end | attend_event)) == 0) return Wake::waiting;
   if ((attention & attend_end) != 0) return Wake::ended;
   return (attention & attend_event) != 0 && thread.takes_upcalls() ? Wake::interrupted : Wake::waiting;
 }

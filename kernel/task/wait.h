@@ -35,7 +35,7 @@ bool wake(Thread& thread, Wake reason);
 
 // Wakes waiters from the front, at most `count` besides those that only watch, and takes them out; how many without
 // those. The list's lock is held.
-uint32_t wake_some(WaiterList& waiters, uint32_t count);
+[[gnu::noinline]] uint32_t wake_some(WaiterList& waiters, uint32_t count);
 
 // What a waiting call answers for a wait that ended without what it waited for.
 constexpr long error_of(Wake reason) {
@@ -43,7 +43,7 @@ constexpr long error_of(Wake reason) {
 }
 
 // An event for the thread's upcall handler: it is told as soon as it takes upcalls.
-void post_event(Thread& thread, uint32_t event);
+[[gnu::noinline]] void post_event(Thread& thread, uint32_t event);
 
 // The thread is to end: it does so before it runs in ring 3 again, or when it waits.
 void post_end(Thread& thread);

@@ -3,6 +3,11 @@
 
 namespace osp::file {
 
+Description::~Description() {
+  if (has_locks) locks().description_closed(*this);
+}
+
+FileIdentity Description::identity() { return {"", reinterpret_cast<uint64_t>(this)}; }
 long Description::pread(task::Thread&, void*, size_t, int64_t) { return -ESPIPE; }
 long Description::pwrite(task::Thread&, const void*, size_t, int64_t) { return -ESPIPE; }
 long Description::seek(int64_t, int) { return -ESPIPE; }

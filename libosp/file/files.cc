@@ -179,6 +179,7 @@ long Files::forget(int fd) {
   std::shared_ptr<Description> file = share(fd);
   if (file == nullptr) return 0;
   set(fd, nullptr);
+  if (host::is_native()) locks().fd_closed(*this, *file);
   return file.use_count() == 1 ? file->close() : 0;
 }
 

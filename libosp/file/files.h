@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "libosp/file/locks.h"
 #include "libosp/file/numbers.h"
 #include "libosp/task/thread.h"
 #include "libosp/task/wait_queue.h"
@@ -27,7 +28,7 @@ namespace osp::file {
 // so a bad one is -EFAULT. Results are the system call's.
 class Description {
  public:
-  virtual ~Description() = default;
+  virtual ~Description();
   virtual long read(task::Thread& thread, void* to, size_t size) = 0;
   virtual long write(task::Thread& thread, const void* from, size_t size) = 0;
   virtual long pread(task::Thread& thread, void* to, size_t size, int64_t offset);
@@ -55,8 +56,10 @@ class Description {
   // this object's. Minus an errno: there is none.
   virtual int lock_fd() { return -ENODEV; }
   [[nodiscard]] virtual int held_lock_fd() const { return -1; }  // the same, if anybody has asked for it yet
-  virtual long close() { return 0; }                             // of the last fd; the error of close(2)
-  virtual void inherited() {}                                    // in a forked child
+  // Two that are open on the same file have the same.
+  [[nodiscard]] virtual FileIdentity identity();
+  virtual long close() { return 0; }  // of the last fd; the error of close(2)
+  virtual void inherited() {}         // in a forked child
   // For a checkpoint: how path() can be opened again. Nothing: it cannot.
   struct Origin {
     std::string server;  // pip::Server::name(); empty: path() means what the name space says
@@ -72,7 +75,8 @@ class Description {
   [[nodiscard]] bool is_readable() const { return (flags & O_ACCMODE) != O_WRONLY && !is_name_only(); }
   [[nodiscard]] bool is_writable() const { return (flags & O_ACCMODE) != O_RDONLY && !is_name_only(); }
 
-  int flags = 0;  // O_ACCMODE, O_APPEND, O_NONBLOCK… as fcntl(F_GETFL)
+  int flags = 0;           // O_ACCMODE, O_APPEND, O_NONBLOCK… as fcntl(F_GETFL)
+  bool has_locks = false;  // natively: has had locks of its own (flock(2), F_OFD_SETLK)
 
  private:
   std::string path_;

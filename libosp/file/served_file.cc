@@ -197,6 +197,11 @@ int ServedFile::lock_fd() {
   return static_cast<int>(kept);
 }
 
+FileIdentity ServedFile::identity() {
+  const auto now = file_->stat();
+  return now ? FileIdentity{server_, now->id} : Description::identity();
+}
+
 long ServedFile::close() { return offset_.is_last() ? linux::to_long(file_->close()) : 0; }
 
 }  // namespace osp::file

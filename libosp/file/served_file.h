@@ -32,6 +32,7 @@ class ServedFile final : public Description {
     return file_->map(offset, size, writable);
   }
   int lock_fd() override;
+  [[nodiscard]] FileIdentity identity() override;
   long close() override;
   void inherited() override { offset_.inherited(); }
   [[nodiscard]] std::optional<Origin> origin() const override {

@@ -47,7 +47,9 @@ enum KernelCall : long {
   port_out_string,   // uint16_t port, const void*, size_t: bytes, one after the other
   task_table,        // char*, size_t: what threads there are, a line each; the length
   null_call,         // 0: what a call costs
-  last_call = null_call,
+  message_exchange,  // int to, int from, Message*, uint64_t deadline_ns: sends it to `to`, and receives the next one of
+                     // `from` in its place
+  last_call = message_exchange,
 };
 // Waiting calls answer ETIMEDOUT at their deadline (EAGAIN where they were not to wait), and EINTR when the thread took
 // an upcall meanwhile. EBADF: no such handle, or of another kind. EPERM: a line or port that the task has no right to.

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libosp/device/fd_names.h"
 #include "libosp/device/open.h"
 #include "libosp/file/proc.h"
 #include "libosp/file/served_file.h"
@@ -156,6 +157,20 @@ long open_proc(Call& c, const std::string& path, uint64_t flags) {
   return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
 }
 
+// What is open, by its number. What cannot be opened anew is shared, its offset too.
+long open_again(Call& c, int fd, uint64_t flags) {
+  auto file = c.process.files->share(fd);
+  if (file == nullptr) return -ENOENT;
+  const uint64_t access = flags & O_ACCMODE;
+  constexpr uint64_t only_now = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+  if (auto again = file->reopened(static_cast<int>(flags & ~only_now))) {
+    file = std::move(again);
+  } else if ((access != O_WRONLY && !file->is_readable()) || (access != O_RDONLY && !file->is_writable())) {
+    return -EACCES;
+  }
+  return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
+}
+
 }  // namespace
 
 long check_access(const pip::Attributes& a, uint64_t wanted, bool effective) {
@@ -183,10 +198,11 @@ PathArgument::PathArgument(const Call& call, int directory_fd, uint64_t address)
     return;
   }
   proc_ = text->starts_with("/proc/") && file::is_core_proc(*text);
+  const bool is_fd_itself = text->empty() && served_directory;
   auto held = names.hold(directory_fd, std::move(*text));
   if (held) {
     held_ = std::move(*held);
-  } else {
+  } else if (!is_fd_itself) {  // which may be of a file without a name
     error_ = -held.error().code;
   }
 }
@@ -201,6 +217,8 @@ void PathArgument::follow_proc_links() {
 }
 
 long open_path(Call& c, PathArgument& path, uint64_t flags, uint32_t mode, uint64_t resolve) {
+  if (host::is_native())
+    if (const auto fd = device::fd_of_name(path.text(), c.process.pid)) return open_again(c, *fd, flags);
   if (path.is_proc() && (flags & O_NOFOLLOW) == 0) path.follow_proc_links();
   if (path.is_proc()) return open_proc(c, path.text(), flags);
   const bool creates_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);

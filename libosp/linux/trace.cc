@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "libosp/file/files.h"
+#include "libosp/host/side.h"
 
 namespace osp::linux {
 namespace {
@@ -122,6 +123,7 @@ void emit(const std::string& text) { raw::write(trace_fd, text.data(), text.size
 }  // namespace
 
 Result<void> trace_to(const std::string& path) {
+  if (host::is_native()) return {};  // to the kernel's console
   if (path.empty()) {
     trace_fd = static_cast<int>(file::keep_fd(static_cast<int>(raw::syscall(SYS_dup, 2))));
     return {};

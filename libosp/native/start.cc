@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "libosp/device/device_tree.h"
 #include "libosp/file/files.h"
 #include "libosp/file/names.h"
 #include "libosp/host/boot.h"
@@ -78,6 +79,13 @@ struct Block {
   host::BootBlock block;
 };
 
+// What every program expects to find beside the files of the root.
+void mount(ns::Namespace& space, std::shared_ptr<pip::Server> server, std::string_view onto) {
+  const ns::Request request = {.base = "/", .path = onto};
+  if (const auto mounted = space.mount(std::move(server), "", request, {}); !mounted)
+    log::error("core", "{}", mounted.error().reason);
+}
+
 void furnish(task::Process& p, const BootInfo& info, const BootRecord& record) {
   auto space = memory::Space::make();
   if (!space) die(fmt::format("no address space: {}", describe(space.error())));
@@ -85,6 +93,7 @@ void furnish(task::Process& p, const BootInfo& info, const BootRecord& record) {
   p.space->enter();
   p.files = std::make_unique<file::Files>();
   p.names = std::make_unique<file::Names>(make_root(info));
+  mount(p.names->space(), device::device_tree(), "/dev");
   p.patcher = std::make_unique<patch::SitePatcher>(p.memory);
   p.umask = record.umask;
   p.credentials = {record.uid, record.uid, record.uid, record.gid, record.gid, record.gid};

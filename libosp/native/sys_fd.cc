@@ -11,6 +11,7 @@
 #include "libosp/linux/calls.h"
 #include "libosp/linux/send_whole.h"
 #include "libosp/native/calls.h"
+#include "libosp/native/lock.h"
 
 namespace osp::native {
 namespace {
@@ -78,11 +79,12 @@ long sys_fcntl(Call& c) {
       numbers.set_close_on_exec(fd, (c.c & FD_CLOEXEC) != 0);
       return 0;
     case F_GETFL:
-      return file->flags | 0100000;  // O_LARGEFILE, as the kernel shows it
+      return file->flags | (file->path().empty() ? 0 : 0100000);  // O_LARGEFILE, which open(2) adds
     default:
       break;
   }
   if (file->is_name_only()) return -EBADF;
+  if (is_lock_command(c.b)) return lock_range(c, *file);
   switch (c.b) {
     case F_SETFL:
       return set_flags(*file, static_cast<int>(c.c));

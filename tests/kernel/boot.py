@@ -47,6 +47,7 @@ def parse(arguments):
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--qemu", action="append", default=[], help="one more argument for QEMU")
     parser.add_argument("--text", action="append", default=[], help="NAME=TEXT: a file of the archive with that text")
+    parser.add_argument("--status", type=int, default=0, help="the status that is right")
     parser.add_argument("--expect", action="append", default=[], help="a text that the output must have")
     parser.add_argument("kernel")
     parser.add_argument("files", nargs="*", metavar="NAME=FILE")
@@ -78,7 +79,9 @@ def main():
     missing = [text for text in options.expect if text.encode() not in output]
     for text in missing:
         print(f"boot.py: the output does not have: {text}")
-    return status or (1 if missing else 0)
+    if missing:
+        return 1
+    return 0 if status == options.status else status or 1
 
 
 if __name__ == "__main__":

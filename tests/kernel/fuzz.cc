@@ -3,8 +3,8 @@
 // seed: "seconds 10 seed 1".
 #include <pthread.h>
 
+#include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <string_view>
 
 #include "tests/kernel/native_calls.h"
@@ -32,6 +32,7 @@ struct Place {
   alignas(4096) char handler_stack[4 * page];
   alignas(4096) char stack[64 * page];
   uint64_t seed, calls, successes, faults;
+  long last;                   // the call that it is in
   uint64_t fs, stack_pointer;  // to recover
   native::Upcall upcall;
 };
@@ -147,6 +148,10 @@ bool choose(Chance& chance, Place& place, long& nr, uint64_t* arguments) {
                                           : wild_number(chance);
   if ((nr == SYS_write || nr == SYS_writev) && is_console(arguments[0]))
     arguments[1] = 0x8000'0000'0000 - chance.below(page);  // or the log is full of it
+  // These fill as much as they are told to: no more than the scratch has room for, where they hit it.
+  if ((nr == SYS_getrandom || nr == native::task_table) && chance.below(8) != 0) arguments[1] %= page;
+  if ((nr == SYS_getrandom || nr == native::task_table) && arguments[1] > page) arguments[0] = outside;
+  if (nr == native::upcall_set && chance.below(16) != 0) arguments[0] = wild_number(chance);  // most do not take
   if (nr == SYS_clone || nr == SYS_clone3) arguments[1] = nr == SYS_clone3 ? 88 : arguments[1];
   if (takes_addresses(nr)) tame_memory_call(chance, nr, arguments);
   return true;
@@ -163,6 +168,7 @@ extern "C" [[noreturn]] void fuzz_loop(Place* place) {
     if (!choose(chance, *place, nr, arguments)) continue;
     native_calls::call(native::timer_set, static_cast<uint64_t>(host::monotonic_ns()) + 300'000);
     ++place->calls;
+    place->last = nr;
     place->successes += fuzz_call(nr, arguments) >= 0 ? 1 : 0;
     native_calls::call(native::upcall_set, &place->upcall);
   }
@@ -172,7 +178,8 @@ extern "C" [[noreturn]] void fuzz_handler(native::Frame* frame) {
   const auto at = reinterpret_cast<uint64_t>(frame);
   for (Place& place : places) {
     if (at < reinterpret_cast<uint64_t>(place.handler_stack) || at >= reinterpret_cast<uint64_t>(place.stack)) continue;
-    if (frame->event == native::Event::fault) {
+    const bool lost = frame->rip < osp::window::image || frame->rip >= osp::window::boot_stack;
+    if (frame->event == native::Event::fault || lost) {
       ++place.faults;
       osp::raw::call(SYS_arch_prctl, 0x1002, static_cast<long>(place.fs));  // ARCH_SET_FS
       frame->rip = reinterpret_cast<uint64_t>(fuzz_recover);
@@ -193,21 +200,21 @@ void* start_thread(void* argument) {
   return nullptr;
 }
 
-uint64_t setting(std::string_view name, uint64_t otherwise) {
+uint64_t setting(std::string_view name, uint64_t value) {
   const native::BootInfo& info = *native_calls::boot_info();
   for (size_t i = 0; i < info.module_count; ++i) {
     if (std::string_view(info.modules[i].name) != "boot") continue;
     const std::string_view text(info.modules[i].data, info.modules[i].size);
     const size_t at = text.find(name);
-    if (at != std::string_view::npos) return std::strtoull(text.data() + at + name.size(), nullptr, 10);
+    if (at != std::string_view::npos) std::from_chars(text.data() + at + name.size(), text.data() + text.size(), value);
   }
-  return otherwise;
+  return value;
 }
 
 void report(const Place& place) {
   char line[160];
-  const int size = std::snprintf(line, sizeof line, "fuzz: %lu calls, %lu good, %lu faults\n", place.calls,
-                                 place.successes, place.faults);
+  const int size = std::snprintf(line, sizeof line, "fuzz: %lu calls, %lu good, %lu faults, the last %ld\n",
+                                 place.calls, place.successes, place.faults, place.last);
   host::write_console(line, static_cast<size_t>(size));
 }
 

@@ -31,7 +31,7 @@ void messages_come_in_order() {
   for (uint64_t i = 0; i < 4; ++i) {
     EXPECT(native_calls::receive(queue, got) == 0);
     EXPECT(got.words[0] == i && got.words[5] == 6 && got.handle == native::no_handle && got.flags == 0);
-    EXPECT(got.sender == static_cast<uint64_t>(osp::raw::call(SYS_gettid)));
+    EXPECT(got.sender == static_cast<uint64_t>(osp::raw::call(SYS_getpid)));
   }
   EXPECT(native_calls::receive(queue, got, native_calls::in_ms(3)) == -ETIMEDOUT);
   EXPECT(native_calls::close(queue) == 0 && native_calls::receive(queue, got) == -EBADF);
@@ -69,6 +69,31 @@ void threads_play_with_messages() {
   }
   other.join();
   EXPECT(right);
+  native_calls::close(to), native_calls::close(from);
+}
+
+void an_exchange_sends_and_receives() {
+  constexpr uint64_t rounds = 2000;
+  const int to = native_calls::queue(1), from = native_calls::queue(1);
+  std::thread other([&] {
+    Message got = {};
+    native_calls::receive(to, got);
+    for (uint64_t i = 1; i < rounds; ++i) {
+      ++got.words[0];
+      call(native::message_exchange, from, to, &got, 0);
+    }
+    ++got.words[0];
+    native_calls::send(from, got);
+  });
+  Message got = message(0);
+  bool right = true;
+  for (uint64_t i = 1; i <= rounds; ++i) right &= call(native::message_exchange, to, from, &got, 0) == 0;
+  other.join();
+  EXPECT(right && got.words[0] == rounds);
+  EXPECT(call(native::message_exchange, to, 7777, &got, 0) == -EBADF);
+  EXPECT(native_calls::receive(to, got, not_at_all) == -EAGAIN);  // nothing was sent
+  EXPECT(call(native::message_exchange, to, from, &got, not_at_all) == -EAGAIN);
+  EXPECT(native_calls::receive(to, got, not_at_all) == 0);
   native_calls::close(to), native_calls::close(from);
 }
 
@@ -206,6 +231,7 @@ constexpr Contract contracts[] = {
     CONTRACT(messages_come_in_order),
     CONTRACT(bad_messages_are_refused),
     CONTRACT(threads_play_with_messages),
+    CONTRACT(an_exchange_sends_and_receives),
     CONTRACT(many_senders_and_receivers_lose_nothing),
     CONTRACT(semaphores_count),
     CONTRACT(select_tells_what_is_ready),

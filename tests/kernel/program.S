@@ -47,16 +47,11 @@ test_syscall_entry:
     mov %rax, 40(%rdi)
     mov %rcx, 48(%rdi)
     mov %r11, 56(%rdi)
-    // `resume` keeps all registers but those it names, and rdi is its argument: back through `back`.
-    lea back(%rip), %rax
-    xchg %rax, (%rdi)
-    mov %rax, program_rip(%rip)
-    mov $0x4f5002, %eax
+    mov saved_rdi(%rip), %rax
+    mov %rax, 8(%rdi)                // rdi
+    mov $0x4f5002, %eax              // resume
     syscall
     ud2
-back:
-    mov saved_rdi(%rip), %rdi
-    jmp *program_rip(%rip)
 
 // long test_keep_registers(volatile int* word): spins until *word is not 0; 1 if all registers stayed what they were.
     .global test_keep_registers
@@ -125,6 +120,5 @@ test_keep_registers:
 test_resume: .skip 64
 test_reflected: .quad 0
 saved_rdi: .quad 0
-program_rip: .quad 0
 
     .section .note.GNU-stack, "", @progbits

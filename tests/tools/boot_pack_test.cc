@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <regex>
+#include <sstream>
 
 #include "libosp/native/cpio.h"
 #include "libosp/native/frames.h"
@@ -34,11 +34,9 @@ std::string output_of(const std::string& command) {
 
 // The files that the loader itself says it would map: with their links followed, so that they can be compared.
 std::set<std::string> libraries_by_ldd(const std::string& program) {
-  const std::string text = output_of("ldd " + program);
-  const std::regex file(R"((/\S+) \(0x)");
+  std::istringstream text(output_of("ldd " + program + " | grep -o '/[^ ]* (0x' | cut -d' ' -f1"));
   std::set<std::string> found;
-  for (auto at = std::sregex_iterator(text.begin(), text.end(), file); at != std::sregex_iterator(); ++at)
-    found.insert(fs::canonical((*at)[1].str()).string());
+  for (std::string path; std::getline(text, path);) found.insert(fs::canonical(path).string());
   return found;
 }
 
