@@ -166,6 +166,13 @@ bool any_served(const Call& c, int one, int other) {
   return c.process.files->find(one) != nullptr || c.process.files->find(other) != nullptr;
 }
 
+// Linux refuses these calls a source that is read only in order (splice_direct_to_actor() in fs/splice.c), and programs
+// fall back: cat(1) at a terminal would not see its end.
+bool is_stream(const Call& c, int from) {
+  file::Description* const source = c.process.files->find(from);
+  return source != nullptr && source->changes() != nullptr;
+}
+
 // An offset argument by pointer: read, used, and written back.
 long move_with_offsets(Call& c, int from, uint64_t from_at, int to, uint64_t to_at, size_t size) {
   uint64_t from_offset = ~uint64_t{0}, to_offset = ~uint64_t{0};
@@ -183,6 +190,7 @@ long move_with_offsets(Call& c, int from, uint64_t from_at, int to, uint64_t to_
 long sys_sendfile(Call& c) {
   const auto to = static_cast<int>(c.a), from = static_cast<int>(c.b);
   if (!any_served(c, from, to)) return forward_blocking(c);
+  if (is_stream(c, from)) return -EINVAL;
   const file::Description* const target = c.process.files->find(to);
   if (target != nullptr && (target->flags & O_APPEND) != 0) return -EINVAL;
   return move_with_offsets(c, from, c.c, to, 0, c.d);
@@ -191,6 +199,7 @@ long sys_sendfile(Call& c) {
 long sys_copy_file_range(Call& c) {
   const auto from = static_cast<int>(c.a), to = static_cast<int>(c.c);
   if (!any_served(c, from, to)) return forward_blocking(c);
+  if (is_stream(c, from)) return -EINVAL;
   return move_with_offsets(c, from, c.b, to, c.d, c.e);
 }
 

@@ -4,8 +4,13 @@
 
 #include <array>
 
+#include "base/log.h"
+#include "libosp/device/device_tree.h"
+#include "libosp/device/terminals.h"
 #include "libosp/file/files.h"
 #include "libosp/host/host.h"
+#include "libosp/signal/deliver.h"
+#include "libosp/task/scheduler.h"
 
 namespace osp::native {
 namespace {
@@ -33,12 +38,92 @@ class KernelConsole final : public file::Description {
   }
 };
 
+constexpr uint32_t root_fid = 1, terminal_fid = 2, control_fid = 3;
+constexpr int64_t for_ever = -1;
+
+const Service* service_named(const BootInfo& info, std::string_view name) {
+  for (size_t i = 0; i < info.service_count; ++i)
+    if (info.services[i].name == name) return &info.services[i];
+  return nullptr;
+}
+
+std::vector<pip::Message> open_ports() {
+  return {pip::Tattach{.fid = root_fid, .afid = pip::no_fid, .uname = {}, .aname = {}},
+          pip::Topen{.fid = root_fid, .nfid = terminal_fid, .path = "dev/uart/eia0", .mode = "rw"},
+          pip::Topen{.fid = root_fid, .nfid = control_fid, .path = "dev/uart/eia1", .mode = "rw"}};
+}
+
 }  // namespace
 
-void open_console(task::Process& process, const BootInfo&, const BootRecord&) {
-  auto console = std::make_shared<KernelConsole>();
-  console->flags = O_RDWR;
-  for (int fd = 0; fd < 3; ++fd) process.files->install(console, false);
+Result<void> Console::connect(uint32_t service) {
+  OSP_ASSIGN(ports_.client, UartClient::connect(service));
+  return ports_.client->exchange(open_ports());
+}
+
+void Console::make_console(const BootRecord& record) {
+  if (!record.has_terminal()) {
+    console_ = std::make_shared<SerialStreams>();
+    return;
+  }
+  const winsize size = {static_cast<uint16_t>(record.rows), static_cast<uint16_t>(record.columns), 0, 0};
+  auto terminal = std::make_shared<SerialTerminal>(size);
+  terminal->attributes.uid = record.uid;
+  terminal->session = first().session;
+  terminal->foreground = first().group;
+  device::add_terminal(terminal);
+  device::set_console(terminal);
+  device::add_node("ttyS0", S_IFCHR | 0620, terminal->device);
+  console_ = std::move(terminal);
+}
+
+void Console::open(const BootInfo& info, const BootRecord& record) {
+  const Service* uart = service_named(info, "uart");
+  const auto connected = uart == nullptr ? fail(ENXIO) : connect(uart->queue);
+  if (uart != nullptr && !connected) log::error("console", "no serial port: {}", describe(connected.error()));
+  if (connected) {
+    make_console(record);
+    ports_.line = std::make_unique<UartLine>(*ports_.client, terminal_fid, *console_);
+    ports_.control = std::make_unique<ControlLine>(*ports_.client, control_fid, *this);
+    console_->begin(*ports_.line);
+  }
+  auto kernel_console = std::make_shared<KernelConsole>();
+  kernel_console->flags = O_RDWR;
+  file::Files& files = *first().process->files;
+  for (int fd = 0; fd < 3; ++fd) {
+    const bool is_serial = console_ != nullptr && (fd != 2 || record.terminal[2]);
+    auto opened = is_serial ? console_->open(fd) : nullptr;
+    files.install(opened != nullptr ? std::move(opened) : kernel_console, false);
+  }
+  if (const auto begun = devices_.begin(ports_.client.get()); !begun)
+    log::error("console", "nothing tells of the serial ports: {}", describe(begun.error()));
+  task::scheduler().set_devices(&devices_);
+  if (!connected) return;
+  ports_.line->go_on_reading();
+  ports_.control->begin();
+  ports_.control->say("ready");
+}
+
+void Console::take(const Order& order) {
+  if (const auto* end = std::get_if<order::End>(&order)) return console_->end_input(end->count);
+  if (const auto* size = std::get_if<order::Resize>(&order)) return console_->resize(size->rows, size->columns);
+  is_unwanted_ = ending_;
+  if (ending_) return;
+  if (std::holds_alternative<order::Closed>(order)) return console_->close_output();
+  const auto info = signal::make_info(std::get<order::Signal>(order).number, SI_USER);
+  processes_.post_to_group(first().group, info);
+}
+
+void Console::stopped() {
+  if (ports_.control != nullptr) ports_.control->say("stop");
+}
+
+void Console::ending() {
+  ending_ = true;
+  if (console_ == nullptr) return;
+  while (!is_unwanted_ && !console_->flush()) devices_.look(for_ever);
+  bool is_empty = false;
+  if (is_unwanted_ || !ports_.line->await_empty(is_empty)) return;
+  while (!is_unwanted_ && !is_empty) devices_.look(for_ever);
 }
 
 }  // namespace osp::native

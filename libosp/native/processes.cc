@@ -239,8 +239,10 @@ void Processes::ended(Process& process, int wait_status) {
   Member& gone = member(process);
   process.files->close_all();
   gave_memory_back(process);
-  if (gone.pid == first_pid)
+  if (gone.pid == first_pid) {
+    if (watcher_ != nullptr) watcher_->ending();
     host::end(WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+  }
   if (gone.pid == gone.session) device::session_ended(gone.session);
   gone.wait_status = wait_status;
   gone.uid = process.credentials.uid;
@@ -266,6 +268,7 @@ void Processes::stopped(Process& process, int signo) {
   stopping.continue_untold = false;
   stopping.stop_signal = signo;
   tell_parent(stopping, CLD_STOPPED, signo);
+  if (stopping.pid == first_pid && watcher_ != nullptr) watcher_->stopped();
 }
 
 bool Processes::stay(Thread& thread) {

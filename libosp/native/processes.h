@@ -44,6 +44,14 @@ struct Change {
   rusage usage = {};
 };
 
+// Who hears of the first process, which is the machine's: its stop, and its end before that is the machine's.
+class FirstProcess {
+ public:
+  virtual ~FirstProcess() = default;
+  virtual void stopped() = 0;
+  virtual void ending() = 0;
+};
+
 // All processes of the environment. The first one's end is the end of the machine; its parent, pid 1, is not here, and
 // takes in orphans, which it does not wait for. Core only: one worker, nothing is signal-safe.
 class Processes final : public task::Environment {
@@ -52,6 +60,8 @@ class Processes final : public task::Environment {
 
   // The first process. Borrowed for ever: there is one table.
   task::Process& begin();
+  // Lives as long as the table.
+  void set_watcher(FirstProcess& watcher) { watcher_ = &watcher; }
   static Processes& of(const task::Process& process);
 
   // fork(2), vfork(2): the child runs with a copy of the caller's registers but for rax 0, which `prepare` may change
@@ -87,6 +97,7 @@ class Processes final : public task::Environment {
 
   std::map<int, std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<task::Process>> gone_;  // freed when the next one ends
+  FirstProcess* watcher_ = nullptr;
   int next_id_ = first_pid - 1;
 };
 

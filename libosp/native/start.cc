@@ -97,7 +97,6 @@ void furnish(task::Process& p, const BootInfo& info, const BootRecord& record) {
   p.patcher = std::make_unique<patch::SitePatcher>(p.memory);
   p.umask = record.umask;
   p.credentials = {record.uid, record.uid, record.uid, record.gid, record.gid, record.gid};
-  open_console(p, info, record);
   if (!record.trace) return;
   if (const auto opened = linux::trace_to(""); !opened) die("--trace: the console cannot be written");
   p.trace = true;
@@ -117,6 +116,9 @@ void start(const BootInfo& info) {
   task::Process& first = processes.begin();
   task::set_process(&first);
   furnish(first, info, record);
+  static Console console(processes);
+  console.open(info, record);
+  processes.set_watcher(console);
   static const Block block(record);
   start_program(block.block);
   __builtin_unreachable();

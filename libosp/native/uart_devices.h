@@ -1,0 +1,22 @@
+#pragma once
+
+#include "libosp/host/native.h"
+#include "libosp/native/uart_client.h"
+#include "libosp/task/scheduler.h"
+
+namespace osp::native {
+
+// Waits for what drivers answer, and for time.
+class UartDevices final : public task::Devices {
+ public:
+  // The client is the caller's; null: there is no driver, and time is all that is waited for. On the worker's thread.
+  // ENOMEM, EMFILE.
+  Result<void> begin(UartClient* client);
+  void look(int64_t timeout_ns) override;
+
+ private:
+  UartClient* client_ = nullptr;
+  uint32_t queue_ = no_handle;
+};
+
+}  // namespace osp::native
