@@ -63,8 +63,10 @@ size_t ControlLine::receive(std::span<const std::byte> bytes) {
       continue;
     }
     const auto order = parse_order(received_);
-    if (order) orders_.take(*order);
-    else log::warn("uart", "an order that is none: {}", received_);
+    if (order)
+      orders_.take(*order);
+    else
+      log::warn("uart", "an order that is none: {}", received_);
     received_.clear();
   }
   return bytes.size();
