@@ -32,9 +32,9 @@ std::optional<std::string> Group::advance(const Tree& tree, Fids& fids, Round& r
   waits_for_line_ = false;
   for (; next_ < messages_.size(); ++next_, written_ = 0) {
     const size_t before = replies_.size();
-    const auto step = cancelled_ ? Stepped(fail(EINTR)) : std::visit([&](const auto& message) {
-      return handle(context, message);
-    }, messages_[next_]);
+    const auto step = cancelled_
+                          ? Stepped(fail(EINTR))
+                          : std::visit([&](const auto& message) { return handle(context, message); }, messages_[next_]);
     if (step && *step == Step::wait) return std::nullopt;
     if (step) continue;
     replies_.resize(before);
@@ -171,8 +171,7 @@ Group::Stepped Group::handle(Context& c, const pip::Twrite& t) {
 }
 
 Group::Stepped Group::write_data(Context& c, Port& port, std::string_view data) {
-  if (!c.round.writers.contains(&port))
-    written_ += port.send(std::as_bytes(std::span(data)).subspan(written_));
+  if (!c.round.writers.contains(&port)) written_ += port.send(std::as_bytes(std::span(data)).subspan(written_));
   if (written_ < data.size()) {
     c.round.writers.insert(&port);
     return Step::wait;

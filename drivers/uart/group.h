@@ -21,7 +21,7 @@ using Fids = std::map<uint32_t, Fid>;
 
 // A turn of all requests.
 struct Round {
-  std::set<const Port*> readers, writers;    // whose turn is taken: what comes later must not overtake
+  std::set<const Port*> readers, writers;  // whose turn is taken: what comes later must not overtake
   std::set<uint64_t> unanswered, flushed;  // tags of the client at hand, and which of them it wants to end
 };
 

@@ -41,11 +41,9 @@ void take_messages(Connections& connections) {
 [[noreturn]] void run(std::array<Device, 2>& devices, Tree& tree) {
   Connections connections;
   for (;;) {
-    std::array<native::Ready, 3> ready = {
-        {{own_queue, 0}, {devices[0].semaphore, 0}, {devices[1].semaphore, 0}}};
-    const uint64_t deadline = connections.wait_for_the_line()
-                                  ? static_cast<uint64_t>(host::monotonic_ns() + line_look_ns)
-                                  : kernel::for_ever;
+    std::array<native::Ready, 3> ready = {{{own_queue, 0}, {devices[0].semaphore, 0}, {devices[1].semaphore, 0}}};
+    const uint64_t deadline =
+        connections.wait_for_the_line() ? static_cast<uint64_t>(host::monotonic_ns() + line_look_ns) : kernel::for_ever;
     kernel::call(native::select, ready.data(), ready.size(), deadline);
     for (size_t i = 0; i < devices.size(); ++i)
       if (ready[i + 1].ready != 0) devices[i].serve();
