@@ -85,8 +85,8 @@ static_assert(sizeof(Frame) == 23 * 8);  // as gregset_t of ucontext(3)
 // In `error` of a page fault (14): the access is allowed, but the machine has no page left for it.
 inline constexpr uint64_t fault_no_memory = uint64_t{1} << 31;
 
-// What `resume` loads at once, as iretq would: a rip that no program can have is its fault. (QEMU 7.2 without hardware virtualisation
-// faults on an iretq in ring 3 under SMAP.)
+// What `resume` loads at once, as iretq would: a rip that no program can have is its fault. (QEMU 7.2 without hardware
+// virtualisation faults on an iretq in ring 3 under SMAP.)
 struct Resume {
   uint64_t rip, rdi, flags, rsp, reserved;
   uint64_t rax, rcx, r11;

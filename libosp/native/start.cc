@@ -16,7 +16,7 @@
 #include "libosp/native/boot_record.h"
 #include "libosp/native/clock.h"
 #include "libosp/native/console.h"
-#include "libosp/native/job_control.h"
+#include "libosp/native/jobs.h"
 #include "libosp/native/machine.h"
 #include "libosp/native/processes.h"
 #include "libosp/native/root_archive.h"
@@ -109,6 +109,8 @@ void start(const BootInfo& info) {
   host::set_kernel_clock(&read_time_page);
   linux::use_native_table();
   static Processes processes;
+  static Jobs jobs(processes);
+  device::set_job_control(&jobs);
   static const BootRecord record = read_record(info);
   machine() = {record.hostname, info.memory, info.processors};
   task::Process& first = processes.begin();
@@ -117,8 +119,6 @@ void start(const BootInfo& info) {
   static Console console(processes);
   console.open(info, record);
   processes.set_watcher(console);
-  static ProcessJobs jobs(processes);
-  device::set_job_control(&jobs);
   static const Block block(record);
   start_program(block.block);
   __builtin_unreachable();

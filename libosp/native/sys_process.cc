@@ -46,12 +46,13 @@ long clone_process(Call& c) {
 long wait_for(Call& c, const WaitFor& wanted, bool waits, const std::function<long(const Change&)>& tell) {
   Processes& all = Processes::of(c.process);
   Member& self = all.member(c.process);
-  for (;;) {
+  for (bool signalled = false;;) {  // what the signal tells of comes first
     const auto change = all.look(self, wanted);
     if (!change) return -change.error().code;
     if (*change) return tell(**change);
     if (!waits) return 0;
-    if (task::wait_on(c.thread, self.children_changed) == task::Wake::signal) return task::restart_sys;
+    if (signalled) return task::restart_sys;
+    signalled = task::wait_on(c.thread, self.children_changed) == task::Wake::signal;
   }
 }
 

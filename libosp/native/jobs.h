@@ -5,12 +5,11 @@
 
 namespace osp::native {
 
-// Groups and sessions as the table of processes has them.
-class ProcessJobs final : public device::JobControl {
+// What terminals ask of the table of processes.
+class Jobs final : public device::JobControl {
  public:
-  // The table is the caller's.
-  explicit ProcessJobs(Processes& processes) : processes_(processes) {}
-
+  // `processes` is borrowed for ever.
+  explicit Jobs(Processes& processes) : processes_(processes) {}
   [[nodiscard]] int group_of(const task::Process& process) const override;
   [[nodiscard]] int session_of(const task::Process& process) const override;
   [[nodiscard]] int session_of_group(int group) const override;
