@@ -1,32 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 
+#include "libosp/native/control_line_order.h"
 #include "libosp/native/uart_line.h"
 
 namespace osp::native {
-
-// What osp-boot says on the second serial port (boot_record.h).
-namespace order {
-struct End {
-  uint64_t count;  // bytes of the first port
-};
-struct Signal {
-  int number;
-};
-struct Resize {
-  uint16_t rows, columns;
-};
-struct Closed {};
-}  // namespace order
-using Order = std::variant<order::End, order::Signal, order::Resize, order::Closed>;
-
-// Nothing: it is no order, or a number in it cannot be.
-std::optional<Order> parse_order(std::string_view line);
 
 // The second port: orders come, and lines go.
 class ControlLine final : public UartLine::User {
