@@ -1,6 +1,6 @@
 // A task that makes random calls: all numbers, bad and good pointers, from several threads. What it does to itself is
-// mended by its upcall handler, so it should live to its end; the kernel must. The boot record says how long, and the
-// seed: "seconds 10 seed 1".
+// mended by its upcall handler as far as may be (its stacks may be hit too); the kernel must live. The boot record says
+// how long, and the seed: "seconds 10 seed 1".
 #include <pthread.h>
 
 #include <charconv>
