@@ -8,7 +8,6 @@ sys.dont_write_bytecode = True
 import argparse
 import concurrent.futures
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -160,6 +159,9 @@ def main():
         for case in found:
             print(f"{case.name:24} {case.about}")
         return
+    for case in [case for case in found if any(not shutil.which(name, path=PATH) for name in case.needs)]:
+        print(f"missing  {case.name}: {' '.join(case.needs)} (scripts/packages)")
+        sys.exit(1)
     world = World(options)
     good = True
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
