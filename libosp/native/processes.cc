@@ -9,8 +9,7 @@
 #include "libosp/host/host.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/signal/deliver.h"
-#include "libosp/task/vector_state.h"
-#include "libosp/trap/vector.h"
+#include "libosp/task/fork.h"
 
 namespace osp::native {
 
@@ -51,20 +50,6 @@ std::optional<int> take_change(Member& child, const WaitFor& wanted) {
     return __W_CONTINUED;
   }
   return std::nullopt;
-}
-
-std::unique_ptr<Thread> copy_thread(Thread& from, Process& to) {
-  auto thread = std::make_unique<Thread>(to, to.pid);
-  save_vector_state(from);
-  std::byte* area = thread->regs.vector;
-  std::copy_n(from.regs.vector, trap::vector::area_size(), area);
-  thread->regs = from.regs;
-  thread->regs.vector = area;
-  thread->regs.rax = 0;
-  thread->signals.mask = from.signals.mask;
-  thread->signals.alternate = from.signals.alternate;
-  thread->name = from.name;
-  return thread;
 }
 
 }  // namespace
@@ -134,7 +119,10 @@ Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool vfork, int
   child->trace = from.trace;
   child->credentials = from.credentials;
   child->limits = from.limits;
-  child->threads.push_back(copy_thread(thread, *child));
+  child->threads.push_back(std::make_unique<Thread>(*child, pid));
+  Thread& first = *child->threads.back();
+  task::copy_thread(first, thread);
+  first.signals.alternate = thread.signals.alternate;
   return child;
 }
 

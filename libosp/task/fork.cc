@@ -153,20 +153,24 @@ void release_vfork_parent() {
   file::drop_fd(std::exchange(hear_parent, -1));
 }
 
+void copy_thread(Thread& to, Thread& from) {
+  save_vector_state(from);
+  std::byte* area = to.regs.vector;
+  std::copy_n(from.regs.vector, trap::vector::area_size(), area);
+  to.regs = from.regs;
+  to.regs.vector = area;
+  to.regs.rax = 0;
+  to.signals.mask = from.signals.mask;
+  to.name = from.name;
+}
+
 long make_thread(Thread& parent, const NewThread& wanted) {
   Process& p = parent.process;
   auto made = std::make_unique<Thread>(p, p.new_tid());
   Thread& thread = *made;
-  save_vector_state(parent);
-  std::byte* area = thread.regs.vector;
-  std::copy_n(parent.regs.vector, trap::vector::area_size(), area);
-  thread.regs = parent.regs;
-  thread.regs.vector = area;
-  thread.regs.rax = 0;
+  copy_thread(thread, parent);
   if (wanted.stack != 0) thread.regs.rsp = wanted.stack;
   if (wanted.set_tls) thread.regs.fs_base = wanted.tls;
-  thread.signals.mask = parent.signals.mask;
-  thread.name = parent.name;
   thread.clear_child_tid = wanted.clear_child_tid;
   const int tid = thread.tid;
   if (wanted.parent_tid != 0) osp_user_copy(reinterpret_cast<void*>(wanted.parent_tid), &tid, sizeof tid);

@@ -13,6 +13,10 @@ long fork_process(Thread& thread, bool vfork);
 // over the pages and goes on. No-op in other processes.
 void release_vfork_parent();
 
+// What a new thread has of the one that made it (fork(2), clone(2)): registers with the vector state, and 0 in rax; the
+// signal mask; the name.
+void copy_thread(Thread& to, Thread& from);
+
 // clone(2) with CLONE_VM | CLONE_THREAD: a new thread that begins with the registers of `parent`, and
 // returns its tid.
 struct NewThread {
