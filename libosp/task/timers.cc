@@ -43,21 +43,15 @@ class Timers::Timer final : public Alarm {
   int overruns = 0;
 
  private:
-  [[nodiscard]] bool still_waits(const signal::Pending& pending) const {
-    return std::ranges::any_of(pending.queue(), [this](const siginfo_t& info) {
-      return info.si_code == SI_TIMER && info.si_timerid == id_ && info.si_signo == posix.event.sigev_signo;
-    });
-  }
-
   void tell(int times) {
     const bool is_posix = id_ >= 0;
     if (is_posix && posix.event.sigev_notify == SIGEV_NONE) return;
     const bool to_thread = is_posix && posix.event.sigev_notify == SIGEV_THREAD_ID;
     Thread* thread = to_thread ? process_.find_thread(posix.event._sigev_un._tid) : nullptr;
     if (to_thread && thread == nullptr) return;
-    if (is_posix && still_waits(thread != nullptr ? thread->signals.pending : process_.signals.pending)) {
-      missed_ += times;
-      overruns = missed_;
+    signal::Pending& pending = thread != nullptr ? thread->signals.pending : process_.signals.pending;
+    if (is_posix && pending.set_overruns(id_, posix.event.sigev_signo, missed_ + times)) {
+      overruns = missed_ += times;
       return;
     }
     siginfo_t info = signal::make_info(is_posix ? posix.event.sigev_signo : SIGALRM, is_posix ? SI_TIMER : SI_KERNEL);
