@@ -157,18 +157,35 @@ long open_proc(Call& c, const std::string& path, uint64_t flags) {
   return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
 }
 
+constexpr uint64_t only_at_opening = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+
+// A file that still has its name is opened by it, and has an offset of its own then. Null: it cannot be.
+std::shared_ptr<file::Description> open_by_name(Call& c, file::Description& file, uint64_t flags) {
+  if (file.path().empty()) return nullptr;
+  const ns::Request request = {.base = "/", .path = file.path()};
+  auto opened = ns::open(c.process.names->table(), request, mode_of(c, flags & ~only_at_opening, 0));
+  if (!opened) return nullptr;
+  auto again = file::ServedFile::of(std::move(*opened));
+  if (again->identity() != file.identity()) return nullptr;
+  again->flags = static_cast<int>(flags & ~only_at_opening);
+  if ((flags & O_TRUNC) != 0 && again->is_writable()) again->truncate(0);
+  return again;
+}
+
 // What is open, by its number. What cannot be opened anew is shared, its offset too.
 long open_again(Call& c, int fd, uint64_t flags) {
   auto file = c.process.files->share(fd);
   if (file == nullptr) return -ENOENT;
+  const auto now = file->stat();
+  if ((flags & O_DIRECTORY) != 0 && now && !S_ISDIR(now->mode)) return -ENOTDIR;
   const uint64_t access = flags & O_ACCMODE;
-  constexpr uint64_t only_now = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
-  if (auto again = file->reopened(static_cast<int>(flags & ~only_now))) {
-    file = std::move(again);
-  } else if ((access != O_WRONLY && !file->is_readable()) || (access != O_RDONLY && !file->is_writable())) {
-    return -EACCES;
+  auto again = file->reopened(static_cast<int>(flags & ~only_at_opening));
+  if (again == nullptr) again = open_by_name(c, *file, flags);
+  if (again == nullptr) {
+    if ((access != O_WRONLY && !file->is_readable()) || (access != O_RDONLY && !file->is_writable())) return -EACCES;
+    again = std::move(file);
   }
-  return c.process.files->install(std::move(file), (flags & O_CLOEXEC) != 0);
+  return c.process.files->install(std::move(again), (flags & O_CLOEXEC) != 0);
 }
 
 }  // namespace

@@ -226,6 +226,7 @@ void Processes::adopt_children(int of) {
 void Processes::ended(Process& process, int wait_status) {
   Member& gone = member(process);
   process.files->close_all();
+  process.timers.reset();
   gave_memory_back(process);
   if (gone.pid == first_pid) {
     if (watcher_ != nullptr) watcher_->ending();

@@ -39,6 +39,15 @@ std::optional<siginfo_t> Pending::take(Mask allowed) {
   return info;
 }
 
+bool Pending::set_overruns(int timer, int signo, int overruns) {
+  for (siginfo_t& info : queue_) {
+    if (info.si_code != SI_TIMER || info.si_timerid != timer || info.si_signo != signo) continue;
+    info.si_overrun = overruns;
+    return true;
+  }
+  return false;
+}
+
 void Pending::remove(Mask signals) {
   set_ &= ~signals;
   std::erase_if(queue_, [signals](const siginfo_t& info) { return (bit(info.si_signo) & signals) != 0; });

@@ -34,6 +34,8 @@ class Pending {
   // The next one in `allowed`: synchronous ones first, then by number. Removed from here.
   std::optional<siginfo_t> take(Mask allowed);
   void remove(Mask signals);
+  // How often the timer rang again meanwhile, where its signal waits. False: it does not.
+  bool set_overruns(int timer, int signo, int overruns);
   [[nodiscard]] Mask set() const { return set_; }
   [[nodiscard]] const std::deque<siginfo_t>& queue() const { return queue_; }
   void clear() { set_ = 0, queue_.clear(); }

@@ -304,6 +304,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   if (!first) p.files->close_on_exec();
   p.patcher->forget_all();
   p.futexes.clear();
+  if (p.timers != nullptr) p.timers->remove_posix();
   reset_signals(thread);
   name_process(thread, found.path);
   return call_was_replaced;

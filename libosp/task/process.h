@@ -13,6 +13,7 @@
 #include "libosp/task/limits.h"
 #include "libosp/task/scheduler.h"
 #include "libosp/task/thread.h"
+#include "libosp/task/timers.h"
 
 namespace osp::patch {
 class SitePatcher;
@@ -59,6 +60,7 @@ class Process {
   std::unique_ptr<patch::SitePatcher> patcher;
   std::unique_ptr<file::Files> files;
   std::unique_ptr<file::Names> names;
+  std::unique_ptr<Timers> timers;  // natively, when first asked for
   uint32_t umask = 022;
   int exit_status = 0;          // of exit_group, in wait(2)'s form
   uint64_t processor_ns = 0;    // natively: what it has run
