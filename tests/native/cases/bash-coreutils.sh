@@ -12,7 +12,6 @@ echo one two three | cut -d' ' -f2
 paste <(seq 1 3) <(seq 4 6)
 for i in 1 2 3; do (exit $i); echo "status $?"; done
 mkdir -p d/e && touch d/e/f && ls -R d && rm -r d
-find /etc -maxdepth 1 -name '*.conf' | sort | xargs -n1 basename
 sleep 0.1 & wait $! && echo waited
 (sleep 10 & kill $!; wait $! 2>/dev/null; echo "killed $?")
 exec 3<<<"from fd 3"; read -r line <&3; echo "$line"

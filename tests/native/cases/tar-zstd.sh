@@ -8,6 +8,6 @@ zstd -t -q tree.tar.zst && echo whole
 mkdir out
 zstd -dc tree.tar.zst | tar xf - -C out
 diff -r tree out/tree && echo equal
-ls -l out/tree/link | sed 's/.* link/link/'
+readlink out/tree/link
 find out -type f | wc -l
 zstd -dc tree.tar.zst | sha256sum | wc -c
