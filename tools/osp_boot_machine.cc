@@ -18,25 +18,39 @@ namespace {
 constexpr const char* qemu = "qemu-system-x86_64";
 constexpr uint64_t mebibyte = 1 << 20;
 constexpr size_t port_count = static_cast<size_t>(Port::count);
-constexpr std::array<const char*, port_count> port_names = {"terminal", "orders", "console", "status"};
+constexpr std::array<const char*, port_count> port_names = {"orders", "console", "status"};
+constexpr const char* terminal = "stdio,id=terminal,signal=off";
+
+// The other ends, which are the machine's.
+struct Ends {
+  std::array<pip::HostFd, port_count> ports;
+  pip::HostFd input, output, words;
+};
 
 // A child of ours between fork and exec: only what signal-safety(7) allows.
-[[noreturn]] void become_qemu(char* const* argv, const std::array<pip::HostFd, port_count>& ends, int words,
-                              pid_t parent) {
+[[noreturn]] void become_qemu(char* const* argv, const Ends& ends, pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
-  for (const pip::HostFd& end : ends) fcntl(end.get(), F_SETFD, 0);
-  const int null = open("/dev/null", O_RDONLY);
-  dup2(null, STDIN_FILENO);
-  dup2(words, STDOUT_FILENO);
-  dup2(words, STDERR_FILENO);
+  for (const pip::HostFd& end : ends.ports) fcntl(end.get(), F_SETFD, 0);
+  dup2(ends.input.get(), STDIN_FILENO);
+  dup2(ends.output.get(), STDOUT_FILENO);
+  dup2(ends.words.get(), STDERR_FILENO);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
   execvp(argv[0], argv);
   _exit(errno == ENOENT ? 127 : 126);
+}
+
+// `ours` does not block.
+bool make_pipe(pip::HostFd& reader, pip::HostFd& writer, const pip::HostFd& ours) {
+  int pipe[2];
+  if (pipe2(pipe, O_CLOEXEC) != 0) return false;
+  reader = pip::HostFd(pipe[0]);
+  writer = pip::HostFd(pipe[1]);
+  return fcntl(ours.get(), F_SETFL, O_NONBLOCK) == 0;
 }
 
 std::string quoted(const std::string& word) {
@@ -85,9 +99,8 @@ std::vector<std::string> machine_command(const MachineOptions& options) {
 
 std::string command_by_hand(const MachineOptions& options) {
   std::vector<std::string> words = machine_command(options);
-  for (const char* chardev :
-       {"stdio,id=terminal,signal=off", "null,id=orders", "file,id=console,path=/dev/stderr,append=on",
-        "file,id=status,path=/dev/stderr,append=on"})
+  for (const char* chardev : {terminal, "null,id=orders", "file,id=console,path=/dev/stderr,append=on",
+                              "file,id=status,path=/dev/stderr,append=on"})
     words.insert(words.end(), {"-chardev", chardev});
   for (std::string& word : words) word = quoted(word);
   return fmt::format("{}", fmt::join(words, " "));
@@ -99,26 +112,26 @@ BootResult<Machine> Machine::start(const MachineOptions& options) {
         fmt::format("{} is not found in PATH; install it (Debian's package: qemu-system-x86)", qemu));
   Machine machine;
   std::vector<std::string> words = machine_command(options);
-  std::array<pip::HostFd, port_count> ends;
+  Ends ends;
   const auto failed = [](const char* what) { return std::unexpected(fmt::format("{}: {}", what, strerror(errno))); };
+  words.insert(words.end(), {"-chardev", terminal});
   for (size_t i = 0; i < port_count; ++i) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return failed("cannot make a port");
     machine.ports_[i] = pip::HostFd(pair[0]);
-    ends[i] = pip::HostFd(pair[1]);
+    ends.ports[i] = pip::HostFd(pair[1]);
     fcntl(pair[0], F_SETFL, O_NONBLOCK);
     words.insert(words.end(), {"-chardev", fmt::format("socket,id={},fd={}", port_names[i], pair[1])});
   }
-  int pipe[2];
-  if (pipe2(pipe, O_CLOEXEC) != 0) return failed("cannot make a pipe");
-  machine.words_ = pip::HostFd(pipe[0]);
-  const pip::HostFd words_end(pipe[1]);
-  fcntl(pipe[0], F_SETFL, O_NONBLOCK);
+  if (!make_pipe(ends.input, machine.input_, machine.input_) ||
+      !make_pipe(machine.output_, ends.output, machine.output_) ||
+      !make_pipe(machine.words_, ends.words, machine.words_))
+    return failed("cannot make a pipe");
   const std::vector<char*> argv = pointers(words);
   const pid_t self = getpid();
   machine.pid_ = fork();
   if (machine.pid_ < 0) return failed("cannot start QEMU");
-  if (machine.pid_ == 0) become_qemu(argv.data(), ends, words_end.get(), self);
+  if (machine.pid_ == 0) become_qemu(argv.data(), ends, self);
   return machine;
 }
 

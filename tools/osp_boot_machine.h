@@ -12,7 +12,7 @@
 namespace osp::tools {
 
 // The machine's ways to osp-boot: the serial ports, and what tasks and the kernel write to their console.
-enum class Port : unsigned char { terminal, orders, console, status, count };
+enum class Port : unsigned char { orders, console, status, count };
 
 struct MachineOptions {
   std::string machine = "microvm";
@@ -34,13 +34,21 @@ class Machine {
   // The error says what is missing and how to get it.
   static BootResult<Machine> start(const MachineOptions& options);
   Machine(Machine&& other) noexcept
-      : pid_(std::exchange(other.pid_, 0)), ports_(std::move(other.ports_)), words_(std::move(other.words_)) {}
+      : pid_(std::exchange(other.pid_, 0)),
+        ports_(std::move(other.ports_)),
+        input_(std::move(other.input_)),
+        output_(std::move(other.output_)),
+        words_(std::move(other.words_)) {}
   Machine& operator=(Machine&&) = delete;
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
   ~Machine() { (void)end(); }
 
-  // Our end of a port: a socket, which does not block. Its end of file is the end of the machine.
+  // Our ends of the first serial port: pipes, which do not block. The output's end of file is the end of the machine.
+  // (QEMU sends each byte by itself, which costs a socket many times more than a pipe.)
+  [[nodiscard]] int input() const { return input_.get(); }
+  [[nodiscard]] int output() const { return output_.get(); }
+  // Our end of another port: a socket, which does not block. Its end of file is the end of the machine.
   [[nodiscard]] int port(Port port) const { return ports_[static_cast<size_t>(port)].get(); }
   // What QEMU itself writes: a pipe, which does not block.
   [[nodiscard]] int words() const { return words_.get(); }
@@ -56,7 +64,7 @@ class Machine {
 
   pid_t pid_ = 0;
   std::array<pip::HostFd, static_cast<size_t>(Port::count)> ports_{};
-  pip::HostFd words_;
+  pip::HostFd input_, output_, words_;
 };
 
 }  // namespace osp::tools

@@ -107,8 +107,8 @@ Session::Session(Machine& machine, RawTerminal& terminal, bool has_terminal)
     : machine_(machine),
       terminal_(terminal),
       has_terminal_(has_terminal),
-      input_(STDIN_FILENO, machine.port(Port::terminal)),
-      output_(machine.port(Port::terminal), STDOUT_FILENO),
+      input_(STDIN_FILENO, machine.input()),
+      output_(machine.output(), STDOUT_FILENO),
       console_(machine.port(Port::console), STDERR_FILENO, has_terminal && isatty(STDERR_FILENO) == 1) {
   const sigset_t set = taken_signals();
   signals_ = pip::HostFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));

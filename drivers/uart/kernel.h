@@ -31,6 +31,7 @@ class PortRegisters final : public Registers {
   explicit PortRegisters(uint16_t first) : first_(first) {}
   uint8_t read(Register which) override { return static_cast<uint8_t>(call(native::port_in, at(which), 1)); }
   void write(Register which, uint8_t value) override { call(native::port_out, at(which), 1, value); }
+  void receive(std::span<char> to) override { call(native::port_in_string, at(Register::data), to.data(), to.size()); }
   void send(std::span<const std::byte> bytes) override {
     call(native::port_out_string, at(Register::data), bytes.data(), bytes.size());
   }

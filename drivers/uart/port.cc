@@ -46,7 +46,9 @@ uint8_t Port::read_line_status() {
 }
 
 void Port::receive(size_t count) {
-  for (; count > 0 && room() > 0; --count) received_.push_back(static_cast<char>(registers_.read(Register::data)));
+  const size_t before = received_.size();
+  received_.resize(before + std::min(count, room()));
+  registers_.receive(std::span(received_).subspan(before));
 }
 
 void Port::receive_all() {

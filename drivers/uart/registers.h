@@ -50,6 +50,8 @@ class Registers {
   virtual ~Registers() = default;
   virtual uint8_t read(Register which) = 0;
   virtual void write(Register which, uint8_t value) = 0;
+  // Takes so many bytes out of the data register, one after the other.
+  virtual void receive(std::span<char> to) = 0;
   // Puts bytes into the data register, one after the other.
   virtual void send(std::span<const std::byte> bytes) = 0;
 };

@@ -80,6 +80,7 @@ long handle_close(int handle);
 long interrupt_attach(uint32_t line, int semaphore);
 long interrupt_done(uint32_t line);
 long port_in(uint64_t port, uint64_t width);
+long port_in_string(uint64_t port, char* to, uint64_t size);
 long port_out(uint64_t port, uint64_t width, uint32_t value);
 long port_out_string(uint64_t port, const char* data, uint64_t size);
 long task_table(char* to, uint64_t size);

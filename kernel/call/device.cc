@@ -33,6 +33,15 @@ long port_in(uint64_t port, uint64_t width) {
   return width == 1 ? cpu::in8(number) : width == 2 ? cpu::in16(number) : long{cpu::in32(number)};
 }
 
+// What the device gave is lost where the memory cannot be written.
+long port_in_string(uint64_t port, char* to, uint64_t size) {
+  char buffer[256];
+  if (!ports_are_free(port, 1)) return -EPERM;
+  if (size > sizeof buffer) return -EINVAL;
+  cpu::in_string(static_cast<uint16_t>(port), buffer, size);
+  return copy_out(to, buffer, size);
+}
+
 long port_out(uint64_t port, uint64_t width, uint32_t value) {
   if (!is_width(width)) return -EINVAL;
   if (!ports_are_free(port, width)) return -EPERM;

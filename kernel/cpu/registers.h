@@ -101,6 +101,9 @@ inline uint32_t in32(uint16_t port) {
   asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
   return value;
 }
+inline void in_string(uint16_t port, void* to, uint64_t size) {
+  asm volatile("rep insb" : "+D"(to), "+c"(size) : "d"(port) : "memory");
+}
 inline void out_string(uint16_t port, const void* data, uint64_t size) {
   asm volatile("rep outsb" : "+S"(data), "+c"(size) : "d"(port) : "memory");
 }

@@ -49,7 +49,8 @@ enum KernelCall : long {
   null_call,         // 0: what a call costs
   message_exchange,  // int to, int from, Message*, uint64_t deadline_ns: sends it to `to`, and receives the next one of
                      // `from` in its place
-  last_call = message_exchange,
+  port_in_string,    // uint16_t port, void*, size_t (at most 256): bytes, one after the other
+  last_call = port_in_string,
 };
 // Waiting calls answer ETIMEDOUT at their deadline (EAGAIN where they were not to wait), and EINTR when the thread took
 // an upcall meanwhile. EBADF: no such handle, or of another kind. EPERM: a line or port that the task has no right to.

@@ -11,6 +11,7 @@
 #include "libosp/host/host.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/scheduler.h"
+#include "libosp/trap/frame.h"
 
 namespace osp::native {
 namespace {
@@ -120,10 +121,14 @@ void Console::stopped() {
 void Console::ending() {
   ending_ = true;
   if (console_ == nullptr) return;
-  while (!is_unwanted_ && !console_->flush()) devices_.look(for_ever);
+  const auto wait = [this] {
+    trap::worker().pending = 0;  // nobody is left whom it concerns
+    devices_.look(for_ever);
+  };
+  while (!is_unwanted_ && !console_->flush()) wait();
   bool is_empty = false;
   if (is_unwanted_ || !ports_.line->await_empty(is_empty)) return;
-  while (!is_unwanted_ && !is_empty) devices_.look(for_ever);
+  while (!is_unwanted_ && !is_empty) wait();
 }
 
 }  // namespace osp::native

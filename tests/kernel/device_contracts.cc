@@ -26,6 +26,12 @@ void only_some_ports_are_free() {
   EXPECT(call(native::port_out_string, com2 + 7, "abc", 3) == 0 && in(com2 + 7) == 'c');
   EXPECT(call(native::port_out_string, com2 + 7, nowhere, 3) == -EFAULT);
   EXPECT(call(native::port_out_string, 0xf4, "abc", 3) == -EPERM);
+  char got[3] = {};
+  out(com2 + 7, 0x5a);
+  EXPECT(call(native::port_in_string, com2 + 7, got, 3) == 0 && std::string_view(got, 3) == "ZZZ");
+  EXPECT(call(native::port_in_string, com2 + 7, nowhere, 3) == -EFAULT);
+  EXPECT(call(native::port_in_string, com2 + 7, got, 257) == -EINVAL);
+  EXPECT(call(native::port_in_string, 0xcf8, got, 3) == -EPERM);
 }
 
 // The serial port says by an interrupt that it could send, each time that it is asked to.

@@ -7,11 +7,26 @@ import socket
 import sys
 
 
+class Terminal:
+    """The first port: standard input and output."""
+
+    def fileno(self):
+        return 0
+
+    def recv(self, size):
+        return os.read(0, size)
+
+    def sendall(self, data):
+        while data:
+            data = data[os.write(1, data):]
+
+
 def chardevs(words):
     """The ports by their names."""
-    found = {}
+    found = {"terminal": Terminal()}
+    assert words[words.index("-chardev") + 1] == "stdio,id=terminal,signal=off"
     for flag, value in zip(words, words[1:]):
-        if flag == "-chardev":
+        if flag == "-chardev" and value.startswith("socket,"):
             options = dict(part.split("=") for part in value.split(",")[1:])
             found[options["id"]] = socket.socket(fileno=int(options["fd"]))
     return found

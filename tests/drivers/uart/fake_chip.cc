@@ -72,6 +72,10 @@ void FakeChip::write(Register which, uint8_t value) {
   }
 }
 
+void FakeChip::receive(std::span<char> to) {
+  for (char& byte : to) byte = static_cast<char>(read(Register::data));
+}
+
 void FakeChip::send(std::span<const std::byte> bytes) {
   for (const std::byte byte : bytes) {
     if (sending_.size() >= fifo_size)

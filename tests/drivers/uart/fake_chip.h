@@ -12,6 +12,7 @@ class FakeChip final : public osp::uart::Registers {
 
   uint8_t read(Register which) override;
   void write(Register which, uint8_t value) override;
+  void receive(std::span<char> to) override;
   void send(std::span<const std::byte> bytes) override;
 
   // The line brings bytes, as many as the chip takes without loss: the rest stays in `coming`.
