@@ -104,7 +104,7 @@ void replace_line(std::string& text, std::string_view key, const std::string& va
 }
 
 std::string status_text(const Process& p, const Thread& thread) {
-  std::string text = host_text("/proc/self/status");
+  std::string text = p.environment != nullptr ? p.environment->proc_text(p, "status") : host_text("/proc/self/status");
   signal::Mask ignored = 0, caught = 0;
   for (int signo = 1; signo <= signal::last_signal; ++signo) {
     const uint64_t handler = p.signals.actions[static_cast<size_t>(signo)].handler;
@@ -125,7 +125,8 @@ std::string status_text(const Process& p, const Thread& thread) {
 
 // pid (comm) state ppid … num_threads is the 20th field.
 std::string stat_text(const Process& p, const Thread& thread) {
-  const std::string text = host_text("/proc/self/stat");
+  const std::string text =
+      p.environment != nullptr ? p.environment->proc_text(p, "stat") : host_text("/proc/self/stat");
   const size_t behind = text.rfind(')');
   if (behind == std::string::npos) return text;
   std::string rest = text.substr(behind + 1);
@@ -216,6 +217,10 @@ uint32_t mode_of_text(std::string_view name) {
 }
 
 }  // namespace
+
+std::string proc_text(std::string_view name, const Process& process, const Thread& thread) {
+  return text_of(name, process, thread);
+}
 
 bool is_core_proc(std::string_view path) {
   int tid = 0;

@@ -30,6 +30,9 @@ struct ProcEntry {
 // ENOENT: no such thread or fd.
 Result<ProcEntry> find_proc(std::string_view path);
 
+// The text of one of `auxv cmdline comm environ maps stat status` of a process whose memory is the current one.
+std::string proc_text(std::string_view name, const task::Process& process, const task::Thread& thread);
+
 // An entry as an open file; not for links. `path` is for /proc/self/fd.
 std::shared_ptr<Description> open_proc(ProcEntry entry, const std::string& path);
 pip::Attributes attributes_of(const ProcEntry& entry);

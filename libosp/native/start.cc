@@ -18,6 +18,7 @@
 #include "libosp/native/console.h"
 #include "libosp/native/jobs.h"
 #include "libosp/native/machine.h"
+#include "libosp/native/proc_tree.h"
 #include "libosp/native/processes.h"
 #include "libosp/native/root_archive.h"
 #include "libosp/patch/site_patcher.h"
@@ -94,6 +95,7 @@ void furnish(task::Process& p, const BootInfo& info, const BootRecord& record) {
   p.files = std::make_unique<file::Files>();
   p.names = std::make_unique<file::Names>(make_root(info));
   mount(p.names->space(), device::device_tree(), "/dev");
+  mount(p.names->space(), proc_tree(Processes::of(p)), "/proc");
   p.patcher = std::make_unique<patch::SitePatcher>(p.memory);
   p.umask = record.umask;
   p.credentials = {record.uid, record.uid, record.uid, record.gid, record.gid, record.gid};

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 namespace osp::task {
 
 class Process;
@@ -15,6 +18,8 @@ class Environment {
   virtual void stopped(Process& process, int signo) = 0;
   // Parks the thread while its process is stopped; whether it was.
   virtual bool stay(Thread& thread) = 0;
+  // What Linux would show in /proc/PID/`file`, which is "stat" or "status"; what is the thread's is left out.
+  virtual std::string proc_text(const Process& process, std::string_view file) = 0;
   // It has left the memory that it borrowed by vfork(2), if it did.
   virtual void gave_memory_back(Process& process) = 0;
 };

@@ -1,0 +1,248 @@
+#include "libosp/native/proc_tree.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include "libosp/file/files.h"
+#include "libosp/file/names.h"
+#include "libosp/file/proc.h"
+#include "libosp/native/machine.h"
+
+namespace osp::native {
+namespace {
+
+using pip::WalkError;
+
+// What a path of the tree is.
+struct Node {
+  uint32_t mode = S_IFREG | 0444;
+  std::string contents{};            // the text, or the link's target
+  std::vector<std::string> names{};  // of a directory
+};
+
+Node directory(std::vector<std::string> names) { return {S_IFDIR | 0555, {}, std::move(names)}; }
+Node link(std::string target) { return {S_IFLNK | 0777, std::move(target)}; }
+
+std::string uptime() {
+  const auto seconds = static_cast<double>(task::host_now_ns()) / 1e9;
+  return fmt::format("{:.2f} 0.00\n", seconds);
+}
+
+std::string memory() {
+  const uint64_t kb = machine().memory / 1024;
+  return fmt::format(
+      "MemTotal:       {:8} kB\nMemFree:        {:8} kB\nMemAvailable:   {:8} kB\n"
+      "Buffers:               0 kB\nCached:                0 kB\nSwapTotal:             0 kB\n"
+      "SwapFree:              0 kB\n",
+      kb, kb / 2, kb / 2);
+}
+
+struct Global {
+  std::string_view name;
+  std::string (*text)();
+};
+
+constexpr std::array globals = {
+    Global{"cpuinfo", [] { return std::string("processor\t: 0\nvendor_id\t: Osprey\nmodel name\t: one worker\n\n"); }},
+    Global{"filesystems", [] { return std::string("nodev\tproc\nnodev\ttmpfs\n"); }},
+    Global{"loadavg", [] { return std::string("0.00 0.00 0.00 1/1 1\n"); }},
+    Global{"meminfo", memory},
+    Global{"stat", [] { return std::string("cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\nbtime 0\n"); }},
+    Global{"uptime", uptime},
+    Global{"version", [] { return std::string("Linux version 6.1.0-osprey (Osprey " OSP_VERSION ")\n"); }},
+};
+
+constexpr std::array<std::string_view, 7> texts = {"auxv", "cmdline", "comm", "environ", "maps", "stat", "status"};
+constexpr std::array<std::string_view, 4> links = {"cwd", "exe", "root", "fd"};
+
+int number_of(std::string_view text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? value : -1;
+}
+
+// Looks at another process's memory from its space.
+std::string text_in_space(std::string_view name, const task::Process& process, const task::Thread& thread) {
+  const task::Process& here = task::process();
+  if (process.space == here.space) return file::proc_text(name, process, thread);
+  process.space->enter();
+  std::string text = file::proc_text(name, process, thread);
+  here.space->enter();
+  return text;
+}
+
+std::optional<Node> fd_node(const task::Process& process, std::string_view name) {
+  if (name.empty()) {
+    std::vector<std::string> names;
+    for (const int fd : process.files->numbers().taken()) names.push_back(fmt::format("{}", fd));
+    return directory(std::move(names));
+  }
+  const file::Description* file = process.files->find(number_of(name));
+  if (file == nullptr) return std::nullopt;
+  return link(file->path().empty() ? "anon_inode:[osprey]" : file->path());
+}
+
+std::optional<Node> thread_node(const task::Process& process, const task::Thread& thread, std::string_view rest) {
+  if (rest == "cwd") return link(process.names->cwd());
+  if (rest == "root") return link(process.names->root());
+  if (rest == "exe") return link(process.program.where());
+  if (rest == "fd") return fd_node(process, "");
+  if (rest.starts_with("fd/")) return fd_node(process, rest.substr(3));
+  if (std::find(texts.begin(), texts.end(), rest) == texts.end()) return std::nullopt;
+  return Node{S_IFREG | 0444, text_in_space(rest, process, thread)};
+}
+
+std::vector<std::string> names_of_thread() {
+  std::vector<std::string> names(texts.begin(), texts.end());
+  names.insert(names.end(), links.begin(), links.end());
+  return names;
+}
+
+std::optional<Node> process_node(const Member& member, std::string_view rest) {
+  if (member.is_zombie()) return rest.empty() ? std::optional(directory({})) : std::nullopt;
+  const task::Process& process = *member.process;
+  if (rest.empty()) {
+    auto names = names_of_thread();
+    names.emplace_back("task");
+    return directory(std::move(names));
+  }
+  if (!rest.starts_with("task")) return thread_node(process, *process.threads.front(), rest);
+  std::vector<std::string> tids;
+  for (const auto& thread : process.threads) tids.push_back(fmt::format("{}", thread->tid));
+  if (rest == "task") return directory(std::move(tids));
+  rest.remove_prefix(std::min(rest.size(), std::string_view("task/").size()));
+  const size_t slash = std::min(rest.find('/'), rest.size());
+  for (const auto& thread : process.threads) {
+    if (thread->tid != number_of(rest.substr(0, slash))) continue;
+    return slash == rest.size() ? directory(names_of_thread()) : thread_node(process, *thread, rest.substr(slash + 1));
+  }
+  return std::nullopt;
+}
+
+class OpenNode final : public pip::File {
+ public:
+  OpenNode(Node node, pip::Attributes attributes) : node_(std::move(node)), attributes_(attributes) {}
+  Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
+    if (S_ISDIR(node_.mode)) return fail(EISDIR);
+    if (offset >= node_.contents.size()) return size_t{0};
+    const size_t size = std::min<size_t>(into.size(), node_.contents.size() - offset);
+    std::memcpy(into.data(), node_.contents.data() + offset, size);
+    return size;
+  }
+  Result<size_t> write(uint64_t, std::span<const std::byte>) override { return fail(EBADF); }
+  Result<std::vector<pip::DirectoryEntry>> read_directory(uint64_t first, size_t count) override {
+    if (!S_ISDIR(node_.mode)) return fail(ENOTDIR);
+    std::vector<pip::DirectoryEntry> listed;
+    for (size_t i = first; i < node_.names.size() && listed.size() < count; ++i) {
+      pip::DirectoryEntry entry;
+      entry.name = node_.names[i];
+      entry.attributes.id = attributes_.id * 64 + i;
+      entry.attributes.mode = number_of(entry.name) > 0 ? S_IFDIR | 0555 : S_IFREG | 0444;
+      listed.push_back(std::move(entry));
+    }
+    return listed;
+  }
+  Result<pip::Attributes> stat() override { return attributes_; }
+
+ private:
+  Node node_;
+  pip::Attributes attributes_;
+};
+
+class ProcTree final : public pip::Server {
+ public:
+  explicit ProcTree(Processes& processes) : processes_(processes) {}
+
+  pip::Walked<pip::Opened> open(std::string_view path, const pip::OpenMode& mode) override {
+    auto node = walk(path);
+    if (!node) return std::unexpected(node.error());
+    if (S_ISLNK(node->mode) && !mode.path_only) return std::unexpected(WalkError::link(path.size(), node->contents));
+    if (mode.exclusive) return std::unexpected(WalkError(EEXIST));
+    if (mode.directory && !S_ISDIR(node->mode)) return std::unexpected(WalkError(ENOTDIR));
+    if (mode.write) return std::unexpected(WalkError(EACCES));
+    const pip::Attributes attributes = attributes_of(path, *node);
+    return pip::Opened{std::make_unique<OpenNode>(std::move(*node), attributes), attributes};
+  }
+  pip::Walked<pip::Attributes> stat(std::string_view path) override {
+    const auto node = walk(path);
+    if (!node) return std::unexpected(node.error());
+    return attributes_of(path, *node);
+  }
+  pip::Walked<std::string> read_link(std::string_view path) override {
+    auto node = walk(path);
+    if (!node) return std::unexpected(node.error());
+    if (!S_ISLNK(node->mode)) return std::unexpected(WalkError(EINVAL));
+    return std::move(node->contents);
+  }
+  pip::Walked<void> change(std::string_view, const pip::AttributeChange&) override { return refused(); }
+  pip::Walked<void> make(std::string_view, const pip::NewFile&) override { return refused(); }
+  pip::Walked<void> remove(std::string_view, bool) override { return refused(); }
+  pip::Walked<void> rename(std::string_view, std::string_view, unsigned) override { return refused(); }
+  pip::Walked<void> link(std::string_view, std::string_view) override { return refused(); }
+  Result<pip::FileSystemStat> statfs() override {
+    constexpr uint64_t proc_super_magic = 0x9fa0;
+    pip::FileSystemStat stat;
+    stat.type = proc_super_magic;
+    return stat;
+  }
+  [[nodiscard]] std::string name() const override { return "#proc"; }
+
+ private:
+  static pip::Walked<void> refused() { return std::unexpected(WalkError(EPERM)); }
+
+  static pip::Attributes attributes_of(std::string_view path, const Node& node) {
+    pip::Attributes a;
+    a.id = std::hash<std::string_view>()(path) >> 8 | 1;
+    a.mode = node.mode;
+    return a;
+  }
+
+  // A link on the way is reported; one at the end is the node.
+  pip::Walked<Node> walk(std::string_view path) const {
+    const size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view first = path.substr(0, slash), rest = path.substr(std::min(slash + 1, path.size()));
+    std::optional<Node> node;
+    if (path.empty()) {
+      node = root();
+    } else if (first == "self" || first == "thread-self") {
+      const task::Process& p = task::process();
+      std::string target = fmt::format("{}", p.pid);
+      if (first != "self") target += fmt::format("/task/{}", p.scheduler.current()->tid);
+      if (!rest.empty()) return std::unexpected(WalkError::link(first.size(), std::move(target)));
+      node = native::link(std::move(target));
+    } else if (const Member* member = processes_.find(number_of(first))) {
+      for (const std::string_view name : {"cwd/", "root/", "exe/"})
+        if (rest.starts_with(name))
+          if (auto there = process_node(*member, name.substr(0, name.size() - 1)))
+            return std::unexpected(WalkError::link(slash + name.size(), there->contents));
+      node = process_node(*member, rest);
+    } else if (rest.empty()) {
+      for (const Global& global : globals)
+        if (global.name == first) node = Node{S_IFREG | 0444, global.text()};
+    }
+    if (!node) return std::unexpected(WalkError(ENOENT));
+    return std::move(*node);
+  }
+
+  [[nodiscard]] Node root() const {
+    std::vector<std::string> names;
+    for (const Member* member : processes_.all()) names.push_back(fmt::format("{}", member->pid));
+    for (const Global& global : globals) names.emplace_back(global.name);
+    names.emplace_back("self");
+    names.emplace_back("thread-self");
+    return directory(std::move(names));
+  }
+
+  Processes& processes_;
+};
+
+}  // namespace
+
+std::shared_ptr<pip::Server> proc_tree(Processes& processes) { return std::make_shared<ProcTree>(processes); }
+
+}  // namespace osp::native
