@@ -86,6 +86,7 @@ constexpr Table<native_count> make_native_table() {
   e[at(native::port_in)] = entry_of<call::port_in>, e[at(port_out)] = entry_of<call::port_out>;
   e[at(native::port_in_string)] = entry_of<call::port_in_string>;
   e[at(native::port_out_string)] = entry_of<call::port_out_string>;
+  e[at(native::memory_use)] = entry_of<call::memory_use>;
   e[at(native::task_table)] = entry_of<call::task_table>;
   return table;
 }

@@ -27,6 +27,7 @@ bool Map::zap(uint64_t* table, int level, uint64_t start, uint64_t end, PageBatc
       if (whole && !(keeps_top_ && level == entry::levels - 1)) {
         gone.drop(entry::page_of(place));
         place = 0;
+        pages_ -= level == 0;
         any = true;
       }
     }
@@ -50,6 +51,7 @@ long Map::fault(uint64_t address, Access access) {
     const uint64_t page = page_for(*area, address, keeps_top_);
     if (page == 0) return -ENOMEM;
     *place = entry_for(*area, page, area->backing != Area::Backing::physical);
+    ++pages_;
     return 0;
   }
   if (access == Access::write && (*place & entry::writable) == 0) return break_sharing(*area, *place, address);

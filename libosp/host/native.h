@@ -50,7 +50,8 @@ enum KernelCall : long {
   message_exchange,  // int to, int from, Message*, uint64_t deadline_ns: sends it to `to`, and receives the next one of
                      // `from` in its place
   port_in_string,    // uint16_t port, void*, size_t (at most 256): bytes, one after the other
-  last_call = port_in_string,
+  memory_use,        // MemoryUse*
+  last_call = memory_use,
 };
 // Waiting calls answer ETIMEDOUT at their deadline (EAGAIN where they were not to wait), and EINTR when the thread took
 // an upcall meanwhile. EBADF: no such handle, or of another kind. EPERM: a line or port that the task has no right to.
@@ -151,6 +152,13 @@ struct BootInfo {
   const Service* services;
   size_t service_count;
   uint64_t memory;  // bytes that the machine has
+};
+
+// What memory there is, in bytes.
+struct MemoryUse {
+  uint64_t total;  // of the machine, what the kernel itself has from its start not counted
+  uint64_t free;
+  uint64_t space;  // what of the current space outside the window is in memory; shared pages count in each space
 };
 
 // --- Time ------------------------------------------------------------------------------------------------------

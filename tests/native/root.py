@@ -1,8 +1,10 @@
 """A root archive for native boots: the files of Debian packages of this host, as a newc cpio by zstd."""
 
+import hashlib
 import os
 import stat
 import subprocess
+import threading
 
 PACKAGES = """
 base-files base-passwd bash busybox-static coreutils dash diffutils findutils gawk grep gzip hostname libc-bin libc6
@@ -16,6 +18,7 @@ COMPILER = """
 gcc-12 gcc cpp-12 cpp binutils binutils-x86-64-linux-gnu libbinutils libctf0 libctf-nobfd0 libgprofng0 libjansson4
 libc6-dev linux-libc-dev libgcc-12-dev libcc1-0 libgomp1 libatomic1 libitm1 libasan8 libubsan1 libquadmath0 make
 """.split()
+making = threading.Lock()
 LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/i18n/",
             "/usr/lib/gcc/x86_64-linux-gnu/12/plugin/")
 
@@ -27,7 +30,7 @@ def files_of(packages):
     paths = {line for line in listed.splitlines() if line.startswith("/") and line != "/."}
     alternatives = [os.path.join("/etc/alternatives", name) for name in os.listdir("/etc/alternatives")]
     paths |= {"/bin", "/lib", "/lib64", "/sbin", "/tmp", "/dev", "/proc", "/root", "/etc/ld.so.cache", "/etc/passwd",
-              "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/usr/bin/awk", "/usr/bin/cc", *alternatives}
+              "/etc/hostname", "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/usr/bin/awk", "/usr/bin/cc", *alternatives}
     places = {os.path.join(os.path.realpath(os.path.dirname(p)), os.path.basename(p)) for p in paths}  # /bin is a link
     return sorted(p for p in places if os.path.lexists(p) and not p.startswith(LEFT_OUT))
 
@@ -68,11 +71,14 @@ def compressed(data):
     return subprocess.run(["zstd", "-q", "-T0", "-3", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
-def base(path, with_compiler):
-    """Writes the archive of the packages to `path`, unless it is there."""
-    if os.path.exists(path):
-        return
+def base(folder, with_compiler):
+    """The archive of the packages, in `folder`; made unless it is there. One thread at a time."""
     names = files_of(PACKAGES + (COMPILER if with_compiler else []))
-    with open(path + ".new", "wb") as out:
-        out.write(compressed(archive({name: name for name in names})))
-    os.replace(path + ".new", path)
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+    path = os.path.join(folder, f"root-{digest}.cpio.zst")
+    with making:
+        if not os.path.exists(path):
+            with open(path + ".new", "wb") as out:
+                out.write(compressed(archive({name: name for name in names})))
+            os.replace(path + ".new", path)
+    return path
