@@ -68,7 +68,7 @@ Processes& Processes::of(const Process& process) { return static_cast<Processes&
 
 Member& Processes::add(std::unique_ptr<Process> process, int parent) {
   auto member = std::make_unique<Member>();
-  member->pid = process->pid, member->parent = parent;
+  member->pid = process->pid, member->parent = process->parent = parent;
   member->process = std::move(process);
   return *members_.emplace(member->pid, std::move(member)).first->second;
 }
@@ -170,6 +170,7 @@ Result<std::optional<Change>> Processes::look(Member& parent, const WaitFor& wan
 
 void Processes::go_on(Member& member) {
   if (!std::exchange(member.stopped, false)) return;
+  if (!member.is_zombie()) member.process->held = false;
   member.stop_untold = false, member.continue_untold = true;
   member.went_on.notify();
   tell_parent(member, CLD_CONTINUED, SIGCONT);
@@ -218,6 +219,7 @@ void Processes::adopt_children(int of) {
   for (const auto& [pid, child] : members_) {
     if (child->parent != of) continue;
     child->parent = init;
+    if (!child->is_zombie()) child->process->parent = init;
     if (child->is_zombie()) nobodys.push_back(pid);
   }
   for (const int pid : nobodys) forget(pid);
@@ -253,7 +255,7 @@ void Processes::ended(Process& process, int wait_status) {
 
 void Processes::stopped(Process& process, int signo) {
   Member& stopping = member(process);
-  stopping.stopped = stopping.stop_untold = true;
+  stopping.stopped = stopping.stop_untold = process.held = true;
   stopping.continue_untold = false;
   stopping.stop_signal = signo;
   tell_parent(stopping, CLD_STOPPED, signo);
