@@ -43,9 +43,12 @@ class Queue : public Object {
   // A message as it lies here.
   struct Slot {
     uint64_t words[6];
-    Object* carried;  // holds a reference
+    uint64_t carried;  // an Object*, which holds a reference; or what ring 3 has there for nothing
     uint64_t sender;
+
+    [[nodiscard]] Object* object() const { return reinterpret_cast<Object*>(carried); }
   };
+  static constexpr uint64_t carries_nothing = native::no_handle;  // and no flags
   static_assert(sizeof(Slot) == sizeof(native::Message) &&
                 offsetof(Slot, carried) == offsetof(native::Message, handle));
 
@@ -59,6 +62,7 @@ class Queue : public Object {
   Slot& slot(uint32_t at) { return pages_[at / page_slots][at % page_slots]; }
   [[nodiscard]] long put(const native::Message* user, Handles& handles);
   [[nodiscard]] long get(native::Message* user, Handles& handles);
+  [[nodiscard, gnu::noinline]] long take_object(Slot& to, Handles& handles);
   [[nodiscard, gnu::noinline]] long get_with_object(Slot& from, native::Message* user, Handles& handles);
   void tell_receivers();
   [[nodiscard]] long wait_in(WaiterList& list, uint64_t deadline_ns);
