@@ -84,17 +84,20 @@ bool is_in_path(const char* program) {
 
 std::vector<std::string> machine_command(const MachineOptions& options) {
   const bool micro = options.machine == "microvm";
-  return {qemu, "-M", micro ? "microvm,rtc=on,pit=on,pic=on,isa-serial=off,auto-kernel-cmdline=off" : "q35",
-          // Without hardware's help: so it runs everywhere, and as the kernel's instructions were counted.
-          "-accel", "tcg", "-cpu", "max", "-smp", std::to_string(options.processors),  //
-          "-m", fmt::format("{}M", (options.memory + mebibyte - 1) / mebibyte),        //
-          "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",          //
-          "-kernel", options.kernel, "-initrd", options.archive,                       //
-          "-device", "isa-serial,iobase=0x3f8,irq=4,chardev=terminal",                 //
-          "-device", "isa-serial,iobase=0x2f8,irq=3,chardev=orders",                   //
-          "-device", "isa-debugcon,iobase=0xe9,chardev=console",                       //
-          "-device", "isa-debugcon,iobase=0xea,chardev=status",                        //
-          "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"};
+  std::vector<std::string> words = {
+      qemu, "-M", micro ? "microvm,rtc=on,pit=on,pic=on,isa-serial=off,auto-kernel-cmdline=off" : "q35",
+      // Without hardware's help: so it runs everywhere, and as the kernel's instructions were counted.
+      "-accel", "tcg", "-cpu", "max", "-smp", std::to_string(options.processors),  //
+      "-m", fmt::format("{}M", (options.memory + mebibyte - 1) / mebibyte),        //
+      "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",          //
+      "-kernel", options.kernel, "-initrd", options.archive,                       //
+      "-device", "isa-serial,iobase=0x3f8,irq=4,chardev=terminal",                 //
+      "-device", "isa-serial,iobase=0x2f8,irq=3,chardev=orders",                   //
+      "-device", "isa-debugcon,iobase=0xe9,chardev=console",                       //
+      "-device", "isa-debugcon,iobase=0xea,chardev=status",                        //
+      "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"};
+  words.insert(words.end(), options.more.begin(), options.more.end());
+  return words;
 }
 
 std::string command_by_hand(const MachineOptions& options) {

@@ -20,6 +20,7 @@ struct MachineOptions {
   std::string archive{};  // the path of the boot archive
   uint64_t memory = 0;    // bytes
   unsigned processors = 1;
+  std::vector<std::string> more{};  // arguments at the end of the command
 };
 
 // QEMU's command, but for what the ports are.

@@ -76,7 +76,7 @@ Processes& Processes::of(const Process& process) { return static_cast<Processes&
 
 Member& Processes::add(std::unique_ptr<Process> process, int parent) {
   auto member = std::make_unique<Member>();
-  member->pid = process->pid, member->parent = parent;
+  member->pid = process->pid, member->parent = process->parent = parent;
   member->started_ns = task::host_now_ns();
   member->process = std::move(process);
   return *members_.emplace(member->pid, std::move(member)).first->second;
@@ -182,6 +182,7 @@ Result<std::optional<Change>> Processes::look(Member& parent, const WaitFor& wan
 
 void Processes::go_on(Member& member) {
   if (!std::exchange(member.stopped, false)) return;
+  if (!member.is_zombie()) member.process->held = false;
   member.stop_untold = false, member.continue_untold = true;
   member.went_on.notify();
   tell_parent(member, CLD_CONTINUED, SIGCONT);
@@ -241,7 +242,10 @@ void Processes::leave_children(const Member& gone) {
     if (child->is_zombie()) {
       tell_parent_of_end(*child);
       if (!is_wanted(*child)) unwanted.push_back(pid);
-    } else if (child->parent_death_signal != 0) {
+      continue;
+    }
+    child->process->parent = reaper;
+    if (child->parent_death_signal != 0) {
       siginfo_t info = signal::make_info(child->parent_death_signal, SI_USER);
       info.si_pid = gone.pid, info.si_uid = gone.uid;
       post(*child, info);
@@ -290,7 +294,7 @@ void Processes::ended(Process& process, int wait_status) {
 
 void Processes::stopped(Process& process, int signo) {
   Member& stopping = member(process);
-  stopping.stopped = stopping.stop_untold = true;
+  stopping.stopped = stopping.stop_untold = process.held = true;
   stopping.continue_untold = false;
   stopping.stop_signal = signo;
   tell_parent(stopping, CLD_STOPPED, signo);
