@@ -80,4 +80,29 @@ long segment_map(int handle, uint64_t address, int protection) {
   return map->insert(area);
 }
 
+long segment_map_part(int handle, uint64_t address, uint64_t size, uint64_t offset, int protection, uint64_t how) {
+  Held<Segment> segment = handles().find<Segment>(handle);
+  if (!segment) return -EBADF;
+  if (is_bad_range(address, size) || (protection & ~all_protections) != 0) return -EINVAL;
+  if (!page_aligned(offset) || offset > user_end || how > static_cast<uint64_t>(native::MapHow::copy)) return -EINVAL;
+  size = page_up(size);
+  Map* map = current().space->map_of(address, size);
+  if (map == nullptr) return -ENOMEM;
+  if (const long result = map->unmap(address, size); result != 0) return result;
+  Area* area = make_area(address, address + size, protection);
+  if (area == nullptr) return -ENOMEM;
+  area->backing = Area::Backing::segment;
+  area->copies = how == static_cast<uint64_t>(native::MapHow::copy);
+  area->segment = segment.release();
+  area->source = offset;
+  return map->insert(area);
+}
+
+long segment_resize(int handle, uint64_t size) {
+  Held<Segment> segment = handles().find<Segment>(handle);
+  if (!segment) return -EBADF;
+  if (size > user_end) return -EINVAL;
+  return segment->resize(page_up(size)) ? 0 : -ENOMEM;
+}
+
 }  // namespace osp::kernel::call

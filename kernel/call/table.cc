@@ -81,6 +81,8 @@ constexpr Table<native_count> make_native_table() {
   e[at(native::select)] = entry_of<call::select>, e[at(semaphore_make)] = entry_of<call::semaphore_make>;
   e[at(native::semaphore_up)] = entry_of<call::semaphore_up>;
   e[at(native::semaphore_down)] = entry_of<call::semaphore_down>;
+  e[at(native::segment_map_part)] = entry_of<call::segment_map_part>;
+  e[at(native::segment_resize)] = entry_of<call::segment_resize>;
   e[at(native::segment_make)] = entry_of<call::segment_make>, e[at(segment_map)] = entry_of<call::segment_map>;
   e[at(native::handle_close)] = entry_of<call::handle_close>;
   e[at(native::interrupt_attach)] = entry_of<call::interrupt_attach>;

@@ -33,7 +33,7 @@ class Map {
   [[nodiscard]] long protect(uint64_t start, uint64_t size, int protection);
   [[nodiscard]] long discard(uint64_t start, uint64_t size);
 
-  // Makes the page at `address` there. EFAULT: `access` is not allowed. ENOMEM.
+  // Makes the page at `address` there. EFAULT: `access` is not allowed. ENXIO: the segment ends before it. ENOMEM.
   [[nodiscard]] long fault(uint64_t address, Access access);
 
   // The same for writing, and which page it is then: for the kernel, while nothing else uses the map.
@@ -80,6 +80,7 @@ class Map {
   bool zap(uint64_t* table, int level, uint64_t start, uint64_t end, PageBatch& gone);
   void zap_and_forget(uint64_t start, uint64_t end);
   void forget();
+  void map_around(const Area& area, uint64_t* place, uint64_t address);
   [[nodiscard]] long break_sharing(const Area& area, uint64_t& entry, uint64_t address);
   [[nodiscard]] bool copy_entries(const Area& area, Map& target, uint64_t to, uint64_t from, uint64_t size);
 

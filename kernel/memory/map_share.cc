@@ -103,7 +103,7 @@ long Map::make_shared(Area& area) {
   Segment* segment = Segment::create(area.end - area.start);
   if (segment == nullptr) return -ENOMEM;
   long result = 0;
-  if (area.backing == Area::Backing::image) {
+  if (area.backing == Area::Backing::image || area.copies) {
     for (uint64_t at = area.start; at < area.end && result == 0; at += page_size)
       result = share_entry(area, *segment, at);
   } else {
@@ -114,7 +114,9 @@ long Map::make_shared(Area& area) {
     segment->drop();
     return result;
   }
+  if (area.segment != nullptr) area.segment->drop();
   area.backing = Area::Backing::segment;
+  area.copies = false;
   area.segment = segment;
   area.source = area.source_size = 0;
   return 0;

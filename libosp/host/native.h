@@ -51,7 +51,9 @@ enum KernelCall : long {
                      // `from` in its place
   port_in_string,    // uint16_t port, void*, size_t (at most 256): bytes, one after the other
   memory_use,        // MemoryUse*
-  last_call = memory_use,
+  segment_map_part,  // int handle, uintptr_t address, size, uint64_t offset, int protection, MapHow: see below
+  segment_resize,    // int handle, size_t: see below
+  last_call = segment_resize,
 };
 // Waiting calls answer ETIMEDOUT at their deadline (EAGAIN where they were not to wait), and EINTR when the thread took
 // an upcall meanwhile. EBADF: no such handle, or of another kind. EPERM: a line or port that the task has no right to.
@@ -86,6 +88,8 @@ struct Frame {
 static_assert(sizeof(Frame) == 23 * 8);  // as gregset_t of ucontext(3)
 // In `error` of a page fault (14): the access is allowed, but the machine has no page left for it.
 inline constexpr uint64_t fault_no_memory = uint64_t{1} << 31;
+// The access is allowed, but the segment ends before it.
+inline constexpr uint64_t fault_behind_end = uint64_t{1} << 30;
 
 // What `resume` loads at once, as iretq would: a rip that no program can have is its fault. (QEMU 7.2 without hardware
 // virtualisation faults on an iretq in ring 3 under SMAP.)
@@ -117,6 +121,14 @@ struct alignas(64) Message {
   uint64_t sender;  // the sender's task number, written by the kernel
 };
 static_assert(sizeof(Message) == 64);
+
+// segment_map_part: `size` bytes of the segment from `offset` on, a multiple of the page size, appear at `address` in
+// place of what was there. With MapHow::share it is the segment's memory, with MapHow::copy a page is the space's own
+// from when it is written, and until then the segment's. They may lie behind the segment's end: a touch there is a
+// fault with fault_behind_end (EFAULT for the kernel) until the segment is that large.
+//
+// segment_resize: pages behind the new end are the segment's no more. Where they are mapped they stay until they are
+// discarded (MADV_DONTNEED). What is added is zeroes. ENOMEM.
 
 // A message queue is ready when it holds a message, a semaphore when its count is not 0.
 struct Ready {

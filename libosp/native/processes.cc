@@ -46,6 +46,19 @@ std::optional<int> take_change(Member& child, const WaitFor& wanted) {
   return std::nullopt;
 }
 
+// madvise(2): what a child does not get (MADV_DONTFORK), or finds empty (MADV_WIPEONFORK).
+void keep_from(const Process& child, const Process& parent) {
+  const auto& areas = parent.memory.areas();
+  const auto is_kept = [](const auto& entry) { return entry.second.dont_fork || entry.second.wipe_on_fork; };
+  if (std::ranges::none_of(areas, is_kept)) return;
+  child.space->enter();
+  for (const auto& [start, area] : areas) {
+    if (area.dont_fork) host::unmap(start, area.end - start);
+    if (area.wipe_on_fork) host::discard(start, area.end - start);
+  }
+  parent.space->enter();
+}
+
 }  // namespace
 
 rusage usage_of(const Process& process) {
@@ -101,6 +114,11 @@ std::vector<Member*> Processes::all() {
   return list;
 }
 
+void Processes::each_process(const std::function<void(Process&)>& see) {
+  for (const auto& [pid, member] : members_)
+    if (!member->is_zombie()) see(*member->process);
+}
+
 std::vector<Member*> Processes::group(int id) {
   std::vector<Member*> list = all();
   std::erase_if(list, [id](const Member* member) { return member->group != id; });
@@ -117,8 +135,9 @@ Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool vfork, int
   child->space = from.space;
   if (!vfork) {
     OSP_ASSIGN(child->space, memory::Space::clone());
+    keep_from(*child, from);
+    child->memory.forget_unforked();
   }
-  child->memory.forget_unforked();
   child->signals.actions = from.signals.actions;
   child->patcher = std::make_unique<patch::SitePatcher>(child->memory);
   child->files = from.files->clone();

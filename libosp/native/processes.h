@@ -104,6 +104,7 @@ class Processes final : public task::Environment {
   void stopped(task::Process& process, int signo) override;
   bool stay(task::Thread& thread) override;
   void gave_memory_back(task::Process& process) override;
+  void each_process(const std::function<void(task::Process&)>& see) override;
   std::string proc_text(const task::Process& process, std::string_view file) override;
 
  private:

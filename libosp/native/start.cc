@@ -13,6 +13,7 @@
 #include "libosp/host/side.h"
 #include "libosp/linux/table.h"
 #include "libosp/linux/trace.h"
+#include "libosp/memory/file_pages.h"
 #include "libosp/native/boot_record.h"
 #include "libosp/native/clock.h"
 #include "libosp/native/console.h"
@@ -49,7 +50,7 @@ BootRecord read_record(const BootInfo& info) {
 std::shared_ptr<ns::Namespace> make_root(const BootInfo& info) {
   const auto archive = module_named(info, "root");
   if (archive.empty()) die("the boot archive has no file 'root': there is nothing to run");
-  auto server = read_root_archive(archive);
+  auto server = read_root_archive(archive, {.pages = memory::make_file_pages});
   if (!server) die(fmt::format("the root archive: {}", server.error().reason));
   return std::make_shared<ns::Namespace>(std::move(*server));
 }

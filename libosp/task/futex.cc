@@ -6,14 +6,15 @@
 
 namespace osp::task {
 
-// By the word's address, multiplied as by Knuth (TAOCP 3, 6.4).
-Futexes::Bucket& Futexes::bucket_of(const uint32_t* word) {
+// Multiplied as by Knuth (TAOCP 3, 6.4).
+Futexes::Bucket& Futexes::bucket_of(FutexKey key) {
   constexpr uint64_t golden = 0x9e37'79b9'7f4a'7c15;
-  return buckets_[reinterpret_cast<uintptr_t>(word) * golden >> (64 - bucket_bits)];
+  return buckets_[(reinterpret_cast<uintptr_t>(key.memory) + key.at) * golden >> (64 - bucket_bits)];
 }
 
 void Futexes::add(Waiter& waiter) {
-  Bucket& bucket = bucket_of(waiter.word);
+  Bucket& bucket = bucket_of(waiter.key);
+  waiter.in = this;
   waiter.next = nullptr;
   waiter.previous = bucket.last;
   (bucket.last == nullptr ? bucket.first : bucket.last->next) = &waiter;
@@ -21,29 +22,30 @@ void Futexes::add(Waiter& waiter) {
 }
 
 void Futexes::remove(Waiter& waiter) {
-  Bucket& bucket = bucket_of(waiter.word);
+  Bucket& bucket = bucket_of(waiter.key);
   (waiter.previous == nullptr ? bucket.first : waiter.previous->next) = waiter.next;
   (waiter.next == nullptr ? bucket.last : waiter.next->previous) = waiter.previous;
 }
 
-long Futexes::wait(Thread& thread, uint32_t* word, uint32_t expected, uint32_t bitset, uint64_t deadline_ns) {
+long Futexes::wait(Thread& thread, FutexKey key, const uint32_t* word, uint32_t expected, uint32_t bitset,
+                   uint64_t deadline_ns) {
   uint32_t value = 0;
   if (osp_user_copy(&value, word, sizeof value) != 0) return -EFAULT;
   if (value != expected) return -EAGAIN;
-  Waiter waiter{&thread, bitset, false, word, nullptr, nullptr};
+  Waiter waiter{&thread, bitset, false, this, key, nullptr, nullptr};
   add(waiter);
   const Wake why = thread.process.scheduler.park(thread, deadline_ns, true);
   if (waiter.woken) return 0;
-  remove(waiter);
+  waiter.in->remove(waiter);
   return why == Wake::timeout ? -ETIMEDOUT : static_cast<long>(restart_sys);
 }
 
-long Futexes::wake(uint32_t* word, uint32_t bitset, long count) {
+long Futexes::wake(FutexKey key, uint32_t bitset, long count) {
   long woken = 0;
-  for (Waiter* waiter = bucket_of(word).first; waiter != nullptr && woken < count;) {
+  for (Waiter* waiter = bucket_of(key).first; waiter != nullptr && woken < count;) {
     Waiter& one = *waiter;
     waiter = one.next;
-    if (one.word != word || (one.bitset & bitset) == 0) continue;
+    if (one.key != key || (one.bitset & bitset) == 0) continue;
     remove(one);
     one.woken = true;
     one.thread->process.scheduler.wake(*one.thread, Wake::woken);
@@ -52,20 +54,29 @@ long Futexes::wake(uint32_t* word, uint32_t bitset, long count) {
   return woken;
 }
 
-long Futexes::requeue(uint32_t* word, long wake_count, uint32_t* target, long move) {
-  const long woken = wake(word, ~0U, wake_count);
+long Futexes::requeue(FutexKey key, long wake_count, Futexes& to, FutexKey target, long move) {
+  const long woken = wake(key, ~0U, wake_count);
   long moved = 0;
-  for (Waiter* waiter = bucket_of(word).first; waiter != nullptr && moved < move;) {
+  for (Waiter* waiter = bucket_of(key).first; waiter != nullptr && moved < move;) {
     Waiter& one = *waiter;
     waiter = one.next;
-    if (one.word != word) continue;
+    if (one.key != key) continue;
     ++moved;
-    if (word == target) continue;
+    if (this == &to && key == target) continue;
     remove(one);
-    one.word = target;
-    add(one);
+    one.key = target;
+    to.add(one);
   }
   return woken + moved;
+}
+
+FutexWord futex_word(Process& process, uint64_t address, bool is_private) {
+  static Futexes shared;
+  auto* word = reinterpret_cast<uint32_t*>(address);
+  const memory::Area* area = is_private ? nullptr : process.memory.find(address);
+  const bool has_pages = area != nullptr && (area->flags & MAP_SHARED) != 0 && area->backing != nullptr;
+  if (!has_pages || area->backing->pages == nullptr) return {process.futexes, {nullptr, address}, word};
+  return {shared, {area->backing->pages.get(), area->offset + (address - area->start)}, word};
 }
 
 }  // namespace osp::task

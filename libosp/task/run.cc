@@ -106,8 +106,8 @@ void release_robust_list(const Thread& thread) {
     const uint32_t dead = (value & waiters) | owner_died;
     osp_user_copy(word, &dead, sizeof dead);
     if ((value & waiters) == 0) return;
-    thread.process.futexes.wake(word, ~0U, 1);
-    raw::syscall(SYS_futex, word, 1, 1);
+    futex_word(thread.process, reinterpret_cast<uint64_t>(word)).wake(~0U, 1);
+    if (!host::is_native()) raw::syscall(SYS_futex, word, 1, 1);
   };
   uint64_t entry = head.next;
   for (int count = 0; count < limit && entry != thread.robust_list && entry != 0; ++count) {
@@ -123,7 +123,7 @@ void leave(Thread& thread) {
   if (thread.clear_child_tid != 0 && !thread.process.single_threaded()) {
     const int zero = 0;
     auto* word = reinterpret_cast<uint32_t*>(thread.clear_child_tid);
-    if (osp_user_copy(word, &zero, sizeof zero) == 0) thread.process.futexes.wake(word, ~0U, 1);
+    if (osp_user_copy(word, &zero, sizeof zero) == 0) futex_word(thread.process, thread.clear_child_tid).wake(~0U, 1);
   }
   drop_vector_state(thread);
   thread.process.remove(thread);

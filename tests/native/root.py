@@ -14,10 +14,11 @@ libdb5.3 libgdbm6 libgdbm-compat4 python3.11 python3.11-minimal python3-minimal 
 libpython3.11-stdlib libexpat1 libffi8 libsqlite3-0 libssl3 libncursesw6 libuuid1 media-types sed sqlite3 tar procps
 libproc2-0 libsystemd0 libgcrypt20 libgpg-error0 libcap2 util-linux ncurses-base psmisc debianutils
 """.split()
-COMPILER = """
+# What cases with one of these words in their names have besides.
+MORE = {"gcc": """
 gcc-12 gcc cpp-12 cpp binutils binutils-x86-64-linux-gnu libbinutils libctf0 libctf-nobfd0 libgprofng0 libjansson4
 libc6-dev linux-libc-dev libgcc-12-dev libcc1-0 libgomp1 libatomic1 libitm1 libasan8 libubsan1 libquadmath0 make
-""".split()
+""".split(), "git": ["git"]}
 making = threading.Lock()
 LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/i18n/",
             "/usr/lib/gcc/x86_64-linux-gnu/12/plugin/")
@@ -71,9 +72,10 @@ def compressed(data):
     return subprocess.run(["zstd", "-q", "-T0", "-3", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
-def base(folder, with_compiler):
-    """The archive of the packages, in `folder`; made unless it is there. One thread at a time."""
-    names = files_of(PACKAGES + (COMPILER if with_compiler else []))
+def base(folder, case_name):
+    """The archive of the packages for a case, in `folder`; made unless it is there. One thread at a time."""
+    more = [package for word in MORE if word in case_name for package in MORE[word]]
+    names = files_of(PACKAGES + more)
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
     path = os.path.join(folder, f"root-{digest}.cpio.zst")
     with making:

@@ -67,7 +67,7 @@ class World:
         return {place: source}, case.argv({"case": place, "exe": place})
 
     def root_for(self, case, files):
-        base = root.base(self.cache, with_compiler="gcc" in case.name)
+        base = root.base(self.cache, case.name)
         target = tempfile.NamedTemporaryFile(prefix="osp-root-", suffix=".cpio", delete=False)
         with target, open(base, "rb") as start:
             shutil.copyfileobj(start, target)
