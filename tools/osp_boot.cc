@@ -1,4 +1,5 @@
 // osp-boot: boots the microkernel in QEMU, to run a program there.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "base/log.h"
 #include "tools/osp_boot_machine.h"
@@ -75,6 +77,14 @@ int boot(const MachineOptions& options, double timeout_s) {
   return report(end, status, timeout_s);
 }
 
+// The file that takes the trace: open, so that what is wrong with it is said before the machine starts. -1: none.
+BootResult<pip::HostFd> open_trace(const BootOptions& options) {
+  if (options.trace.value_or("").empty()) return pip::HostFd();
+  pip::HostFd fd(open(options.trace->c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666));  // QEMU inherits it
+  if (fd.get() < 0) return std::unexpected(fmt::format("--trace: {}: {}", *options.trace, strerror(errno)));
+  return fd;
+}
+
 int run(int argc, char** argv) {
   const auto parsed = parse_boot_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
@@ -84,6 +94,8 @@ int run(int argc, char** argv) {
   if (access(machine.kernel.c_str(), R_OK) != 0)
     return complain(fmt::format("cannot read the kernel '{}': {}; it belongs in lib beside the bin that holds osp-boot",
                                 machine.kernel, strerror(errno)));
+  const auto trace = open_trace(options);
+  if (!trace) return complain(trace.error());
   const auto archive = pack_boot_archive(options, environ);
   if (!archive) return complain(archive.error().text, archive.error().status);
   const auto memory = memory_for(archive->size, archive->unpacked, options.memory);
@@ -93,6 +105,9 @@ int run(int argc, char** argv) {
   }
   machine.memory = *memory;
   machine.archive = archive->path;
+  if (trace->get() >= 0)
+    machine.trace = options.print_command ? std::filesystem::absolute(*options.trace).string()
+                                          : fmt::format("/dev/fd/{}", trace->get());
   if (!options.print_command) return boot(machine, options.timeout_s);
   fmt::print("{}\n", command_by_hand(machine));
   fmt::print(stderr, "osp-boot: the boot archive stays at {}; remove it when you are done\n", archive->path);
