@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -59,6 +60,11 @@ int report(const SessionEnd& end, int qemu_status, double timeout_s) {
   if (end.status) return *end.status;
   if (end.timed_out)
     return complain(fmt::format("the machine was ended after {} s (--timeout)", timeout_s), status_timed_out);
+  if (end.ended_by != 0)
+    return complain(fmt::format("the machine was ended: SIG{} came twice within 5 s", sigabbrev_np(end.ended_by)),
+                    128 + end.ended_by);
+  if (!end.failure.empty())
+    return complain(fmt::format("the machine failed: {}; what it said stands above", end.failure));
   std::string words = end.words;
   while (words.ends_with('\n')) words.pop_back();
   return complain(fmt::format("the machine ended before the program did: {}{}{}", ending_of(qemu_status),
@@ -72,7 +78,8 @@ int boot(const MachineOptions& options, double timeout_s) {
   if (!machine) return complain(machine.error());
   Session session(*machine, terminal, isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1);
   const SessionEnd end = session.run(timeout_s);
-  const int status = end.timed_out ? machine->end() : machine->wait();
+  const bool runs = end.timed_out || end.ended_by != 0;
+  const int status = runs ? machine->end() : machine->wait();
   terminal.restore();
   return report(end, status, timeout_s);
 }

@@ -36,9 +36,13 @@ bool Queue::allocate() {
   return true;
 }
 
-Queue::~Queue() {
+void Queue::drop_messages() {
   for (; count_ > 0; --count_, first_ = (first_ + 1) % capacity_)
     if (Object* carried = slot(first_).carried; carried != nullptr) carried->drop();
+}
+
+Queue::~Queue() {
+  drop_messages();
   for (Slot* page : pages_)
     if (page != nullptr) drop_page(physical_address(page));
 }
@@ -129,7 +133,13 @@ long Queue::get_with_object(Slot& from, native::Message* user, Handles& handles)
   return 0;
 }
 
+// Here, since nothing is to be had at once: a queue that works is not asked.
 long Queue::wait_in(WaiterList& list, uint64_t deadline_ns) {
+  if (capacity_ == 0) return -EPIPE;
+  if (&list == &receivers_ && lost_sender_) {
+    lost_sender_ = false;
+    return -EPIPE;
+  }
   if (deadline_ns == wait_not_at_all) return -EAGAIN;
   Waiter waiter(current());
   prepare_wait();
@@ -143,7 +153,27 @@ long Queue::wait_in(WaiterList& list, uint64_t deadline_ns) {
 
 bool Queue::ready() {
   Locked guard(lock_);
-  return count_ > 0;
+  return count_ > 0 || lost_sender_;
+}
+
+Queue::Fill Queue::fill() {
+  Locked guard(lock_);
+  return {count_, capacity_};
+}
+
+// Nobody can receive any more: the handle was the task's alone, or a message's.
+void Queue::close() {
+  Locked guard(lock_);
+  drop_messages();
+  capacity_ = first_ = 0;
+  wake_some(senders_, ~uint32_t{0});
+}
+
+void Queue::lose_sender() {
+  Locked guard(lock_);
+  lost_sender_ = true;
+  wake_some(receivers_, ~uint32_t{0});
+  if (count_ == 0 && notified_ != nullptr) post_event(*notified_, pending_message);
 }
 
 void Queue::watch(Waiter& waiter) {

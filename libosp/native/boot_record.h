@@ -24,6 +24,7 @@
 //   signal N       for the program, as kill(2) of its process group
 //   size ROWS COLUMNS
 //   closed         nobody reads the first port any more: a write to it is EPIPE
+//   tasks          the task table is to be written to the console (host::write_console)
 namespace osp::native {
 
 // Where bytes of a trace go that osp-boot keeps in a file: QEMU's debug console.

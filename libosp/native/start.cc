@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "libosp/device/device_tree.h"
+#include "libosp/device/text_device.h"
 #include "libosp/file/files.h"
 #include "libosp/file/names.h"
 #include "libosp/host/boot.h"
@@ -22,6 +23,7 @@
 #include "libosp/native/processes.h"
 #include "libosp/native/root_archive.h"
 #include "libosp/native/servers.h"
+#include "libosp/native/task_report.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/start.h"
 
@@ -32,7 +34,7 @@ constexpr int status_failed = 125;
 constexpr std::string_view log_variable = "OSP_LOG=";
 
 [[noreturn]] void die(std::string_view what) {
-  log::error("core", "{}", what);
+  log::error("osp-boot", "{}", what);
   host::end(status_failed);
 }
 
@@ -103,6 +105,7 @@ void furnish(task::Process& p, const BootInfo& info, const BootRecord& record) {
   p.names = std::make_unique<file::Names>(make_root(info));
   p.names->set_cwd(record.directory);  // where relative names of the name space begin
   mount(p.names->space(), device::device_tree(), "/dev");
+  device::add_text_device("tasks", [] { return task_table_text(); });
   mount(p.names->space(), proc_tree(Processes::of(p)), "/proc");
   p.patcher = std::make_unique<patch::SitePatcher>(p.memory);
   p.umask = record.umask;
