@@ -46,9 +46,13 @@ void Queue::next_page(Place& place) {
   start_of_page(place, next * page_slots < capacity_ ? next : 0);
 }
 
-Queue::~Queue() {
+void Queue::drop_messages() {
   for (; count_ > 0; --count_, advance(first_))
     if (const Slot& from = *first_.slot; from.carried != carries_nothing) from.object()->drop();
+}
+
+Queue::~Queue() {
+  drop_messages();
   for (Slot* page : pages_)
     if (page != nullptr) drop_page(physical_address(page));
 }
@@ -140,7 +144,13 @@ long Queue::get_with_object(Slot& from, native::Message* user, Handles& handles)
   return 0;
 }
 
+// Here, since nothing is to be had at once: a queue that works is not asked.
 long Queue::wait_in(WaiterList& list, uint64_t deadline_ns) {
+  if (capacity_ == 0) return -EPIPE;
+  if (&list == &receivers_ && lost_sender_) {
+    lost_sender_ = false;
+    return -EPIPE;
+  }
   if (deadline_ns == wait_not_at_all) return -EAGAIN;
   prepare_wait();
   Waiter waiter(current());
@@ -156,7 +166,27 @@ long Queue::wait_in(WaiterList& list, uint64_t deadline_ns) {
 
 bool Queue::ready() {
   Locked guard(lock_);
-  return count_ > 0;
+  return count_ > 0 || lost_sender_;
+}
+
+Queue::Fill Queue::fill() {
+  Locked guard(lock_);
+  return {count_, capacity_};
+}
+
+// Nobody can receive any more: the handle was the task's alone, or a message's.
+void Queue::close() {
+  Locked guard(lock_);
+  drop_messages();
+  capacity_ = 0;
+  wake_some(senders_, ~uint32_t{0});
+}
+
+void Queue::lose_sender() {
+  Locked guard(lock_);
+  lost_sender_ = true;
+  wake_some(receivers_, ~uint32_t{0});
+  if (count_ == 0 && notified_ != nullptr) post_event(*notified_, pending_message);
 }
 
 void Queue::watch(Waiter& waiter) {

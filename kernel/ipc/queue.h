@@ -21,7 +21,8 @@ class Queue : public Object {
   [[nodiscard]] static Queue* create(uint32_t capacity);
   static void destroy(Queue* queue);
 
-  // Puts ring 3's message in, with the object that it names in `handles`. EBADF EFAULT EINVAL EAGAIN ETIMEDOUT EINTR.
+  // Puts ring 3's message in, with the object that it names in `handles`. EBADF EFAULT EINVAL EAGAIN ETIMEDOUT EINTR
+  // EPIPE.
   [[nodiscard]] long send(const native::Message* user, Handles& handles, uint64_t deadline_ns);
 
   // Takes one out, into ring 3's memory and `handles`. EFAULT: it is still there.
@@ -29,6 +30,16 @@ class Queue : public Object {
 
   // Both: sends it here, and receives the next one of `from` in its place.
   [[nodiscard]] long exchange(Queue& from, native::Message* user, Handles& handles, uint64_t deadline_ns);
+
+  // The task that it belongs to has ended: what it holds is dropped, and every send is EPIPE from now on.
+  void close();
+  // A task that could send to it has ended: when it is empty, the next receive is EPIPE, once.
+  void lose_sender();
+  // Messages that it holds and can hold.
+  struct Fill {
+    uint32_t count, capacity;
+  };
+  [[nodiscard]] Fill fill();
 
   // For select. A waiter that watches is woken by each message; forget() it afterwards.
   [[nodiscard]] bool ready();
@@ -76,12 +87,14 @@ class Queue : public Object {
   [[nodiscard]] long get(native::Message* user, Handles& handles);
   [[nodiscard, gnu::noinline]] long take_object(Slot& to, Handles& handles);
   [[nodiscard, gnu::noinline]] long get_with_object(Slot& from, native::Message* user, Handles& handles);
+  void drop_messages();
   void tell_receivers();
   [[nodiscard]] long wait_in(WaiterList& list, uint64_t deadline_ns);
   [[nodiscard, gnu::noinline]] long wait_for_room(uint64_t deadline_ns);
 
   Spinlock lock_;
-  uint32_t capacity_, count_ = 0;
+  uint32_t capacity_, count_ = 0;  // capacity 0: closed
+  bool lost_sender_ = false;
   Place first_, free_;
   WaiterList senders_, receivers_;
   Thread* notified_ = nullptr;

@@ -45,7 +45,7 @@ enum KernelCall : long {
   port_in,           // uint16_t port, width 1 2 4: the value
   port_out,          // uint16_t port, width, uint32_t value
   port_out_string,   // uint16_t port, const void*, size_t: bytes, one after the other
-  task_table,        // char*, size_t: what threads there are, a line each; the length
+  task_table,        // char*, size_t: a line for each task, and one for each of its threads; the length
   null_call,         // 0: what a call costs
   message_exchange,  // int to, int from, Message*, uint64_t deadline_ns: sends it to `to`, and receives the next one of
                      // `from` in its place
@@ -55,6 +55,8 @@ enum KernelCall : long {
   segment_resize,    // int handle, size_t: see below
   last_call = segment_resize,
 };
+// When a task ends, a send to its own queue is EPIPE from then on, and every queue that it had a handle of tells its
+// receivers so: once, when it is empty, a receive is EPIPE (and the queue is ready).
 // Waiting calls answer ETIMEDOUT at their deadline (EAGAIN where they were not to wait), and EINTR when the thread took
 // an upcall meanwhile. EBADF: no such handle, or of another kind. EPERM: a line or port that the task has no right to.
 
