@@ -17,12 +17,12 @@ MACHINES = {
 }
 
 
-def cpio(files):
-    """A newc archive of {name: bytes}."""
+def cpio(files, mode=0o100644):
+    """A newc archive of {name: bytes}, all of that mode."""
     out = bytearray()
     for number, (name, data) in enumerate([*files.items(), ("TRAILER!!!", b"")]):
         text = name.encode() + b"\0"
-        fields = [number + 1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(text), 0]
+        fields = [number + 1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(text), 0]
         out += b"070701" + b"".join(b"%08x" % field for field in fields) + text
         out += bytes(-len(out) % 4) + data
         out += bytes(-len(out) % 4)
