@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -58,6 +59,7 @@ class World:
         self.options = options
         self.cache = os.path.join(options.build, "native")
         os.makedirs(self.cache, exist_ok=True)
+        self.making_root = threading.Lock()
 
     def files(self, case):
         """What the case needs of its own, by its name in both worlds, and its command."""
@@ -68,7 +70,8 @@ class World:
 
     def root_for(self, case, files):
         base = os.path.join(self.cache, "root-gcc.cpio.zst" if "gcc" in case.name else "root.cpio.zst")
-        root.base(base, with_compiler="gcc" in case.name)
+        with self.making_root:
+            root.base(base, with_compiler="gcc" in case.name)
         target = tempfile.NamedTemporaryFile(prefix="osp-root-", suffix=".cpio", delete=False)
         with target, open(base, "rb") as start:
             shutil.copyfileobj(start, target)
