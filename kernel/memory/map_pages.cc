@@ -49,7 +49,7 @@ long Map::fault(uint64_t address, Access access) {
   if (*place == 0) {
     const uint64_t page = page_for(*area, address, keeps_top_);
     if (page == 0) return -ENOMEM;
-    *place = entry_for(*area, page, area->backing != Area::Backing::physical);
+    *place = entry_for(*area, page, !area->is_private() || page_references(page) == 1);
     return 0;
   }
   if (access == Access::write && (*place & entry::writable) == 0) return break_sharing(*area, *place, address);
