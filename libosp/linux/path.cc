@@ -168,7 +168,6 @@ std::shared_ptr<file::Description> open_by_name(Call& c, file::Description& file
   auto again = file::ServedFile::of(std::move(*opened));
   if (again->identity() != file.identity()) return nullptr;
   again->flags = static_cast<int>(flags & ~only_at_opening);
-  if ((flags & O_TRUNC) != 0 && again->is_writable()) again->truncate(0);
   return again;
 }
 
@@ -181,6 +180,7 @@ long open_again(Call& c, int fd, uint64_t flags) {
   const uint64_t access = flags & O_ACCMODE;
   auto again = file->reopened(static_cast<int>(flags & ~only_at_opening));
   if (again == nullptr) again = open_by_name(c, *file, flags);
+  if (again != nullptr && (flags & O_TRUNC) != 0 && again->is_writable()) again->truncate(0);
   if (again == nullptr) {
     if ((access != O_WRONLY && !file->is_readable()) || (access != O_RDONLY && !file->is_writable())) return -EACCES;
     again = std::move(file);
@@ -234,8 +234,8 @@ void PathArgument::follow_proc_links() {
 }
 
 long open_path(Call& c, PathArgument& path, uint64_t flags, uint32_t mode, uint64_t resolve) {
-  if (host::is_native())
-    if (const auto fd = device::fd_of_name(path.text(), c.process.pid)) return open_again(c, *fd, flags);
+  const auto named = host::is_native() ? device::fd_of_name(path.text(), c.process.pid) : std::nullopt;
+  if (named && (flags & O_NOFOLLOW) == 0) return open_again(c, *named, flags);
   if (path.is_proc() && (flags & O_NOFOLLOW) == 0) path.follow_proc_links();
   if (path.is_proc()) return open_proc(c, path.text(), flags);
   const bool creates_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
