@@ -12,6 +12,7 @@
 #include "libosp/file/files.h"
 #include "libosp/file/keeper.h"
 #include "libosp/file/names.h"
+#include "libosp/file/servers.h"
 #include "libosp/host/boot.h"
 #include "libosp/host/host.h"
 #include "libosp/linux/trace.h"
@@ -86,5 +87,6 @@ int main() {
   control::set_hooks({migrate::checkpoint, migrate::checkpoint_report});
   process.serve_stop = control::serve;
   if (boot->door == host::Door::restore) migrate::restore_program(*boot);
-  start_program(*boot);
+  file::CoreServers servers;
+  start_program(*boot, servers);
 }

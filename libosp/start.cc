@@ -8,6 +8,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/door2.h"
 #include "libosp/file/names.h"
+#include "libosp/host/side.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/exec.h"
 #include "libosp/task/fork.h"
@@ -77,36 +78,47 @@ long execute_in_path(Thread& thread, const std::string& name, const std::vector<
   }
 }
 
-[[noreturn]] void refuse_program(Process& p, const std::string& name, long error) {
+// Who speaks to the user.
+const char* speaker(const host::BootBlock& boot) {
+  if (host::is_native()) return "osp-boot";
+  return boot.door == host::Door::preload ? "core" : "osp-run";
+}
+
+[[noreturn]] void refuse_program(Process& p, const host::BootBlock& boot, long error) {
+  const std::string_view name = boot.program;
   const char* remedy = "";
   if (error == -ENOENT) remedy = name.find('/') == std::string::npos ? "; it is in no directory of PATH" : "";
   if (error == -EACCES) remedy = "; is it a regular file with execute permission?";
   std::string why = task::last_refusal();
   if (why.empty()) why = describe(Error(static_cast<int>(-error)));
-  log::error("osp-run", "{}: {}{}", name, why, remedy);
+  log::error(speaker(boot), "{}: {}{}", name, why, remedy);
   p.end(W_EXITCODE(error == -ENOENT ? status_not_found : status_not_runnable, 0));
 }
 
-void make_name_space(Process& p, const host::BootBlock& boot) {
-  if (const auto applied = p.names->apply(boot, copy_strings(boot.envp)); !applied) {
-    log::error(boot.door == host::Door::preload ? "core" : "osp-run", "{}", applied.error().text());
+void make_name_space(Process& p, const host::BootBlock& boot, ns::ServerFactory& servers) {
+  if (auto applied = p.names->apply(boot, copy_strings(boot.envp), servers); !applied) {
+    ns::Trouble& trouble = applied.error().trouble;
+    if (host::is_native() && trouble.code == ENOENT)
+      trouble.remedy += "; only what was packed is there (osp-boot --add, --root)";
+    log::error(speaker(boot), "{}", applied.error().text());
     p.end(W_EXITCODE(status_failed, 0));
   }
 }
 
-void enter_directory(Process& p, const char* directory) {
+void enter_directory(Process& p, const host::BootBlock& boot) {
+  const char* directory = boot.change_directory;
+  if (directory == nullptr) return;
   const auto held = p.names->hold(AT_FDCWD, directory);
   const auto entered = held ? p.names->change_directory(held->request(true)) : Result<void>(fail(held.error().code));
   if (entered) return;
-  log::error("osp-run", "--chdir {}: {}", directory, describe(entered.error()));
+  log::error(speaker(boot), "--chdir {}: {}", directory, describe(entered.error()));
   p.end(W_EXITCODE(status_failed, 0));
 }
 
 void run_first_program(Thread& thread, const host::BootBlock& boot) {
   const std::string name = boot.program;
   const long result = execute_in_path(thread, name, copy_strings(boot.argv), copy_strings(boot.envp));
-  if (result != task::call_was_replaced) refuse_program(thread.process, name, result);
-  task::run_thread(thread);
+  if (result != task::call_was_replaced) refuse_program(thread.process, boot, result);
 }
 
 // Door 2: the program runs already.
@@ -117,25 +129,29 @@ void go_on_with_program(Thread& thread, const host::BootBlock& boot) {
                threads ? "it has several threads already" : describe(adopted.error()));
     thread.process.end(W_EXITCODE(status_failed, 0));
   }
-  task::run_thread(thread);
+}
+
+void begin(Thread& thread, const host::BootBlock& boot, ns::ServerFactory& servers) {
+  make_name_space(thread.process, boot, servers);
+  if (boot.door == host::Door::preload) return go_on_with_program(thread, boot);
+  enter_directory(thread.process, boot);
+  run_first_program(thread, boot);
 }
 
 }  // namespace
 
-void start_program(const host::BootBlock& boot) {
+void start_program(const host::BootBlock& boot, ns::ServerFactory& servers) {
   Process& p = task::process();
   p.threads.push_back(std::make_unique<Thread>(p, p.pid));
   Thread& thread = *p.threads.back();
   task::prepare_worker();
   take_signals(thread, boot.start);
-  p.scheduler.start(thread, [&thread, &boot] {
-    make_name_space(thread.process, boot);
-    if (boot.door == host::Door::preload) {
-      go_on_with_program(thread, boot);
-    } else {
-      if (boot.change_directory != nullptr) enter_directory(thread.process, boot.change_directory);
-      run_first_program(thread, boot);
+  p.scheduler.start(thread, [&thread, &boot, &servers] {
+    try {
+      begin(thread, boot, servers);
+    } catch (const Process::Left&) {  // natively it ends as a program does
     }
+    task::run_thread(thread);
   });
   p.scheduler.run();
 }

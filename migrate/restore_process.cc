@@ -165,8 +165,7 @@ Restored restore_names(const Restore& restore) {
     const auto unset = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
     const auto commands = ns::parse_ns_text(saved.name_space, "the image's name space", {nothing, unset});
     if (!commands) return std::unexpected(commands.error().text());
-    std::shared_ptr<ns::Namespace> space(std::shared_ptr<ns::Namespace>(), &p.names->space());
-    file::CoreServers servers(space);
+    file::CoreServers servers;
     if (const auto applied = ns::apply(*commands, p.names->space(), servers); !applied)
       return std::unexpected(applied.error().text());
   }

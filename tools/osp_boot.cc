@@ -1,12 +1,15 @@
 // osp-boot: boots the microkernel in QEMU, to run a program there.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "base/log.h"
 #include "tools/osp_boot_machine.h"
@@ -57,6 +60,11 @@ int report(const SessionEnd& end, int qemu_status, double timeout_s) {
   if (end.status) return *end.status;
   if (end.timed_out)
     return complain(fmt::format("the machine was ended after {} s (--timeout)", timeout_s), status_timed_out);
+  if (end.ended_by != 0)
+    return complain(fmt::format("the machine was ended: SIG{} came twice within 5 s", sigabbrev_np(end.ended_by)),
+                    128 + end.ended_by);
+  if (!end.failure.empty())
+    return complain(fmt::format("the machine failed: {}; what it said stands above", end.failure));
   std::string words = end.words;
   while (words.ends_with('\n')) words.pop_back();
   return complain(fmt::format("the machine ended before the program did: {}{}{}", ending_of(qemu_status),
@@ -70,20 +78,33 @@ int boot(const MachineOptions& options, double timeout_s) {
   if (!machine) return complain(machine.error());
   Session session(*machine, terminal, isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1);
   const SessionEnd end = session.run(timeout_s);
-  const int status = end.timed_out ? machine->end() : machine->wait();
+  const bool runs = end.timed_out || end.ended_by != 0;
+  const int status = runs ? machine->end() : machine->wait();
   terminal.restore();
   return report(end, status, timeout_s);
+}
+
+// The file that takes the trace: open, so that what is wrong with it is said before the machine starts. -1: none.
+BootResult<pip::HostFd> open_trace(const BootOptions& options) {
+  if (options.trace.value_or("").empty()) return pip::HostFd();
+  pip::HostFd fd(open(options.trace->c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666));  // QEMU inherits it
+  if (fd.get() < 0) return std::unexpected(fmt::format("--trace: {}: {}", *options.trace, strerror(errno)));
+  return fd;
 }
 
 int run(int argc, char** argv) {
   const auto parsed = parse_boot_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
   const auto& options = std::get<BootOptions>(parsed);
-  MachineOptions machine{
-      .machine = options.machine, .kernel = library_folder() + "/osp-kernel.elf", .processors = options.processors};
+  MachineOptions machine{.machine = options.machine,
+                         .kernel = library_folder() + "/osp-kernel.elf",
+                         .processors = options.processors,
+                         .more = options.qemu_arguments};
   if (access(machine.kernel.c_str(), R_OK) != 0)
     return complain(fmt::format("cannot read the kernel '{}': {}; it belongs in lib beside the bin that holds osp-boot",
                                 machine.kernel, strerror(errno)));
+  const auto trace = open_trace(options);
+  if (!trace) return complain(trace.error());
   const auto archive = pack_boot_archive(options, environ);
   if (!archive) return complain(archive.error().text, archive.error().status);
   const auto memory = memory_for(archive->size, archive->unpacked, options.memory);
@@ -93,6 +114,9 @@ int run(int argc, char** argv) {
   }
   machine.memory = *memory;
   machine.archive = archive->path;
+  if (trace->get() >= 0)
+    machine.trace = options.print_command ? std::filesystem::absolute(*options.trace).string()
+                                          : fmt::format("/dev/fd/{}", trace->get());
   if (!options.print_command) return boot(machine, options.timeout_s);
   fmt::print("{}\n", command_by_hand(machine));
   fmt::print(stderr, "osp-boot: the boot archive stays at {}; remove it when you are done\n", archive->path);

@@ -12,6 +12,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "libosp/native/boot_record.h"
+
 namespace osp::tools {
 namespace {
 
@@ -26,6 +28,13 @@ struct Ends {
   std::array<pip::HostFd, port_count> ports;
   pip::HostFd input, output, words;
 };
+
+// The option's value, for which a comma is written twice.
+std::string escaped(const std::string& path) {
+  std::string text;
+  for (const char c : path) text += c == ',' ? std::string(",,") : std::string(1, c);
+  return text;
+}
 
 // A child of ours between fork and exec: only what signal-safety(7) allows.
 [[noreturn]] void become_qemu(char* const* argv, const Ends& ends, pid_t parent) {
@@ -84,17 +93,23 @@ bool is_in_path(const char* program) {
 
 std::vector<std::string> machine_command(const MachineOptions& options) {
   const bool micro = options.machine == "microvm";
-  return {qemu, "-M", micro ? "microvm,rtc=on,pit=on,pic=on,isa-serial=off,auto-kernel-cmdline=off" : "q35",
-          // Without hardware's help: so it runs everywhere, and as the kernel's instructions were counted.
-          "-accel", "tcg", "-cpu", "max", "-smp", std::to_string(options.processors),  //
-          "-m", fmt::format("{}M", (options.memory + mebibyte - 1) / mebibyte),        //
-          "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",          //
-          "-kernel", options.kernel, "-initrd", options.archive,                       //
-          "-device", "isa-serial,iobase=0x3f8,irq=4,chardev=terminal",                 //
-          "-device", "isa-serial,iobase=0x2f8,irq=3,chardev=orders",                   //
-          "-device", "isa-debugcon,iobase=0xe9,chardev=console",                       //
-          "-device", "isa-debugcon,iobase=0xea,chardev=status",                        //
-          "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"};
+  std::vector<std::string> words = {
+      qemu, "-M", micro ? "microvm,rtc=on,pit=on,pic=on,isa-serial=off,auto-kernel-cmdline=off" : "q35",
+      // Without hardware's help: so it runs everywhere, and as the kernel's instructions were counted.
+      "-accel", "tcg", "-cpu", "max", "-smp", std::to_string(options.processors),  //
+      "-m", fmt::format("{}M", (options.memory + mebibyte - 1) / mebibyte),        //
+      "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",          //
+      "-kernel", options.kernel, "-initrd", options.archive,                       //
+      "-device", "isa-serial,iobase=0x3f8,irq=4,chardev=terminal",                 //
+      "-device", "isa-serial,iobase=0x2f8,irq=3,chardev=orders",                   //
+      "-device", "isa-debugcon,iobase=0xe9,chardev=console",                       //
+      "-device", "isa-debugcon,iobase=0xea,chardev=status",                        //
+      "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"};
+  if (!options.trace.empty())
+    words.insert(words.end(), {"-chardev", fmt::format("file,id=trace,path={}", escaped(options.trace)), "-device",
+                               fmt::format("isa-debugcon,iobase={:#x},chardev=trace", native::trace_port)});
+  words.insert(words.end(), options.more.begin(), options.more.end());
+  return words;
 }
 
 std::string command_by_hand(const MachineOptions& options) {

@@ -18,8 +18,10 @@ struct MachineOptions {
   std::string machine = "microvm";
   std::string kernel{};   // the path of its ELF file
   std::string archive{};  // the path of the boot archive
+  std::string trace{};    // the file that takes a trace; empty: none
   uint64_t memory = 0;    // bytes
   unsigned processors = 1;
+  std::vector<std::string> more{};  // arguments at the end of the command
 };
 
 // QEMU's command, but for what the ports are.

@@ -29,7 +29,7 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-// The commands of a name space file as records: one for each run of commands of one file, so that each keeps the line
+// The commands of a name space file as records: one for each run of commands of one file, so that each keeps the place
 // that it has there, also where files include others.
 BootResult<void> add_file(BootRecord& record, const std::string& path, const std::vector<std::string>& environment) {
   const auto read = [](const std::string& name) { return read_file(name); };
@@ -50,6 +50,7 @@ BootResult<void> add_file(BootRecord& record, const std::string& path, const std
     first = false;
     std::string& text = record.names.back().text;
     for (; line < command.at.line; ++line) text += '\n';
+    if (command.at.column > 1) text.append(command.at.column - 1, ' ');
     text += command.text() + '\n';
     ++line;
   }

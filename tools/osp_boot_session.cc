@@ -24,7 +24,10 @@ constexpr size_t words_max = 4096;
 constexpr int64_t background_ns = 200'000'000;
 
 constexpr std::array passed_on = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-constexpr std::array taken = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH};
+// Of these a second one within that time is not for the program: it, or the machine, did not heed the first.
+constexpr std::array insistent = {SIGQUIT, SIGTERM};
+constexpr int64_t soon_ns = 5'000'000'000;
+constexpr std::array taken = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH, SIGUSR1};
 
 int64_t now_ns() { return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -73,6 +76,14 @@ std::optional<int> exit_status(std::string text) {
     if (error == std::errc() && at == end) status = number;
   }
   return status;
+}
+
+// What follows "failed ", on a line of its own; empty: nothing failed.
+std::string failure_of(std::string text) {
+  constexpr std::string_view word = "failed ";
+  while (const auto line = take_line(text))
+    if (line->starts_with(word)) return line->substr(word.size());
+  return {};
 }
 
 }  // namespace
@@ -182,11 +193,21 @@ void Session::tell_what_happened() {
   }
 }
 
+void Session::pass_on(int number) {
+  const int64_t now = now_ns();
+  const auto before = came_at_.find(number);
+  const bool again = before != came_at_.end() && now - before->second < soon_ns;
+  if (again && std::ranges::find(insistent, number) != insistent.end()) ended_by_ = number;
+  came_at_[number] = now;
+  send(fmt::format("signal {}", number));
+}
+
 void Session::take_signals() {
   signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
     const int number = static_cast<int>(info.ssi_signo);
-    if (std::ranges::find(passed_on, number) != passed_on.end()) send(fmt::format("signal {}", number));
+    if (std::ranges::find(passed_on, number) != passed_on.end()) pass_on(number);
+    if (number == SIGUSR1) send("tasks");
     if (number == SIGWINCH) send_size();
     if (number == SIGTSTP) stop();
     if (number == SIGCONT) go_on();
@@ -232,12 +253,17 @@ bool Session::is_over() const {
 SessionEnd Session::run(double timeout_s) {
   const int64_t deadline_ns = timeout_s > 0 ? now_ns() + static_cast<int64_t>(timeout_s * 1e9) : INT64_MAX;
   bool timed_out = false;
-  while (!is_over() && !timed_out) {
+  while (!is_over() && !timed_out && ended_by_ == 0) {
     wait(deadline_ns);
     serve();
     timed_out = now_ns() >= deadline_ns;
   }
-  return {.status = exit_status(status_), .timed_out = timed_out, .words = words_};
+  const std::string failure = failure_of(status_);
+  return {.status = failure.empty() ? exit_status(status_) : std::nullopt,
+          .timed_out = timed_out,
+          .ended_by = ended_by_,
+          .failure = failure,
+          .words = words_};
 }
 
 }  // namespace osp::tools

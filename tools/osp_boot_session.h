@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -36,7 +38,9 @@ class Pump {
 struct SessionEnd {
   std::optional<int> status{};  // the program's, if it ended
   bool timed_out = false;
-  std::string words{};  // what QEMU itself said
+  int ended_by = 0;       // a signal that came a second time soon after the first; 0: none
+  std::string failure{};  // why the kernel ended the machine, where that was not the program's end
+  std::string words{};    // what QEMU itself said
 };
 
 // Passes on what osp-boot's terminal, standard files and signals say, until the machine ends. Signals that it passes
@@ -67,6 +71,7 @@ class Session {
   void wait(int64_t deadline_ns);
   void serve();
   void take_signals();
+  void pass_on(int number);
   void take_orders();
   void stop();
   void go_on();
@@ -85,6 +90,8 @@ class Session {
   std::string to_send_, orders_, status_, words_;
   unsigned ready_ = 0;  // a bit for each Slot
   bool core_is_ready_ = false, told_eof_ = false, told_closed_ = false, program_is_stopped_ = false;
+  int ended_by_ = 0;                // as in SessionEnd
+  std::map<int, int64_t> came_at_;  // when a signal was passed on last
   bool orders_ended_ = false, status_ended_ = false, words_ended_ = false;
 };
 

@@ -95,29 +95,52 @@ Group::Stepped Group::handle(Context& c, const pip::Tattach& t) {
   return reply(pip::Rattach{});
 }
 
-Group::Stepped Group::handle(Context& c, const pip::Topen& t) {
-  OSP_ASSIGN(const Fid* const from, find(c, t.fid));
-  OSP_TRY(room_for(c, t.nfid));
-  OSP_TRY(pip::check_path(t.path));
+// Whoever reads a port is the only one, or each would get some of the bytes.
+Result<Group::Found> Group::open(Context& c, uint32_t number, std::string_view name, std::string_view mode,
+                                 uint32_t nfid) {
+  OSP_ASSIGN(const Fid* const from, find(c, number));
+  OSP_TRY(room_for(c, nfid));
+  OSP_TRY(pip::check_path(name));
   std::string path = from->node->path;
-  if (!path.empty() && !t.path.empty()) path += '/';
-  path += t.path;
+  if (!path.empty() && !name.empty()) path += '/';
+  path += name;
   const Tree::Node* const node = c.tree.find(path);
   if (node == nullptr) return fail(ENOENT);
   const bool is_directory = node->kind == Tree::Kind::directory;
-  Fid fid{.node = node, .mode = {}, .is_name = t.mode.size() == 1 && t.mode[0] == pip::name_fid_letter};
+  Fid fid{.node = node, .mode = {}, .is_name = mode.size() == 1 && mode[0] == pip::name_fid_letter};
   if (!fid.is_name) {
-    OSP_ASSIGN(fid.mode, pip::parse_mode(t.mode));
+    OSP_ASSIGN(fid.mode, pip::parse_mode(mode));
     if (is_directory && fid.mode.write) return fail(EISDIR);
     if (!is_directory && fid.mode.directory) return fail(ENOTDIR);
   }
-  if (t.nfid != pip::no_fid) c.fids[t.nfid] = fid;
-  if (t.nfid != pip::no_fid && fid.is_name) names_.push_back(t.nfid);
-  const std::string attributes = pip::pack(c.tree.attributes(*node));
+  if (node->kind == Tree::Kind::data && fid.mode.read) {
+    fid.reader = node->port->become_reader();
+    if (fid.reader == nullptr) return fail(EBUSY);
+  }
+  if (nfid != pip::no_fid) c.fids[nfid] = fid;
+  if (nfid != pip::no_fid && fid.is_name) names_.push_back(nfid);
+  return Found{c.tree.attributes(*node), is_directory};
+}
+
+Group::Stepped Group::handle(Context& c, const pip::Topen& t) {
+  OSP_ASSIGN(const Found found, open(c, t.fid, t.path, t.mode, t.nfid));
+  const std::string attributes = pip::pack(found.attributes);
   return reply(pip::Ropen{.iounit = pip::iounit_of(std::max(room_, pip::least_msize)),
-                          .ftype = is_directory ? type_directory : 0,
+                          .ftype = found.is_directory ? type_directory : 0,
                           .version = 0,
                           .attributes = attributes});
+}
+
+// As a shell opens what it writes to. Only what is there can be opened so.
+Group::Stepped Group::handle(Context& c, const pip::Tcreate& t) {
+  auto found = open(c, t.fid, t.name, t.mode, t.nfid);
+  if (!found && found.error().code == ENOENT) return fail(EPERM);
+  if (!found) return std::unexpected(found.error());
+  const std::string attributes = pip::pack(found->attributes);
+  return reply(pip::Rcreate{.iounit = pip::iounit_of(std::max(room_, pip::least_msize)),
+                            .version = 0,
+                            .attributes = attributes,
+                            .created = 0});
 }
 
 Group::Stepped Group::handle(Context& c, const pip::Tread& t) {

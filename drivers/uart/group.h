@@ -15,7 +15,8 @@ namespace osp::uart {
 struct Fid {
   const Tree::Node* node = nullptr;
   pip::OpenMode mode;
-  bool is_name = false;  // stands for the file to the end of its group
+  bool is_name = false;                  // stands for the file to the end of its group
+  std::shared_ptr<const void> reader{};  // of a port that it reads: no other does meanwhile
 };
 using Fids = std::map<uint32_t, Fid>;
 
@@ -55,6 +56,7 @@ class Group {
 
   Stepped handle(Context& c, const pip::Tattach& t);
   Stepped handle(Context& c, const pip::Topen& t);
+  Stepped handle(Context& c, const pip::Tcreate& t);
   Stepped handle(Context& c, const pip::Tread& t);
   Stepped handle(Context& c, const pip::Twrite& t);
   Stepped handle(Context& c, const pip::Tclunk& t);
@@ -64,6 +66,11 @@ class Group {
   template <class T>
   Stepped handle(Context& c, const T&);  // the tree does not change: EPERM
 
+  struct Found {
+    pip::Attributes attributes;
+    bool is_directory;
+  };
+  Result<Found> open(Context& c, uint32_t fid, std::string_view name, std::string_view mode, uint32_t nfid);
   Stepped read_data(Context& c, Port& port, uint32_t count);
   Stepped read_entries(const Context& c, const Fid& fid, const pip::Tread& t, uint32_t count);
   Stepped write_data(Context& c, Port& port, std::string_view data);

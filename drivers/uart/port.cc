@@ -77,6 +77,13 @@ void Port::serve() {
   }
 }
 
+std::shared_ptr<const void> Port::become_reader() {
+  if (!reader_.expired()) return nullptr;
+  auto reader = std::make_shared<const int>(0);
+  reader_ = reader;
+  return reader;
+}
+
 size_t Port::take(std::span<char> to) {
   const size_t count = std::min(to.size(), received());
   std::copy_n(received_.begin() + static_cast<ptrdiff_t>(taken_), count, to.begin());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ class Port {
   [[nodiscard]] size_t received() const { return received_.size() - taken_; }
   // Whether it is worth telling: while the line brings more at once, little is kept until it is much.
   [[nodiscard]] bool has_news() const { return received() >= batch || (received() > 0 && is_quiet_); }
+  // For who reads: null while another has it.
+  [[nodiscard]] std::shared_ptr<const void> become_reader();
   // How many of the received bytes it gave.
   size_t take(std::span<char> to);
 
@@ -53,6 +56,7 @@ class Port {
   Registers& registers_;
   PortSettings settings_;
   PortErrors errors_;
+  std::weak_ptr<const void> reader_;
   std::vector<char> received_;
   size_t taken_ = 0;  // from the front of received_
   bool is_quiet_ = false;

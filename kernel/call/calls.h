@@ -61,6 +61,7 @@ long space_make();
 long space_clone();
 long space_enter(int handle);
 long space_drop(int handle);
+long memory_use(native::MemoryUse* to);
 long map_from(uint64_t to, uint64_t from, uint64_t size, int protection, uint64_t how);
 long segment_make(uint64_t size);
 long segment_map(int handle, uint64_t address, int protection);

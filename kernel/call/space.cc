@@ -6,6 +6,7 @@
 
 #include "kernel/call/calls.h"
 #include "kernel/cpu/processor.h"
+#include "kernel/cpu/user_copy.h"
 #include "kernel/memory/segment.h"
 #include "kernel/task/schedule.h"
 #include "kernel/task/task.h"
@@ -52,6 +53,12 @@ long map_from(uint64_t to, uint64_t from, uint64_t size, int protection, uint64_
   Map* target = current().space->map_of(to, size);
   if (source == nullptr || target == nullptr) return -ENOMEM;
   return source->map_into(*target, to, from, size, protection, static_cast<native::MapHow>(how));
+}
+
+long memory_use(native::MemoryUse* to) {
+  const native::MemoryUse use = {total_page_count() * page_size, free_page_count() * page_size,
+                                 current().space->own().pages() * page_size};
+  return copy_out(to, &use, sizeof use);
 }
 
 long segment_make(uint64_t size) {

@@ -61,14 +61,14 @@ void log_program_stack(const TrapFrame& frame) {
 void panic(const char* why) {
   begin_panic(why);
   log_kernel_stack(reinterpret_cast<uint64_t>(__builtin_frame_address(0)));
-  end_machine(status_of_panic);
+  fail_machine(status_of_panic, "panic", why);
 }
 
 void panic(const char* why, const TrapFrame& frame) {
   begin_panic(why);
   log_registers(frame);
   log_kernel_stack(frame.rbp);
-  end_machine(status_of_panic);
+  fail_machine(status_of_panic, "panic", why);
 }
 
 }  // namespace osp::kernel

@@ -8,15 +8,33 @@ namespace {
 
 constexpr uint16_t status_port = 0xea, exit_port = 0xf4;
 
-}  // namespace
-
-void end_machine(int status) {
+void write_status(int status) {
   char buffer[32];
   Text text(buffer, sizeof buffer);
   text << "exit " << (status & 0xff) << '\n';
   cpu::out_string(status_port, text.data(), text.length());
+}
+
+[[noreturn]] void switch_off(int status) {
   cpu::out32(exit_port, static_cast<uint32_t>(status & 0xff));
   cpu::stop();
+}
+
+}  // namespace
+
+void end_machine(int status) {
+  write_status(status);
+  switch_off(status);
+}
+
+void fail_machine(int status, const char* what, const char* why) {
+  write_status(status);
+  char buffer[160];
+  Text text(buffer, sizeof buffer - 1);
+  text << "failed " << what << ": " << why;
+  buffer[text.length()] = '\n';
+  cpu::out_string(status_port, text.data(), text.length() + 1);
+  switch_off(status);
 }
 
 }  // namespace osp::kernel

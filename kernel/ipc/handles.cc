@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "kernel/ipc/queue.h"
 #include "kernel/memory/pages.h"
 
 namespace osp::kernel {
@@ -62,7 +63,20 @@ long Handles::close(int64_t handle) { return take_out(handle, nullptr); }
 long Handles::close(int64_t handle, Object::Kind kind) { return take_out(handle, &kind); }
 
 void Handles::close_all() {
-  for (int64_t handle = 0; handle < max_handles; ++handle) (void)close(handle);
+  for (int64_t handle = 0; handle < max_handles; ++handle) {
+    if (const Held<Queue> queue = find<Queue>(handle)) queue->lose_sender();
+    (void)close(handle);
+  }
+}
+
+uint32_t Handles::count(Object::Kind kind) {
+  Locked guard(lock_);
+  uint32_t found = 0;
+  for (int64_t handle = 0; handle < max_handles; ++handle) {
+    Object* const* slot = slot_of(handle);
+    if (slot != nullptr && *slot != nullptr && (*slot)->kind() == kind) ++found;
+  }
+  return found;
 }
 
 }  // namespace osp::kernel

@@ -27,7 +27,11 @@ class Handles {
   // EBADF: no such handle, or of another kind where one is wanted.
   [[nodiscard]] long close(int64_t handle);
   [[nodiscard]] long close(int64_t handle, Object::Kind kind);
+  // At the end of the task: those who receive from its queues are told.
   void close_all();
+
+  // For the task table.
+  [[nodiscard]] uint32_t count(Object::Kind kind);
 
  private:
   static constexpr uint32_t page_slots = 512, page_count = max_handles / page_slots;

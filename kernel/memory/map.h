@@ -46,6 +46,12 @@ class Map {
   [[nodiscard]] long map_into(Map& target, uint64_t to, uint64_t from, uint64_t size, int protection,
                               native::MapHow how);
 
+  // How many pages there are in it now.
+  [[nodiscard]] uint64_t pages() {
+    Locked guard(lock_);
+    return pages_;
+  }
+
   // Takes everything away.
   void clear();
 
@@ -89,6 +95,7 @@ class Map {
   List<Area, Map> areas_;
   Area* near_ = nullptr;  // where the last search ended
   uint32_t area_count_ = 0;
+  uint64_t pages_ = 0;
   uint64_t* root_ = nullptr;
   uint64_t start_ = 0, end_ = 0;
   bool keeps_top_ = false;

@@ -28,6 +28,7 @@ bool Map::zap(uint64_t* table, int level, uint64_t start, uint64_t end, PageBatc
       if (whole && !(keeps_top_ && level == entry::levels - 1)) {
         gone.drop(entry::page_of(place));
         place = 0;
+        pages_ -= level == 0;
         any = true;
       }
     }
@@ -52,6 +53,7 @@ long Map::fault(uint64_t address, Access access) {
     const uint64_t page = page_for(*area, address, keeps_top_);
     if (page == 0) return -ENOMEM;
     *place = entry_for(*area, page, area->may_write_new());
+    ++pages_;
     if (area->segment != nullptr) map_around(*area, place, address);
     if (access != Access::write || area->may_write_new()) return 0;
   }
@@ -72,10 +74,12 @@ void Map::map_around(const Area& area, uint64_t* place, uint64_t address) {
   uint64_t* const entries = place - before / page_size;
   for (uint32_t i = 0; i < count; ++i) {
     if (pages[i] == 0) continue;
-    if (entries[i] == 0 && start + i * page_size < area.end)
+    if (entries[i] == 0 && start + i * page_size < area.end) {
       entries[i] = entry_for(area, pages[i], area.may_write_new());
-    else
+      ++pages_;
+    } else {
       drop_page(pages[i]);
+    }
   }
 }
 

@@ -71,6 +71,7 @@ void Task::remove_thread(Thread& thread, int status) {
 void Task::release() {
   log("task ", name_, " ended with status ", status_);
   forget_interrupts(*this);
+  queue_->close();
   handles_.close_all();
   window_.clear();
 }
@@ -85,9 +86,15 @@ void Task::end(int status) {
 }
 
 void Task::describe(Text& text) {
+  using Kind = Object::Kind;
+  const Queue::Fill fill = queue_->fill();
   Locked guard(lock_);
+  text << "task " << number_ << ' ' << name_ << ": " << thread_count_ << " threads, " << handles_.count(Kind::space)
+       << " spaces, " << handles_.count(Kind::queue) << " queues, " << handles_.count(Kind::semaphore)
+       << " semaphores, " << handles_.count(Kind::segment) << " segments; " << fill.count << " of " << fill.capacity
+       << " messages wait\n";
   for (const Thread* thread = threads_.first(); thread != nullptr; thread = threads_.after(*thread))
-    text << thread->number << ' ' << name_ << ' ' << state_of(*thread) << " processor " << thread->processor
+    text << "  " << thread->number << ' ' << name_ << ' ' << state_of(*thread) << " processor " << thread->processor
          << " switches " << thread->switches << '\n';
 }
 

@@ -35,7 +35,7 @@ class Task {
   // the machine's end with task core, which does not return.
   void end(int status);
 
-  // A line for each thread; `caller` holds no lock.
+  // A line for the task and one for each thread; the caller holds no lock.
   void describe(Text& text);
 
  private:

@@ -4,6 +4,7 @@
 #include "kernel/cpu/processor.h"
 #include "kernel/cpu/user_copy.h"
 #include "kernel/device/console.h"
+#include "kernel/device/power.h"
 #include "kernel/task/schedule.h"
 #include "kernel/task/task.h"
 #include "kernel/task/wait.h"
@@ -92,6 +93,7 @@ void handle_program_fault(TrapFrame& frame, uint64_t address, long why) {
       Hex{address}, thread.in_handler.load() ? " in its handler" : "");
   log_registers(frame);
   log_program_stack(frame);
+  if (thread.task->is_core()) fail_machine(status_of_fault, "task core", no_memory ? "no memory left" : "a fault");
   thread.task->end(status_of_fault);
 }
 

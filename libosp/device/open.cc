@@ -7,6 +7,7 @@
 #include "libosp/device/memory_devices.h"
 #include "libosp/device/pty.h"
 #include "libosp/device/terminals.h"
+#include "libosp/device/text_device.h"
 
 namespace osp::device {
 namespace {
@@ -23,6 +24,7 @@ Opened open_own_terminal(task::Thread& thread, int flags) {
 Opened open_character_device(task::Thread& thread, const Node& node, int flags) {
   const uint64_t device = node.attributes.device;
   if (auto file = open_memory_device(node, flags)) return file;
+  if (auto file = open_text_device(node, flags); file || file.error().code != ENXIO) return file;
   if (device == tty_device) return open_own_terminal(thread, flags);
   if (device == ptmx_device) return open_ptmx(flags);
   auto terminal = device == console_device ? console() : find_terminal(device);

@@ -10,7 +10,6 @@
 #include "libosp/file/servers.h"
 #include "libosp/host/host.h"
 #include "libosp/task/process.h"
-#include "namespace/ns_apply.h"
 
 namespace osp::file {
 namespace {
@@ -35,6 +34,18 @@ Result<std::string> read_host_file(const std::string& path) {
   raw::close(static_cast<int>(fd));
   if (size < 0) return fail(static_cast<int>(-size));
   return text;
+}
+
+// `mounts` and `binds`: how many there were before.
+ns::NsResult<std::vector<ns::Command>> parse(const host::NamespaceOption& option, const ns::NsSources& sources,
+                                             unsigned& mounts, unsigned& binds) {
+  using Kind = host::NamespaceOption::Kind;
+  if (option.kind == Kind::file) return ns::parse_ns_file(option.text, sources);
+  if (option.kind == Kind::contents) return ns::parse_ns_text(option.text, option.name, sources);
+  auto command = option.kind == Kind::mount ? ns::parse_mount_option(option.text, ++mounts)
+                                            : ns::parse_bind_option(option.text, ++binds);
+  if (!command) return std::unexpected(command.error());
+  return std::vector<ns::Command>{std::move(*command)};
 }
 
 std::string host_cwd() {
@@ -93,7 +104,8 @@ Result<Names::Held> Names::hold(int directory_fd, std::string path) const {
   return held;
 }
 
-ns::NsResult<void> Names::apply(const host::BootBlock& boot, const std::vector<std::string>& environment) {
+ns::NsResult<void> Names::apply(const host::BootBlock& boot, const std::vector<std::string>& environment,
+                                ns::ServerFactory& servers) {
   const auto variable = [&](std::string_view name) -> std::optional<std::string> {
     for (const std::string& entry : environment)
       if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=')
@@ -101,24 +113,16 @@ ns::NsResult<void> Names::apply(const host::BootBlock& boot, const std::vector<s
     return std::nullopt;
   };
   const auto read = [](const std::string& path) { return read_host_file(path); };
+  const ns::NsSources sources = {read, variable};
+  const std::string here = cwd();
   unsigned mounts = 0, binds = 0;
-  CoreServers servers(space_);
   for (size_t i = 0; i < boot.option_count; ++i) {
     const host::NamespaceOption& option = boot.options[i];
-    std::vector<ns::Command> commands;
-    if (option.kind == host::NamespaceOption::Kind::file) {
-      auto parsed = ns::parse_ns_file(option.text, {read, variable});
-      if (!parsed) return std::unexpected(parsed.error());
-      commands = std::move(*parsed);
-    } else {
-      auto parsed = option.kind == host::NamespaceOption::Kind::mount ? ns::parse_mount_option(option.text, ++mounts)
-                                                                      : ns::parse_bind_option(option.text, ++binds);
-      if (!parsed) return std::unexpected(parsed.error());
-      commands.push_back(std::move(*parsed));
-    }
-    if (auto applied = ns::apply(commands, *space_, servers, host_cwd(), root_); !applied) return applied;
+    const auto commands = parse(option, sources, mounts, binds);
+    if (!commands) return std::unexpected(commands.error());
+    if (auto applied = ns::apply(*commands, *space_, servers, here, root_); !applied) return applied;
   }
-  if (!space_->only_host()) cwd_ = host_cwd();
+  if (!space_->only_host()) cwd_ = here;
   return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include "libosp/host/boot.h"
 #include "namespace/namespace.h"
+#include "namespace/ns_apply.h"
 #include "namespace/ns_file.h"
 #include "namespace/operations.h"
 
@@ -46,8 +47,9 @@ class Names {
   [[nodiscard]] const std::string& root() const { return root_; }
   void set_root(std::string path) { root_ = std::move(path); }
 
-  // Reads the doors' options: files, -m and -b, in order. The error is for a person.
-  ns::NsResult<void> apply(const host::BootBlock& boot, const std::vector<std::string>& environment);
+  // Reads the doors' options: files, -m and -b, in order, with servers from `servers`. The error is for a person.
+  ns::NsResult<void> apply(const host::BootBlock& boot, const std::vector<std::string>& environment,
+                           ns::ServerFactory& servers);
 
  private:
   std::shared_ptr<ns::Namespace> space_;

@@ -13,11 +13,7 @@ Result<std::unique_ptr<pip::HostTree>> host_tree();
 // memory, and pip:// URLs; the last two live in the environment's keeper, which starts when first needed.
 class CoreServers final : public ns::ServerFactory {
  public:
-  explicit CoreServers(std::shared_ptr<ns::Namespace> space) : space_(std::move(space)) {}
   ns::Checked<ns::Attached> attach(const std::string& name, const std::string& options) override;
-
- private:
-  std::shared_ptr<ns::Namespace> space_;
 };
 
 }  // namespace osp::file

@@ -13,8 +13,9 @@ enum class Door : uint32_t { run = 1, preload = 2, restore = 3 };
 
 // One line of the name space, in the order given: a name space file, or an option of the command line.
 struct NamespaceOption {
-  enum class Kind : uint32_t { file, mount, bind } kind;
-  const char* text;  // the file's path, "URL=PATH" or "OLD=NEW"
+  enum class Kind : uint32_t { file, mount, bind, contents } kind;
+  const char* text;            // the file's path, "URL=PATH", "OLD=NEW", or what the file holds
+  const char* name = nullptr;  // of `contents`: what errors call the file
 };
 
 // How a program that runs already goes on (door 2), saved by the shim: registers, and what the host's

@@ -45,15 +45,18 @@ enum KernelCall : long {
   port_in,           // uint16_t port, width 1 2 4: the value
   port_out,          // uint16_t port, width, uint32_t value
   port_out_string,   // uint16_t port, const void*, size_t: bytes, one after the other
-  task_table,        // char*, size_t: what threads there are, a line each; the length
+  task_table,        // char*, size_t: a line for each task, and one for each of its threads; the length
   null_call,         // 0: what a call costs
   message_exchange,  // int to, int from, Message*, uint64_t deadline_ns: sends it to `to`, and receives the next one of
                      // `from` in its place
   port_in_string,    // uint16_t port, void*, size_t (at most 256): bytes, one after the other
+  memory_use,        // MemoryUse*
   segment_map_part,  // int handle, uintptr_t address, size, uint64_t offset, int protection, MapHow: see below
   segment_resize,    // int handle, size_t: see below
   last_call = segment_resize,
 };
+// When a task ends, a send to its own queue is EPIPE from then on, and every queue that it had a handle of tells its
+// receivers so: once, when it is empty, a receive is EPIPE (and the queue is ready).
 // Waiting calls answer ETIMEDOUT at their deadline (EAGAIN where they were not to wait), and EINTR when the thread took
 // an upcall meanwhile. EBADF: no such handle, or of another kind. EPERM: a line or port that the task has no right to.
 
@@ -163,6 +166,13 @@ struct BootInfo {
   const Service* services;
   size_t service_count;
   uint64_t memory;  // bytes that the machine has
+};
+
+// What memory there is, in bytes.
+struct MemoryUse {
+  uint64_t total;  // of the machine, what the kernel itself has from its start not counted
+  uint64_t free;
+  uint64_t space;  // what of the current space outside the window is in memory; shared pages count in each space
 };
 
 // --- Time ------------------------------------------------------------------------------------------------------

@@ -24,7 +24,11 @@
 //   signal N       for the program, as kill(2) of its process group
 //   size ROWS COLUMNS
 //   closed         nobody reads the first port any more: a write to it is EPIPE
+//   tasks          the task table is to be written to the console (host::write_console)
 namespace osp::native {
+
+// Where bytes of a trace go that osp-boot keeps in a file: QEMU's debug console.
+inline constexpr uint16_t trace_port = 0xeb;
 
 struct BootRecord {
   static constexpr unsigned version = 1;
@@ -43,7 +47,7 @@ struct BootRecord {
   std::vector<std::string> environment;  // VAR=VALUE
   std::string directory = "/";           // where it begins; absolute
   std::vector<NameOption> names;         // in the order given
-  std::optional<std::string> trace;      // "": stderr; else a file
+  std::optional<std::string> trace;      // "": stderr; else a file of osp-boot's, behind trace_port
   std::string hostname = "osprey";
   uint32_t umask = 022;
   uint32_t uid = 0, gid = 0;

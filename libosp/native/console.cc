@@ -8,10 +8,13 @@
 #include "libosp/device/device_tree.h"
 #include "libosp/device/terminals.h"
 #include "libosp/file/files.h"
+#include "libosp/file/names.h"
 #include "libosp/host/host.h"
+#include "libosp/native/task_report.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/scheduler.h"
 #include "libosp/trap/frame.h"
+#include "pip/client.h"
 
 namespace osp::native {
 namespace {
@@ -39,7 +42,8 @@ class KernelConsole final : public file::Description {
   }
 };
 
-constexpr uint32_t root_fid = 1, terminal_fid = 2, control_fid = 3;
+// Beyond those that pip::Client takes.
+constexpr uint32_t root_fid = 1 << 16, terminal_fid = root_fid + 1, control_fid = root_fid + 2;
 constexpr int64_t for_ever = -1;
 
 const Service* service_named(const BootInfo& info, std::string_view name) {
@@ -52,6 +56,12 @@ std::vector<pip::Message> open_ports() {
   return {pip::Tattach{.fid = root_fid, .afid = pip::no_fid, .uname = {}, .aname = {}},
           pip::Topen{.fid = root_fid, .nfid = terminal_fid, .path = "dev/uart/eia0", .mode = "rw"},
           pip::Topen{.fid = root_fid, .nfid = control_fid, .path = "dev/uart/eia1", .mode = "rw"}};
+}
+
+[[noreturn]] void fail_without_driver(std::string_view why) {
+  constexpr int status_failed = 125;
+  log::error("osp-boot", "the serial driver (task uart) does not serve the program's terminal: {}", why);
+  host::end(status_failed);
 }
 
 }  // namespace
@@ -80,7 +90,7 @@ void Console::make_console(const BootRecord& record) {
 void Console::open(const BootInfo& info, const BootRecord& record) {
   const Service* uart = service_named(info, "uart");
   const auto connected = uart == nullptr ? fail(ENXIO) : connect(uart->queue);
-  if (uart != nullptr && !connected) log::error("console", "no serial port: {}", describe(connected.error()));
+  if (uart != nullptr && !connected) fail_without_driver(describe(connected.error()));
   if (connected) {
     make_console(record);
     ports_.line = std::make_unique<UartLine>(*ports_.client, terminal_fid, *console_);
@@ -99,20 +109,34 @@ void Console::open(const BootInfo& info, const BootRecord& record) {
     log::error("console", "nothing tells of the serial ports: {}", describe(begun.error()));
   task::scheduler().set_devices(&devices_);
   if (!connected) return;
+  serve_ports();
   ports_.line->go_on_reading();
   ports_.control->begin();
   ports_.control->say("ready");
 }
 
+void Console::serve_ports() {
+  ports_.channel = std::make_unique<UartChannel>(*ports_.client);
+  auto tree = pip::Client::create(*ports_.channel, "#t");
+  if (!tree) return log::error("console", "no /dev/uart: {}", describe(tree.error()));
+  const ns::Request request = {.base = "/", .path = "/dev/uart"};
+  ns::Namespace& space = first().process->names->space();
+  const auto mounted = space.mount(std::move(*tree), "dev/uart", request, {.make_up = true});
+  if (!mounted) log::error("console", "no /dev/uart: {}", mounted.error().reason);
+}
+
 void Console::take(const Order& order) {
   if (const auto* end = std::get_if<order::End>(&order)) return console_->end_input(end->count);
   if (const auto* size = std::get_if<order::Resize>(&order)) return console_->resize(size->rows, size->columns);
+  if (std::holds_alternative<order::Tasks>(order)) return write_tasks(processes_);
   is_unwanted_ = ending_;
   if (ending_) return;
   if (std::holds_alternative<order::Closed>(order)) return console_->close_output();
   const auto info = signal::make_info(std::get<order::Signal>(order).number, SI_USER);
   processes_.post_to_group(first().group, info);
 }
+
+void Console::driver_ended() { fail_without_driver("it has ended"); }
 
 void Console::stopped() {
   if (ports_.control != nullptr) ports_.control->say("stop");

@@ -43,6 +43,7 @@ std::optional<Order> parse_order(std::string_view line) {
   if (word == "signal") return parse_signal(line);
   if (word == "size") return parse_size(line);
   if (word == "closed" && line.empty()) return order::Closed{};
+  if (word == "tasks" && line.empty()) return order::Tasks{};
   if (word != "eof") return std::nullopt;
   const auto count = next_number<uint64_t>(line);
   return count && line.empty() ? std::optional<Order>(order::End{*count}) : std::nullopt;

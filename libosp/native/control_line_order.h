@@ -19,8 +19,9 @@ struct Resize {
   uint16_t rows, columns;
 };
 struct Closed {};
+struct Tasks {};
 }  // namespace order
-using Order = std::variant<order::End, order::Signal, order::Resize, order::Closed>;
+using Order = std::variant<order::End, order::Signal, order::Resize, order::Closed, order::Tasks>;
 
 // Nothing: it is no order, or a number in it cannot be.
 std::optional<Order> parse_order(std::string_view line);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "libosp/device/device_tree.h"
+#include "libosp/device/text_device.h"
 #include "libosp/file/files.h"
 #include "libosp/file/names.h"
 #include "libosp/host/boot.h"
@@ -22,6 +23,8 @@
 #include "libosp/native/proc_tree.h"
 #include "libosp/native/processes.h"
 #include "libosp/native/root_archive.h"
+#include "libosp/native/servers.h"
+#include "libosp/native/task_report.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/start.h"
 
@@ -29,9 +32,10 @@ namespace osp::native {
 namespace {
 
 constexpr int status_failed = 125;
+constexpr std::string_view log_variable = "OSP_LOG=";
 
 [[noreturn]] void die(std::string_view what) {
-  log::error("core", "{}", what);
+  log::error("osp-boot", "{}", what);
   host::end(status_failed);
 }
 
@@ -66,8 +70,10 @@ std::vector<const char*> pointers(const std::vector<std::string>& strings) {
 struct Block {
   explicit Block(const BootRecord& record)
       : arguments(pointers(record.arguments)), environment(pointers(record.environment)) {
+    using Kind = host::NamespaceOption::Kind;
     for (const auto& option : record.names)
-      options.push_back({option.kind, (option.name.empty() ? option.text : option.name).c_str()});
+      options.push_back(
+          {option.kind == Kind::file ? Kind::contents : option.kind, option.text.c_str(), option.name.c_str()});
     block.program = record.program.c_str();
     block.argv = arguments.data(), block.envp = environment.data();
     block.options = options.data(), block.option_count = options.size();
@@ -81,10 +87,13 @@ struct Block {
   host::BootBlock block;
 };
 
-// What every program expects to find beside the files of the root.
+void write_to_console(std::string_view text) { host::write_console(text.data(), text.size()); }
+void write_to_trace_port(std::string_view text) { raw::syscall(port_out_string, trace_port, text.data(), text.size()); }
+
+// What every program expects to find beside the files of the root, which need not have a place for it.
 void mount(ns::Namespace& space, std::shared_ptr<pip::Server> server, std::string_view onto) {
   const ns::Request request = {.base = "/", .path = onto};
-  if (const auto mounted = space.mount(std::move(server), "", request, {}); !mounted)
+  if (const auto mounted = space.mount(std::move(server), "", request, {.make_up = true}); !mounted)
     log::error("core", "{}", mounted.error().reason);
 }
 
@@ -95,14 +104,15 @@ void furnish(task::Process& p, const BootInfo& info, const BootRecord& record) {
   p.space->enter();
   p.files = std::make_unique<file::Files>();
   p.names = std::make_unique<file::Names>(make_root(info));
+  p.names->set_cwd(record.directory);  // where relative names of the name space begin
   mount(p.names->space(), device::device_tree(), "/dev");
+  device::add_text_device("tasks", [] { return task_table_text(); });
   mount(p.names->space(), proc_tree(Processes::of(p)), "/proc");
   p.patcher = std::make_unique<patch::SitePatcher>(p.memory);
   p.umask = record.umask;
   p.credentials = {record.uid, record.uid, record.uid, record.gid, record.gid, record.gid};
-  if (!record.trace) return;
-  if (const auto opened = linux::trace_to(""); !opened) die("--trace: the console cannot be written");
-  p.trace = true;
+  p.trace = record.trace.has_value();
+  linux::trace_with(record.trace.value_or("").empty() ? &write_to_console : &write_to_trace_port);
 }
 
 }  // namespace
@@ -115,6 +125,8 @@ void start(const BootInfo& info) {
   static Jobs jobs(processes);
   device::set_job_control(&jobs);
   static const BootRecord record = read_record(info);
+  for (const std::string_view variable : record.environment)
+    if (variable.starts_with(log_variable)) log::configure(variable.substr(log_variable.size()));
   machine() = {record.hostname, info.memory, info.processors};
   task::Process& first = processes.begin();
   task::set_process(&first);
@@ -123,7 +135,8 @@ void start(const BootInfo& info) {
   console.open(info, record);
   processes.set_watcher(console);
   static const Block block(record);
-  start_program(block.block);
+  static Servers servers;
+  start_program(block.block, servers);
   __builtin_unreachable();
 }
 

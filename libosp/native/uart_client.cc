@@ -18,7 +18,7 @@ constexpr uint64_t not_at_all = 1;
 constexpr size_t area_size = 12 * 1024;  // for a request or an answer
 static_assert(area_size > UartClient::most_data + 1024);
 constexpr size_t segment_size = 2 * UartClient::slot_count * area_size;
-constexpr int64_t patience_ns = 5'000'000'000;
+constexpr int64_t patience_ns = 20'000'000'000;
 
 size_t request_at(size_t slot) { return 2 * slot * area_size; }
 size_t answer_at(size_t slot) { return request_at(slot) + area_size; }
@@ -105,29 +105,41 @@ void UartClient::take(const native::Message& message) {
   if (message.words[0] != static_cast<uint64_t>(layout::Answer::frame) || !known) return;
   const Answered answered = std::exchange(slots_[slot], nullptr);
   if (size > area_size) return answered(fail(EPROTO));
-  const std::string body(reinterpret_cast<const char*>(memory_ + at), size);
-  auto packet = pip::decode_body(body, pip::OptionSet::all(), layout::most_messages);
+  auto body = std::make_unique<std::string>(reinterpret_cast<const char*>(memory_ + at), size);
+  auto packet = pip::decode_body(*body, pip::OptionSet::all(), layout::most_messages);
   if (!packet || !std::holds_alternative<pip::Rgroup>(packet->head)) return answered(fail(EPROTO));
-  answered(std::move(packet->messages));
+  answered(pip::Answer{std::move(body), std::move(packet->messages)});
 }
 
-void UartClient::take_answers() {
-  while (const auto message = receive(not_at_all)) take(*message);
+bool UartClient::take_answers() {
+  for (;;) {
+    const auto message = receive(not_at_all);
+    if (!message && message.error().code != EPIPE) return true;
+    if (!message) break;
+    take(*message);
+  }
+  for (Answered& slot : slots_)
+    if (const Answered answered = std::exchange(slot, nullptr)) answered(fail(EPIPE));
+  return false;
+}
+
+Result<void> UartClient::await_answer() {
+  OSP_ASSIGN(const native::Message message, receive(deadline()));
+  take(message);
+  return {};
 }
 
 Result<void> UartClient::exchange(const std::vector<pip::Message>& messages) {
   Result<void> result = fail(ETIMEDOUT);
   bool done = false;
-  OSP_TRY(submit(messages, [&](const Result<std::vector<pip::Message>>& replies) {
+  OSP_TRY(submit(messages, [&](const Result<pip::Answer>& answer) {
     done = true;
-    result = replies ? Result<void>() : fail(replies.error().code);
-    if (!replies || replies->empty()) return;
-    if (const auto* error = std::get_if<pip::Rerror>(&replies->back())) result = fail(static_cast<int>(error->number));
+    result = answer ? Result<void>() : fail(answer.error().code);
+    if (!answer || answer->replies.empty()) return;
+    if (const auto* error = std::get_if<pip::Rerror>(&answer->replies.back()))
+      result = fail(static_cast<int>(error->number));
   }));
-  while (!done) {
-    OSP_ASSIGN(const native::Message message, receive(deadline()));
-    take(message);
-  }
+  while (!done) OSP_TRY(await_answer());
   return result;
 }
 

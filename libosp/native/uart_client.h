@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "libosp/host/native.h"
-#include "pip/message.h"
+#include "pip/session_client.h"
 
 namespace osp::native {
 
@@ -18,24 +18,27 @@ namespace osp::native {
 class UartClient {
  public:
   static constexpr uint32_t most_data = 8 * 1024;  // of one Tread or Twrite
-  static constexpr size_t slot_count = 8;          // groups that may be unanswered
+  static constexpr size_t slot_count = 12;         // groups that may be unanswered
 
-  // The replies of a group, valid during the call; the last may be an Rerror. EPROTO: the driver answered nonsense.
-  using Answered = std::function<void(Result<std::vector<pip::Message>> replies)>;
+  // The replies of a group; the last may be an Rerror. EPROTO: the driver answered nonsense.
+  using Answered = std::function<void(Result<pip::Answer> answer)>;
 
   // Makes the connection. `service` is the driver's queue. Waits for the driver, some seconds at most: ETIMEDOUT.
-  // ENOMEM, EMFILE.
+  // ENOMEM, EMFILE; EPIPE: the driver has ended.
   static Result<std::unique_ptr<UartClient>> connect(uint32_t service);
   ~UartClient();
   UartClient(const UartClient&) = delete;
   UartClient& operator=(const UartClient&) = delete;
 
-  // Sends a group. The views in `messages` are needed no longer. EAGAIN: too many are unanswered; EMSGSIZE.
+  // Sends a group. The views in `messages` are needed no longer. EAGAIN: too many are unanswered; EMSGSIZE; EPIPE: the
+  // driver has ended.
   Result<void> submit(const std::vector<pip::Message>& messages, Answered answered);
   // The same, and waits until it has been answered, before there are fibers. ETIMEDOUT.
   Result<void> exchange(const std::vector<pip::Message>& messages);
-  // Calls back for each answer that has come.
-  void take_answers();
+  // Calls back for each answer that has come. False: the driver has ended; what was not answered is EPIPE.
+  [[nodiscard]] bool take_answers();
+  // Waits for one, where no fiber can be parked, and calls back. ETIMEDOUT.
+  Result<void> await_answer();
   // Where answers come.
   [[nodiscard]] uint32_t queue() const { return queue_; }
 

@@ -26,7 +26,7 @@ void UartDevices::look(int64_t timeout_ns) {
     raw::syscall(native::select, &ready, 1, deadline);
   }
   worker.message = 0;
-  if (client_ != nullptr) client_->take_answers();
+  if (client_ != nullptr && !client_->take_answers()) owner_.driver_ended();
 }
 
 }  // namespace osp::native

@@ -11,8 +11,8 @@ constexpr int most_writes = 2;  // so that the port has the next when one has go
 
 // Null: the group failed, or the driver is no more.
 template <class R>
-const R* only_reply(const Result<std::vector<pip::Message>>& replies) {
-  return replies && replies->size() == 1 ? std::get_if<R>(&replies->front()) : nullptr;
+const R* only_reply(const Result<pip::Answer>& answer) {
+  return answer && answer->replies.size() == 1 ? std::get_if<R>(&answer->replies.front()) : nullptr;
 }
 
 }  // namespace
@@ -20,14 +20,14 @@ const R* only_reply(const Result<std::vector<pip::Message>>& replies) {
 void UartLine::ask() {
   if (reading_ || broken_) return;
   const pip::Tread read{.fid = fid_, .offset = 0, .count = UartClient::most_data, .attrs = {}};
-  const auto asked = client_.submit({read}, [this](const auto& replies) { take(replies); });
+  const auto asked = client_.submit({read}, [this](const auto& answer) { take(answer); });
   reading_ = asked.has_value();
   if (!asked) log::error("uart", "cannot read: {}", describe(asked.error()));
 }
 
-void UartLine::take(const Result<std::vector<pip::Message>>& replies) {
+void UartLine::take(const Result<pip::Answer>& answer) {
   reading_ = false;
-  const auto* read = only_reply<pip::Rread>(replies);
+  const auto* read = only_reply<pip::Rread>(answer);
   if (read == nullptr) {
     broken_ = true;
     return log::error("uart", "the serial port cannot be read any more");
@@ -63,9 +63,9 @@ void UartLine::go_on_sending() {
     const pip::Twrite write{
         .fid = fid_, .offset = 0, .dat = {reinterpret_cast<const char*>(bytes.data()), size}, .attr = {}};
     ++unsent_;
-    const auto asked = client_.submit({write}, [this](const auto& replies) {
+    const auto asked = client_.submit({write}, [this](const auto& answer) {
       --unsent_;
-      if (only_reply<pip::Rwrite>(replies) == nullptr) broken_ = true;
+      if (only_reply<pip::Rwrite>(answer) == nullptr) broken_ = true;
       user_.sent();
       go_on_sending();
     });

@@ -37,7 +37,7 @@ class UartLine {
 
  private:
   void ask();
-  void take(const Result<std::vector<pip::Message>>& replies);
+  void take(const Result<pip::Answer>& answer);
   void offer();
 
   UartClient& client_;

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <compare>
+#include <array>
 #include <cstdint>
-#include <list>
-#include <map>
 
 #include "libosp/task/thread.h"
 
@@ -13,7 +11,7 @@ namespace osp::task {
 struct FutexKey {
   const void* memory = nullptr;  // memory::Backing::pages; null: the process's own
   uint64_t at = 0;               // where in it, or the address
-  auto operator<=>(const FutexKey&) const = default;
+  bool operator==(const FutexKey&) const = default;
 };
 
 // futex(2) among threads that are in this core. A word in memory that other host processes share is waited for in the
@@ -24,24 +22,33 @@ class Futexes {
   // restart_sys when a signal came. The deadline is the host's CLOCK_MONOTONIC in ns; 0: none.
   long wait(Thread& thread, FutexKey key, const uint32_t* word, uint32_t expected, uint32_t bitset,
             uint64_t deadline_ns);
-  // Wakes up to `count` waiters whose bitset shares a bit; returns how many.
+  // Wakes up to `count` waiters whose bitset shares a bit, those that came first; returns how many.
   long wake(FutexKey key, uint32_t bitset, long count);
   // Moves up to `move` of those not woken to another word, of `to`; returns woken + moved.
   long requeue(FutexKey key, long wake_count, Futexes& to, FutexKey target, long move);
-  void clear() { waiters_.clear(); }
+  void clear() { buckets_ = {}; }
 
  private:
+  // On the stack of the one who waits; linked while it is not woken.
   struct Waiter {
     Thread* thread;
     uint32_t bitset;
-    bool woken = false;
+    bool woken;
     Futexes* in;
     FutexKey key;
+    Waiter *next, *previous;
   };
-  using Queue = std::list<Waiter*>;
-  void leave(Waiter& waiter);
+  // Those who wait for words that share it, in the order in which they came.
+  struct Bucket {
+    Waiter *first = nullptr, *last = nullptr;
+  };
+  static constexpr unsigned bucket_bits = 6;
 
-  std::map<FutexKey, Queue> waiters_;
+  Bucket& bucket_of(FutexKey key);
+  void add(Waiter& waiter);
+  void remove(Waiter& waiter);
+
+  std::array<Bucket, 1 << bucket_bits> buckets_ = {};
 };
 
 // A word of the program's, and where its waiters are.

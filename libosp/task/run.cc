@@ -42,6 +42,13 @@ trap::Fast allowed(const Thread& thread) {
   return thread.process.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
 }
 
+// Nothing of it changes but by calls and other threads, after which it is set anew.
+void set_native_state(trap::FastState& fast, const Process& p) {
+  fast.parent = static_cast<uint32_t>(p.parent);
+  fast.uid = p.credentials.uid, fast.euid = p.credentials.euid;
+  fast.gid = p.credentials.gid, fast.egid = p.credentials.egid;
+}
+
 void set_fast_state(trap::Worker& worker, const Thread& thread) {
   const Process& p = thread.process;
   trap::FastState& fast = worker.fast;
@@ -49,6 +56,7 @@ void set_fast_state(trap::Worker& worker, const Thread& thread) {
   fast.pid = p.pid, fast.tid = thread.tid;
   fast.clock_offset_ns = p.clock_offset_ns;
   fast.host_clock = worker.clock_refused == 0 ? host::kernel_clock() : nullptr;
+  if (host::is_native()) return set_native_state(fast, p);
   const auto& served = p.files->served_marks();
   fast.served = served.data(), fast.served_count = served.size();
   fast.core_fds_from = static_cast<uint32_t>(file::lowest_core_fd());
@@ -132,7 +140,7 @@ void run_until_it_leaves(Thread& thread) {
     p.scheduler.slice(thread);
     if (thread.exiting) break;
     if (p.deliverable(thread) != 0 || thread.interrupted != 0 || thread.signals.saved_mask) signal::deliver(thread);
-    if (p.environment != nullptr && p.environment->stay(thread)) continue;
+    if (p.held && p.environment->stay(thread)) continue;
     if (p.stop_requested()) {
       p.stop_at_edge(thread);
     } else {

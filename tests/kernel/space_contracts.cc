@@ -315,7 +315,31 @@ void a_clone_loses_no_writes_of_other_threads() {
   host::unmap(place, threads * page);
 }
 
+// 16 pages of it are touched, half of them shared with a clone, and all given back.
+void memory_in_use_is_counted() {
+  constexpr size_t pages = 16;
+  const auto now = [] {
+    native::MemoryUse use = {};
+    EXPECT(call(native::memory_use, &use) == 0 && use.free < use.total);
+    return use;
+  };
+  host::unmap(place, pages * page);
+  const native::MemoryUse before = now();
+  host::map_at(place, pages * page, read_write);
+  EXPECT(now().space == before.space);
+  for (size_t i = 0; i < pages; ++i) at(place + i * page) = 1;
+  EXPECT(now().space == before.space + pages * page && now().free <= before.free - pages * page);
+  host::protect(place, page, PROT_NONE);
+  EXPECT(now().space == before.space + pages * page);
+  host::unmap(place, pages / 2 * page);
+  EXPECT(now().space == before.space + pages / 2 * page);
+  host::unmap(place, pages * page);
+  EXPECT(now().space == before.space);
+  EXPECT(call(native::memory_use, nullptr) == -EFAULT);
+}
+
 constexpr Contract contracts[] = {
+    CONTRACT(memory_in_use_is_counted),
     CONTRACT(a_new_space_is_empty_but_for_the_window),
     CONTRACT(a_clone_has_copies_of_what_is_private),
     CONTRACT(spaces_give_their_memory_back),

@@ -1,8 +1,10 @@
 """A root archive for native boots: the files of Debian packages of this host, as a newc cpio by zstd."""
 
+import hashlib
 import os
 import stat
 import subprocess
+import threading
 
 PACKAGES = """
 base-files base-passwd bash busybox-static coreutils dash diffutils findutils gawk grep gzip hostname libc-bin libc6
@@ -17,6 +19,7 @@ MORE = {"gcc": """
 gcc-12 gcc cpp-12 cpp binutils binutils-x86-64-linux-gnu libbinutils libctf0 libctf-nobfd0 libgprofng0 libjansson4
 libc6-dev linux-libc-dev libgcc-12-dev libcc1-0 libgomp1 libatomic1 libitm1 libasan8 libubsan1 libquadmath0 make
 """.split(), "git": ["git"]}
+making = threading.Lock()
 LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/i18n/",
             "/usr/lib/gcc/x86_64-linux-gnu/12/plugin/")
 KEPT = ("/usr/share/doc/bash",)  # which cases look at
@@ -29,7 +32,7 @@ def files_of(packages):
     paths = {line for line in listed.splitlines() if line.startswith("/") and line != "/."}
     alternatives = [os.path.join("/etc/alternatives", name) for name in os.listdir("/etc/alternatives")]
     paths |= {"/bin", "/lib", "/lib64", "/sbin", "/tmp", "/dev", "/proc", "/root", "/etc/ld.so.cache", "/etc/passwd",
-              "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/usr/bin/awk", "/usr/bin/cc", *alternatives}
+              "/etc/hostname", "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/usr/bin/awk", "/usr/bin/cc", *alternatives}
     places = {os.path.join(os.path.realpath(os.path.dirname(p)), os.path.basename(p)) for p in paths}  # /bin is a link
     return sorted(p for p in places if os.path.lexists(p) and (p.startswith(KEPT) or not p.startswith(LEFT_OUT)))
 
@@ -71,13 +74,14 @@ def compressed(data):
 
 
 def base(folder, case_name):
-    """The archive of the packages for a case, in `folder`; made unless it is there."""
-    more = [word for word in MORE if word in case_name]
-    path = os.path.join(folder, "-".join(["root", *more]) + ".cpio.zst")
-    if os.path.exists(path):
-        return path
-    names = files_of(PACKAGES + [package for word in more for package in MORE[word]])
-    with open(path + ".new", "wb") as out:
-        out.write(compressed(archive({name: name for name in names})))
-    os.replace(path + ".new", path)
+    """The archive of the packages for a case, in `folder`; made unless it is there. One thread at a time."""
+    more = [package for word in MORE if word in case_name for package in MORE[word]]
+    names = files_of(PACKAGES + more)
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+    path = os.path.join(folder, f"root-{digest}.cpio.zst")
+    with making:
+        if not os.path.exists(path):
+            with open(path + ".new", "wb") as out:
+                out.write(compressed(archive({name: name for name in names})))
+            os.replace(path + ".new", path)
     return path
