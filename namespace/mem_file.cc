@@ -46,6 +46,13 @@ Result<void> MemFile::change(const pip::AttributeChange& change) {
   return change_node(*tree_, *node_, change, true);
 }
 
+Result<std::unique_ptr<pip::File>> MemFile::again(const pip::OpenMode& mode) {
+  const unsigned wanted = (mode.read ? 4U : 0U) | (mode.write || mode.append ? 2U : 0U);
+  if (!mode.path_only && !tree_->permits(*node_, wanted)) return fail(EACCES);
+  if (mode.write && node_->is(S_IFDIR)) return fail(EISDIR);
+  return std::make_unique<MemFile>(tree_, node_, mode);
+}
+
 Result<pip::PageRange> MemFile::map(uint64_t offset, uint64_t, bool writable) {
   const MemPageMaker& maker = tree_->options().pages;
   if (!maker || !node_->is(S_IFREG)) return fail(ENODEV);

@@ -9,8 +9,16 @@
 
 namespace osp::ns {
 
+// A file that can be opened once more, with or without a name.
+class Reopenable {
+ public:
+  virtual ~Reopenable() = default;
+  // As Server::open() of what is there already. EACCES.
+  virtual Result<std::unique_ptr<pip::File>> again(const pip::OpenMode& mode) = 0;
+};
+
 // An open file of a memory file system. Keeps the node, and what the tree needs, alive.
-class MemFile final : public pip::File {
+class MemFile final : public pip::File, public Reopenable {
  public:
   MemFile(std::shared_ptr<MemTree> tree, MemNodePtr node, const pip::OpenMode& mode)
       : tree_(std::move(tree)), node_(std::move(node)), mode_(mode) {}
@@ -25,6 +33,7 @@ class MemFile final : public pip::File {
   // ENODEV: no regular file, or the tree has no maker of pages; ENOSPC, ENOMEM, EMFILE, EIO. EACCES: to write it was
   // not opened. All of the file is moved to pages the first time.
   Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable) override;
+  Result<std::unique_ptr<pip::File>> again(const pip::OpenMode& mode) override;
 
  private:
   std::shared_ptr<MemTree> tree_;

@@ -12,6 +12,7 @@
 
 #include "libosp/linux/call.h"
 #include "libosp/signal/deliver.h"
+#include "namespace/mem_file.h"
 
 namespace osp::file {
 namespace {
@@ -195,6 +196,22 @@ int ServedFile::lock_fd() {
   const long kept = keep_fd(static_cast<int>(opened));
   if (kept >= 0) lock_fd_ = static_cast<int>(kept);
   return static_cast<int>(kept);
+}
+
+std::shared_ptr<Description> ServedFile::reopened(int open_flags) {
+  auto* file = dynamic_cast<ns::Reopenable*>(file_.get());
+  if (file == nullptr) return nullptr;
+  const int access = open_flags & O_ACCMODE;
+  pip::OpenMode mode;
+  mode.read = access != O_WRONLY, mode.write = access != O_RDONLY;
+  mode.append = (open_flags & O_APPEND) != 0, mode.path_only = (open_flags & O_PATH) != 0;
+  auto opened = file->again(mode);
+  if (!opened) return nullptr;
+  auto made = std::make_shared<ServedFile>(std::move(*opened));
+  made->set_path(path());
+  made->set_server(server_);
+  made->flags = open_flags;
+  return made;
 }
 
 FileIdentity ServedFile::identity() {

@@ -35,6 +35,8 @@ class ServedFile final : public Description {
   [[nodiscard]] FileIdentity identity() override;
   long close() override;
   void inherited() override { offset_.inherited(); }
+  // With an offset of its own; null: by its name only.
+  [[nodiscard]] std::shared_ptr<Description> reopened(int open_flags) override;
   [[nodiscard]] std::optional<Origin> origin() const override {
     return path().empty() ? std::nullopt : std::optional(Origin{server_, offset()});
   }

@@ -168,7 +168,6 @@ std::shared_ptr<file::Description> open_by_name(Call& c, file::Description& file
   auto again = file::ServedFile::of(std::move(*opened));
   if (again->identity() != file.identity()) return nullptr;
   again->flags = static_cast<int>(flags & ~only_at_opening);
-  if ((flags & O_TRUNC) != 0 && again->is_writable()) again->truncate(0);
   return again;
 }
 
@@ -181,6 +180,7 @@ long open_again(Call& c, int fd, uint64_t flags) {
   const uint64_t access = flags & O_ACCMODE;
   auto again = file->reopened(static_cast<int>(flags & ~only_at_opening));
   if (again == nullptr) again = open_by_name(c, *file, flags);
+  if (again != nullptr && (flags & O_TRUNC) != 0 && again->is_writable()) again->truncate(0);
   if (again == nullptr) {
     if ((access != O_WRONLY && !file->is_readable()) || (access != O_RDONLY && !file->is_writable())) return -EACCES;
     again = std::move(file);

@@ -111,6 +111,7 @@ long sys_pwritev(Call& c) {
 long sys_lseek(Call& c) {
   const auto file = served(c);
   if (file != nullptr && file->is_name_only()) return -EBADF;
+  if (file != nullptr && c.c > SEEK_HOLE) return -EINVAL;  // of what has no offset, too
   return file == nullptr ? forward(c) : file->seek(static_cast<int64_t>(c.b), static_cast<int>(c.c));
 }
 

@@ -232,6 +232,8 @@ Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new
   const int host_flags = target != old ? flags | MREMAP_MAYMOVE | MREMAP_FIXED : flags & ~MREMAP_MAYMOVE;
   if (host::is_native()) {
     OSP_TRY(move_natively(area, old, from, target, to));
+    constexpr int empty = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if ((flags & MREMAP_DONTUNMAP) != 0) map_on_host(old, from, area.protection, empty, -1, 0);
   } else if (const long result = raw::syscall(SYS_mremap, old, old_size, new_size, host_flags, target); result < 0) {
     return fail(static_cast<int>(-result));
   }

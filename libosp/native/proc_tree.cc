@@ -248,7 +248,22 @@ class ProcTree final : public pip::Server {
     if (!S_ISLNK(node->mode)) return std::unexpected(WalkError(EINVAL));
     return std::move(node->contents);
   }
-  pip::Walked<void> change(std::string_view, const pip::AttributeChange&) override { return refused(); }
+  pip::Walked<pip::Attributes> follow(std::string_view path) override {
+    file::Description* file = nameless(path);
+    if (file == nullptr) return pip::Server::follow(path);
+    auto attributes = file->stat();
+    if (!attributes) return std::unexpected(WalkError(attributes.error()));
+    return *attributes;
+  }
+  pip::Walked<void> change(std::string_view path, const pip::AttributeChange& change) override {
+    const auto node = walk(path);
+    if (!node) return std::unexpected(node.error());
+    if (!S_ISLNK(node->mode)) return refused();
+    file::Description* file = nameless(path);
+    if (file == nullptr) return std::unexpected(WalkError::link(path.size(), node->contents));
+    if (const auto done = file->change(change); !done) return std::unexpected(WalkError(done.error()));
+    return {};
+  }
   pip::Walked<void> make(std::string_view, const pip::NewFile&) override { return refused(); }
   pip::Walked<void> remove(std::string_view, bool) override { return refused(); }
   pip::Walked<void> rename(std::string_view, std::string_view, unsigned) override { return refused(); }
@@ -272,6 +287,18 @@ class ProcTree final : public pip::Server {
     return a;
   }
 
+  // What the fd of a link PID/fd/N is open on, where that has no name. Null: it has one, or the path is no such link.
+  [[nodiscard]] file::Description* nameless(std::string_view path) const {
+    const size_t name = path.rfind('/');
+    if (name == std::string_view::npos || !path.substr(0, name).ends_with("/fd")) return nullptr;
+    const Member* member = processes_.find(number_of(path.substr(0, path.find('/'))));
+    if (member == nullptr || member->is_zombie()) return nullptr;
+    file::Description* file = member->process->files->find(number_of(path.substr(name + 1)));
+    if (file == nullptr || file->path().empty()) return file;
+    const auto now = file->stat();
+    return now && now->links == 0 ? file : nullptr;
+  }
+
   // A link on the way is reported; one at the end is the node.
   pip::Walked<Node> walk(std::string_view path) const {
     const size_t slash = std::min(path.find('/'), path.size());
@@ -286,10 +313,10 @@ class ProcTree final : public pip::Server {
       if (!rest.empty()) return std::unexpected(WalkError::link(first.size(), std::move(target)));
       node = native::link(std::move(target));
     } else if (const Member* member = processes_.find(number_of(first))) {
-      for (const std::string_view name : {"cwd/", "root/", "exe/"})
-        if (rest.starts_with(name))
-          if (auto there = process_node(*member, name.substr(0, name.size() - 1)))
-            return std::unexpected(WalkError::link(slash + name.size(), there->contents));
+      for (size_t end = rest.find('/'); end != std::string_view::npos; end = rest.find('/', end + 1)) {
+        const auto there = process_node(*member, rest.substr(0, end));
+        if (there && S_ISLNK(there->mode)) return std::unexpected(WalkError::link(slash + 1 + end, there->contents));
+      }
       node = process_node(*member, rest);
     } else {
       node = global_node(path);

@@ -14,8 +14,8 @@ constexpr unsigned known = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | no_writes
 }  // namespace
 
 Result<void> SealedFile::check_write(uint64_t end) const {
-  if ((seals_ & no_writes) != 0) return fail(EPERM);
-  if ((seals_ & F_SEAL_GROW) == 0) return {};
+  if ((*seals_ & no_writes) != 0) return fail(EPERM);
+  if ((*seals_ & F_SEAL_GROW) == 0) return {};
   OSP_ASSIGN(const pip::Attributes now, file_->stat());
   return end > now.size ? Result<void>(fail(EPERM)) : Result<void>();
 }
@@ -33,15 +33,22 @@ Result<uint64_t> SealedFile::append(std::span<const std::byte> from) {
 Result<void> SealedFile::change(const pip::AttributeChange& change) {
   if (change.has_size) {
     OSP_ASSIGN(const pip::Attributes now, file_->stat());
-    if (change.size < now.size && (seals_ & F_SEAL_SHRINK) != 0) return fail(EPERM);
-    if (change.size > now.size && (seals_ & F_SEAL_GROW) != 0) return fail(EPERM);
+    if (change.size < now.size && (*seals_ & F_SEAL_SHRINK) != 0) return fail(EPERM);
+    if (change.size > now.size && (*seals_ & F_SEAL_GROW) != 0) return fail(EPERM);
   }
   return file_->change(change);
 }
 
 Result<pip::PageRange> SealedFile::map(uint64_t offset, uint64_t size, bool writable) {
-  if (writable && (seals_ & no_writes) != 0) return fail(EPERM);
+  if (writable && (*seals_ & no_writes) != 0) return fail(EPERM);
   return file_->map(offset, size, writable);
+}
+
+Result<std::unique_ptr<pip::File>> SealedFile::again(const pip::OpenMode& mode) {
+  auto* file = dynamic_cast<ns::Reopenable*>(file_.get());
+  if (file == nullptr) return fail(EACCES);
+  OSP_ASSIGN(std::unique_ptr<pip::File> opened, file->again(mode));
+  return std::unique_ptr<pip::File>(new SealedFile(std::move(opened), seals_));  // the constructor is private
 }
 
 Result<bool> SealedFile::is_mapped_for_writing() {
@@ -58,12 +65,12 @@ Result<bool> SealedFile::is_mapped_for_writing() {
 
 Result<void> SealedFile::add_seals(unsigned seals) {
   if ((seals & ~known) != 0) return fail(EINVAL);
-  if ((seals_ & F_SEAL_SEAL) != 0) return fail(EPERM);
-  if ((seals & ~seals_ & F_SEAL_WRITE) != 0) {
+  if ((*seals_ & F_SEAL_SEAL) != 0) return fail(EPERM);
+  if ((seals & ~*seals_ & F_SEAL_WRITE) != 0) {
     OSP_ASSIGN(const bool mapped, is_mapped_for_writing());
     if (mapped) return fail(EBUSY);
   }
-  seals_ |= seals;
+  *seals_ |= seals;
   return {};
 }
 

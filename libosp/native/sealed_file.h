@@ -2,15 +2,16 @@
 
 #include <memory>
 
-#include "pip/server.h"
+#include "namespace/mem_file.h"
 
 namespace osp::native {
 
 // A file of memfd_create(2) with its seals (fcntl(2), F_ADD_SEALS): what they forbid answers EPERM.
-class SealedFile final : public pip::File {
+class SealedFile final : public pip::File, public ns::Reopenable {
  public:
   // `seals`: those that it begins with. F_SEAL_SEAL: there can be no others.
-  SealedFile(std::unique_ptr<pip::File> file, unsigned seals) : file_(std::move(file)), seals_(seals) {}
+  SealedFile(std::unique_ptr<pip::File> file, unsigned seals)
+      : SealedFile(std::move(file), std::make_shared<unsigned>(seals)) {}
 
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) override { return file_->read(offset, into); }
   Result<size_t> write(uint64_t offset, std::span<const std::byte> from) override;
@@ -19,16 +20,20 @@ class SealedFile final : public pip::File {
   Result<void> change(const pip::AttributeChange& change) override;
   Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable) override;
 
-  [[nodiscard]] unsigned seals() const { return seals_; }
+  Result<std::unique_ptr<pip::File>> again(const pip::OpenMode& mode) override;
+
+  [[nodiscard]] unsigned seals() const { return *seals_; }
   // EINVAL: of an unknown kind; EPERM: F_SEAL_SEAL; EBUSY: F_SEAL_WRITE while the file is mapped to be written.
   Result<void> add_seals(unsigned seals);
 
  private:
+  SealedFile(std::unique_ptr<pip::File> file, std::shared_ptr<unsigned> seals)
+      : file_(std::move(file)), seals_(std::move(seals)) {}
   [[nodiscard]] Result<void> check_write(uint64_t end) const;
   [[nodiscard]] Result<bool> is_mapped_for_writing();
 
   std::unique_ptr<pip::File> file_;
-  unsigned seals_;
+  std::shared_ptr<unsigned> seals_;  // of all that have it open
 };
 
 }  // namespace osp::native

@@ -22,6 +22,7 @@ libc6-dev linux-libc-dev libgcc-12-dev libcc1-0 libgomp1 libatomic1 libitm1 liba
 making = threading.Lock()
 LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/i18n/",
             "/usr/lib/gcc/x86_64-linux-gnu/12/plugin/")
+KEPT = ("/usr/share/doc/bash",)  # which cases look at
 
 
 def files_of(packages):
@@ -33,7 +34,7 @@ def files_of(packages):
     paths |= {"/bin", "/lib", "/lib64", "/sbin", "/tmp", "/dev", "/proc", "/root", "/etc/ld.so.cache", "/etc/passwd",
               "/etc/hostname", "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/usr/bin/awk", "/usr/bin/cc", *alternatives}
     places = {os.path.join(os.path.realpath(os.path.dirname(p)), os.path.basename(p)) for p in paths}  # /bin is a link
-    return sorted(p for p in places if os.path.lexists(p) and not p.startswith(LEFT_OUT))
+    return sorted(p for p in places if os.path.lexists(p) and (p.startswith(KEPT) or not p.startswith(LEFT_OUT)))
 
 
 def entry(name, number, mode, data=b"", uid=0, gid=0, mtime=0, links=1):

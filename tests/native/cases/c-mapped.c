@@ -164,6 +164,30 @@ static void seals(void) {
   TRY(fcntl(0, F_GET_SEALS));
 }
 
+static void again(void) {
+  const int fd = (int)NEED(memfd_create("again", MFD_ALLOW_SEALING));
+  NEED(write(fd, "contents", 8));
+  char name[40], text[10] = "";
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  const int other = (int)NEED(open(name, O_RDONLY));
+  TRY(read(other, text, 4));
+  TRY(lseek(fd, 0, SEEK_CUR));
+  TRY(write(other, "x", 1));
+  TRY(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW));
+  TRY(fcntl(other, F_GET_SEALS));
+  TRY(open(name, O_RDONLY | O_NOFOLLOW));
+  TRY(truncate(name, 3));
+  TRY(lseek(other, 0, SEEK_END));
+  NEED(close(fd));
+  TRY(open(name, O_RDONLY));
+  TRY(pread(other, text, 8, 0));
+  printf("'%s'\n", text);
+  char *old = map(2 * PAGE, rw, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  strcpy(old, "moved");
+  char *moved = mremap(old, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+  printf("'%s' '%s'\n", moved, old);
+}
+
 static void forked(void) {
   const int none = MAP_PRIVATE | MAP_ANONYMOUS;
   char *wiped = map(PAGE, rw, none, -1, 0), *gone = map(PAGE, rw, none, -1, 0), *kept = map(PAGE, rw, none, -1, 0);
@@ -189,5 +213,6 @@ int main(void) {
   several();
   rights();
   seals();
+  again();
   forked();
 }
