@@ -53,7 +53,8 @@ BootRecord read_record(const BootInfo& info) {
 std::shared_ptr<ns::Namespace> make_root(const BootInfo& info) {
   const auto archive = module_named(info, "root");
   if (archive.empty()) die("the boot archive has no file 'root': there is nothing to run");
-  auto server = read_root_archive(archive);
+  // As much as Linux's tmpfs lets programs write: half of what there is.
+  auto server = read_root_archive(archive, {.size_limit = (info.memory - archive.size()) / 2});
   if (!server) die(fmt::format("the root archive: {}", server.error().reason));
   return std::make_shared<ns::Namespace>(std::move(*server));
 }
