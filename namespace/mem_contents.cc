@@ -5,10 +5,26 @@
 #include <cstring>
 
 namespace osp::ns {
+namespace {
+
+constexpr uint64_t pages_up(uint64_t size) {
+  return (size + MemPages::page_size - 1) / MemPages::page_size * MemPages::page_size;
+}
+
+}  // namespace
+
+MemContents::~MemContents() {
+  if (pages_ != nullptr) budget_.give_back(allocated_);
+  release_from(0);
+}
 
 Result<size_t> MemContents::read(uint64_t offset, std::span<std::byte> into) const {
   if (offset >= size_) return size_t{0};
   const size_t total = static_cast<size_t>(std::min<uint64_t>(into.size(), size_ - offset));
+  if (pages_ != nullptr) {
+    std::memcpy(into.data(), pages_->bytes().data() + offset, total);
+    return total;
+  }
   for (size_t done = 0; done < total;) {
     const uint64_t at = offset + done;
     const size_t start = at % chunk_size;
@@ -28,6 +44,7 @@ Result<size_t> MemContents::read(uint64_t offset, std::span<std::byte> into) con
 Result<size_t> MemContents::write(uint64_t offset, std::span<const std::byte> from) {
   if (from.empty()) return size_t{0};
   if (offset >= size_max) return fail(EFBIG);
+  if (pages_ != nullptr) return write_pages(offset, from);
   const size_t total = static_cast<size_t>(std::min<uint64_t>(from.size(), size_max - offset));
   size_t done = 0;
   while (done < total) {
@@ -45,6 +62,7 @@ Result<size_t> MemContents::write(uint64_t offset, std::span<const std::byte> fr
 }
 
 Result<void> MemContents::each_piece(FunctionRef<Result<void>(uint64_t, std::span<const std::byte>)> found) const {
+  if (pages_ != nullptr) return size_ == 0 ? Result<void>() : found(0, pages_->bytes().first(size_));
   const uint64_t lent_count = (lent_.size() + chunk_size - 1) / chunk_size;
   for (uint64_t index = 0; index < lent_count; ++index) {
     const std::span<const std::byte> there = piece(index);
@@ -74,6 +92,7 @@ std::span<const std::byte> MemContents::piece(uint64_t index) const {
 }
 
 uint64_t MemContents::allocated() const {
+  if (pages_ != nullptr) return allocated_;
   uint64_t size = allocated_ + lent_.size();
   for (auto chunk = chunks_.begin(); chunk != chunks_.end() && chunk->first * chunk_size < lent_.size(); ++chunk)
     size -= lent_piece(chunk->first).size();
@@ -120,6 +139,7 @@ Result<std::vector<std::byte>*> MemContents::grow(uint64_t index, size_t end) {
 
 Result<void> MemContents::resize(uint64_t size) {
   if (size > size_max) return fail(EFBIG);
+  if (pages_ != nullptr) return resize_pages(size);
   if (size < size_) {
     lent_ = lent_.first(static_cast<size_t>(std::min<uint64_t>(size, lent_.size())));
     release_from((size + chunk_size - 1) / chunk_size);
@@ -128,6 +148,75 @@ Result<void> MemContents::resize(uint64_t size) {
   }
   size_ = size;
   return {};
+}
+
+Result<void> MemContents::move_to(std::shared_ptr<MemPages> pages, MemPageMaker maker) {
+  const uint64_t size = pages_up(size_);
+  if (!budget_.take(size)) return fail(ENOSPC);
+  auto moved = pages->resize(size_);
+  if (moved)
+    moved = each_piece([&](uint64_t at, std::span<const std::byte> piece) -> Result<void> {
+      const size_t count = static_cast<size_t>(std::min<uint64_t>(piece.size(), size_ - at));
+      std::memcpy(pages->bytes().data() + at, piece.data(), count);
+      return {};
+    });
+  if (!moved) {
+    budget_.give_back(size);
+    return moved;
+  }
+  if (lender_ != nullptr && !lent_.empty()) lender_->release(lent_);
+  lent_ = {};
+  release_from(0);
+  pages_ = std::move(pages), maker_ = std::move(maker);
+  allocated_ = size;
+  return {};
+}
+
+// Of what is allocated in whole pages. ENOSPC.
+Result<void> MemContents::charge(uint64_t size) {
+  const uint64_t wanted = pages_up(size);
+  if (wanted > allocated_ && !budget_.take(wanted - allocated_)) return fail(ENOSPC);
+  if (wanted < allocated_) budget_.give_back(allocated_ - wanted);
+  allocated_ = wanted;
+  return {};
+}
+
+Result<size_t> MemContents::write_pages(uint64_t offset, std::span<const std::byte> from) {
+  uint64_t end = offset + std::min<uint64_t>(from.size(), size_max - offset);
+  if (end > size_ && !resize_pages(end)) {
+    end = std::max(size_, std::min(end, allocated_));  // what fits
+    if (end <= offset || !resize_pages(end)) return fail(ENOSPC);
+  }
+  const size_t count = static_cast<size_t>(end - offset);
+  std::memcpy(pages_->bytes().data() + offset, from.data(), count);
+  return count;
+}
+
+// Programs may have written behind the end: what is added must be zeros, as what is cut off must.
+Result<void> MemContents::resize_pages(uint64_t size) {
+  if (size < size_ && pages_->is_executed()) return leave_pages(size);
+  const uint64_t before = size_;
+  if (size > before) OSP_TRY(charge(size));
+  if (auto resized = pages_->resize(size); !resized) {
+    static_cast<void>(charge(before));
+    return resized;
+  }
+  if (size < before) OSP_TRY(charge(size));
+  const uint64_t end = std::min(size, before);
+  const auto bytes = pages_->bytes();
+  std::fill_n(bytes.data() + end, std::min<uint64_t>(pages_up(end), bytes.size()) - end, std::byte{0});
+  size_ = size;
+  return {};
+}
+
+// Who has mapped the old pages keeps them.
+Result<void> MemContents::leave_pages(uint64_t size) {
+  OSP_ASSIGN(std::shared_ptr<MemPages> fresh, maker_());
+  OSP_TRY(fresh->resize(size));
+  if (size > 0) std::memcpy(fresh->bytes().data(), pages_->bytes().data(), size);
+  pages_ = std::move(fresh);
+  size_ = size;
+  return charge(size);
 }
 
 void MemContents::release_from(uint64_t first_index) {

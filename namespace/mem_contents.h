@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "namespace/function_ref.h"
+#include "namespace/mem_pages.h"
 
 namespace osp::ns {
 
@@ -36,10 +37,13 @@ class MemLender {
   virtual ~MemLender() = default;
   // Sees to it that `memory`, a part of what was lent, holds what it is to. EIO: it cannot.
   virtual Result<void> fill(std::span<const std::byte> memory) = 0;
+  // `memory`, which nobody else was lent, will not be read again.
+  virtual void release(std::span<const std::byte>) {}
 };
 
 // The contents of a file in memory: chunks of 64 KiB by their index, each as long as it has been written.
-// What is missing reads as what was lent, else as zeros, so holes cost nothing. Not thread-safe.
+// What is missing reads as what was lent, else as zeros, so holes cost nothing. From move_to() on they are in pages and
+// nowhere else, and each costs the budget what it has of them. Not thread-safe.
 class MemContents {
  public:
   static constexpr uint64_t chunk_size = 64 * 1024;
@@ -47,7 +51,7 @@ class MemContents {
 
   // The budget is borrowed, and outlives the contents.
   explicit MemContents(MemBudget& budget) : budget_(budget) {}
-  ~MemContents() { release_from(0); }
+  ~MemContents();
   MemContents(const MemContents&) = delete;
   MemContents& operator=(const MemContents&) = delete;
 
@@ -57,6 +61,11 @@ class MemContents {
   // As pread(2), pwrite(2). EIO: of the lender. write: EFBIG; ENOSPC if not even one byte fits.
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) const;
   Result<size_t> write(uint64_t offset, std::span<const std::byte> from);
+  // Copies all contents to `pages`, which are empty. ENOSPC EIO, and what resize() says.
+  Result<void> move_to(std::shared_ptr<MemPages> pages, MemPageMaker maker);
+  // Where move_to() has put them; else null.
+  [[nodiscard]] const std::shared_ptr<MemPages>& pages() const { return pages_; }
+
   // Calls `found` with each piece that is not a hole, and its offset. The first error.
   Result<void> each_piece(FunctionRef<Result<void>(uint64_t, std::span<const std::byte>)> found) const;
   // truncate(2). EFBIG.
@@ -77,11 +86,18 @@ class MemContents {
   // The piece of chunk `index` up to `end` bytes, made if needed. ENOSPC EIO.
   Result<std::vector<std::byte>*> grow(uint64_t index, size_t end);
   void release_from(uint64_t first_index);
+  // The same of contents that are in pages.
+  Result<size_t> write_pages(uint64_t offset, std::span<const std::byte> from);
+  Result<void> resize_pages(uint64_t size);
+  Result<void> leave_pages(uint64_t size);
+  [[nodiscard]] Result<void> charge(uint64_t size);
 
   MemBudget& budget_;
   std::span<const std::byte> lent_;
   MemLender* lender_ = nullptr;
   std::map<uint64_t, std::vector<std::byte>> chunks_;
+  std::shared_ptr<MemPages> pages_;
+  MemPageMaker maker_;  // where pages_ came from
   uint64_t size_ = 0;
   uint64_t allocated_ = 0;
 };

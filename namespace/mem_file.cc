@@ -46,6 +46,20 @@ Result<void> MemFile::change(const pip::AttributeChange& change) {
   return change_node(*tree_, *node_, change, true);
 }
 
+Result<pip::PageRange> MemFile::map(uint64_t offset, uint64_t, bool writable) {
+  const MemPageMaker& maker = tree_->options().pages;
+  if (!maker || !node_->is(S_IFREG)) return fail(ENODEV);
+  if (!mode_.read || (writable && !mode_.write)) return fail(EACCES);
+  MemContents& contents = node_->contents;
+  if (contents.pages() == nullptr) {
+    OSP_ASSIGN(std::shared_ptr<MemPages> pages, maker());
+    OSP_TRY(contents.move_to(std::move(pages), maker));
+  }
+  tree_->touch_access(*node_);
+  if (writable) tree_->touch_contents(*node_);
+  return contents.pages()->range(offset);
+}
+
 namespace {
 
 Result<void> check_owner(const MemTree& tree, const MemNode& node, const pip::AttributeChange& change) {

@@ -22,6 +22,9 @@ class MemFile final : public pip::File {
   Result<std::vector<pip::DirectoryEntry>> read_directory(uint64_t first, size_t count) override;
   Result<pip::Attributes> stat() override { return tree_->describe(*node_); }
   Result<void> change(const pip::AttributeChange& change) override;
+  // ENODEV: no regular file, or the tree has no maker of pages; ENOSPC, ENOMEM, EMFILE, EIO. EACCES: to write it was
+  // not opened. All of the file is moved to pages the first time.
+  Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool writable) override;
 
  private:
   std::shared_ptr<MemTree> tree_;

@@ -11,7 +11,7 @@ namespace osp::ns {
 // user.* attributes, files that live on without a name, and a limit. It serves one user, whose
 // permissions hold (uid 0: as root on Linux). One address space, no global state, not thread-safe: the
 // caller serialises, files included. For several processes the keeper holds it and serves it over πp.
-// map() answers ENODEV: whoever caches pages (the πp client) maps them.
+// Without MemOptions::pages, map() answers ENODEV: whoever caches pages (the πp client) maps them.
 class MemServer final : public pip::Server {
  public:
   explicit MemServer(MemOptions options = {}) : tree_(std::make_shared<MemTree>(std::move(options))) {}

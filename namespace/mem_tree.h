@@ -24,6 +24,7 @@ struct MemOptions {
   uint32_t mode = 0755;                 // permissions of the root
   uint64_t size_limit = UINT64_MAX;     // bytes of contents and files together; ENOSPC behind it
   std::function<int64_t()> clock = {};  // nanoseconds since the epoch; without it, the host's
+  MemPageMaker pages = {};              // of files that are mapped; without it, none can be
 };
 
 // A file, directory, link or special file. It lives as long as a name or an open file has it.

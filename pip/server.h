@@ -91,11 +91,12 @@ template <class T>
 using Walked = std::expected<T, WalkError>;
 
 // A range of a file as pages that can be mapped (through the page cache): map `fd` at `fd_offset`.
-// The fd belongs to the File and stays valid until it is closed.
+// The fd belongs to the File and stays valid until it is closed, or as long as somebody has `keep`.
 struct PageRange {
-  int fd = -1;
+  int fd = -1;  // natively a segment of the kernel's
   uint64_t fd_offset = 0;
   uint64_t size = 0;
+  std::shared_ptr<const void> keep{};  // null: there is nothing but the File that keeps it
 };
 
 // An open file (a fid). Not thread-safe against itself being closed; otherwise calls may overlap.

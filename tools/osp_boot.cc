@@ -98,8 +98,10 @@ int run(int argc, char** argv) {
   const auto parsed = parse_boot_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
   const auto& options = std::get<BootOptions>(parsed);
-  MachineOptions machine{
-      .machine = options.machine, .kernel = library_folder() + "/osp-kernel.elf", .processors = options.processors};
+  MachineOptions machine{.machine = options.machine,
+                         .kernel = library_folder() + "/osp-kernel.elf",
+                         .processors = options.processors,
+                         .more = options.qemu_arguments};
   if (access(machine.kernel.c_str(), R_OK) != 0)
     return complain(fmt::format("cannot read the kernel '{}': {}; it belongs in lib beside the bin that holds osp-boot",
                                 machine.kernel, strerror(errno)));

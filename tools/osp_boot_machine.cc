@@ -108,6 +108,7 @@ std::vector<std::string> machine_command(const MachineOptions& options) {
   if (!options.trace.empty())
     words.insert(words.end(), {"-chardev", fmt::format("file,id=trace,path={}", escaped(options.trace)), "-device",
                                fmt::format("isa-debugcon,iobase={:#x},chardev=trace", native::trace_port)});
+  words.insert(words.end(), options.more.begin(), options.more.end());
   return words;
 }
 

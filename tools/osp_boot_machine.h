@@ -21,6 +21,7 @@ struct MachineOptions {
   std::string trace{};    // the file that takes a trace; empty: none
   uint64_t memory = 0;    // bytes
   unsigned processors = 1;
+  std::vector<std::string> more{};  // arguments at the end of the command
 };
 
 // QEMU's command, but for what the ports are.

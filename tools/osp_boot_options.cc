@@ -85,6 +85,11 @@ void add_machine(CLI::App& app, BootOptions& options) {
       ->type_name("NAME")
       ->check(CLI::IsMember({"microvm", "q35"}))
       ->capture_default_str();
+  app.add_option(
+         "--qemu-arg", options.qemu_arguments,
+         "A further argument for QEMU, at its end, such as --qemu-arg=-icount --qemu-arg=shift=0; may be repeated")
+      ->type_name("ARG")
+      ->allow_extra_args(false);
   app.add_option("--timeout", options.timeout_s, "End the machine after so long; the status is 124 then")
       ->type_name("SECONDS")
       ->check(CLI::PositiveNumber);

@@ -24,7 +24,8 @@ struct BootOptions {
   uint64_t memory = 0;  // bytes; 0: not given
   unsigned processors = 1;
   std::string machine = "microvm";
-  double timeout_s = 0;  // 0: none
+  std::vector<std::string> qemu_arguments;  // --qemu-arg
+  double timeout_s = 0;                     // 0: none
   bool print_command = false;
   std::vector<std::string> program;  // its argv, not empty
 };

@@ -8,6 +8,7 @@
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/processor.h"
 #include "kernel/cpu/random.h"
+#include "kernel/cpu/switch.h"
 #include "kernel/device/console.h"
 #include "kernel/device/interrupts.h"
 #include "kernel/memory/kernel_space.h"
@@ -17,7 +18,6 @@ extern "C" {
 extern const char osp_image_end[];
 [[noreturn]] void osp_boot_main(uint32_t start_info);
 void osp_idle_start();
-void osp_switch(uint64_t* save, uint64_t load);
 }
 
 namespace osp::kernel {
@@ -144,6 +144,6 @@ void osp_boot_main(uint32_t start_info) {
   read_archive();
   start_tasks();
   uint64_t unused = 0;
-  osp_switch(&unused, here().idle->stack_pointer);
+  switch_stacks(&unused, here().idle->stack_pointer);
   panic("the boot stack is used again");
 }

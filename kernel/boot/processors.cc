@@ -6,6 +6,7 @@
 #include "kernel/cpu/panic.h"
 #include "kernel/cpu/processor.h"
 #include "kernel/cpu/registers.h"
+#include "kernel/cpu/switch.h"
 #include "kernel/device/console.h"
 #include "kernel/device/firmware.h"
 #include "kernel/library/bytes.h"
@@ -16,7 +17,6 @@
 extern "C" {
 extern const char osp_trampoline_start[], osp_trampoline_end[];
 [[noreturn]] void osp_processor_main();
-void osp_switch(uint64_t* save, uint64_t load);
 // For kernel/boot/entry.S: the processor that finds 1 and takes it starts next, on that stack.
 std::atomic<uint32_t> osp_place_offered = 0;
 uint64_t osp_next_stack = 0;
@@ -70,6 +70,6 @@ void osp_processor_main() {
   start_local_apic();
   start_processor(mine);
   uint64_t unused = 0;
-  osp_switch(&unused, mine.idle->stack_pointer);
+  switch_stacks(&unused, mine.idle->stack_pointer);
   panic("a processor's first stack is used again");
 }

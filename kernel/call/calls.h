@@ -61,9 +61,12 @@ long space_make();
 long space_clone();
 long space_enter(int handle);
 long space_drop(int handle);
+long memory_use(native::MemoryUse* to);
 long map_from(uint64_t to, uint64_t from, uint64_t size, int protection, uint64_t how);
 long segment_make(uint64_t size);
 long segment_map(int handle, uint64_t address, int protection);
+long segment_map_part(int handle, uint64_t address, uint64_t size, uint64_t offset, int protection, uint64_t how);
+long segment_resize(int handle, uint64_t size);
 
 // message.cc
 long queue_make(uint32_t capacity);

@@ -12,6 +12,7 @@ extern "C" {
 long osp_call_clone(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 long osp_call_clone3(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 long osp_call_upcall_return(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+long osp_call_resume(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
 [[gnu::used]] long osp_clone(uint64_t flags, uint64_t stack, uint32_t* parent_word, uint32_t* child_word,
                              uint64_t tls) {
@@ -23,6 +24,7 @@ long osp_call_upcall_return(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, ui
 [[gnu::used]] long osp_upcall_return(const osp::native::Frame* frame) {
   return osp::kernel::call::upcall_return(frame);
 }
+[[gnu::used]] long osp_resume(const osp::native::Resume* to) { return osp::kernel::call::resume(to); }
 }
 
 namespace osp::kernel {
@@ -68,7 +70,7 @@ constexpr Table<native_count> make_native_table() {
   CallEntry* e = table.entries - 0;
   constexpr auto at = [](KernelCall number) { return static_cast<size_t>(number - first_call); };
   e[at(native::upcall_set)] = entry_of<call::upcall_set>, e[at(upcall_return)] = osp_call_upcall_return;
-  e[at(native::resume)] = entry_of<call::resume>, e[at(native::notify_set)] = entry_of<call::notify_set>;
+  e[at(native::resume)] = osp_call_resume, e[at(native::notify_set)] = entry_of<call::notify_set>;
   e[at(native::timer_set)] = entry_of<call::timer_set>, e[at(native::null_call)] = entry_of<call::null_call>;
   e[at(native::space_make)] = entry_of<call::space_make>, e[at(space_clone)] = entry_of<call::space_clone>;
   e[at(native::space_enter)] = entry_of<call::space_enter>, e[at(space_drop)] = entry_of<call::space_drop>;
@@ -79,6 +81,8 @@ constexpr Table<native_count> make_native_table() {
   e[at(native::select)] = entry_of<call::select>, e[at(semaphore_make)] = entry_of<call::semaphore_make>;
   e[at(native::semaphore_up)] = entry_of<call::semaphore_up>;
   e[at(native::semaphore_down)] = entry_of<call::semaphore_down>;
+  e[at(native::segment_map_part)] = entry_of<call::segment_map_part>;
+  e[at(native::segment_resize)] = entry_of<call::segment_resize>;
   e[at(native::segment_make)] = entry_of<call::segment_make>, e[at(segment_map)] = entry_of<call::segment_map>;
   e[at(native::handle_close)] = entry_of<call::handle_close>;
   e[at(native::interrupt_attach)] = entry_of<call::interrupt_attach>;
@@ -86,6 +90,7 @@ constexpr Table<native_count> make_native_table() {
   e[at(native::port_in)] = entry_of<call::port_in>, e[at(port_out)] = entry_of<call::port_out>;
   e[at(native::port_in_string)] = entry_of<call::port_in_string>;
   e[at(native::port_out_string)] = entry_of<call::port_out_string>;
+  e[at(native::memory_use)] = entry_of<call::memory_use>;
   e[at(native::task_table)] = entry_of<call::task_table>;
   return table;
 }

@@ -35,7 +35,7 @@ long upcall_return(const native::Frame* user) {
 long resume(const native::Resume* user) {
   native::Resume to;
   static_assert(sizeof to == 64);
-  if (!user_may_own(user, sizeof *user) || osp_copy_line(&to, user) != 0) return -EFAULT;
+  if (!user_may_own(user, sizeof *user) || copy_line(&to, user) != 0) return -EFAULT;
   TrapFrame& frame = current().frame();
   frame.rip = to.rip;
   frame.rdi = to.rdi;

@@ -37,8 +37,13 @@
     pop %rdi
     .endm
 
-// Saves what C++ keeps into the frame at `offset` of the stack.
+// What the way through leaves out of the frame at `offset` of the stack: the registers that C++ keeps, and what SYSCALL
+// has destroyed.
     .macro save_others offset
+    mov \offset + OSP_FRAME_RIP(%rsp), %rax
+    mov %rax, \offset + OSP_FRAME_RCX(%rsp)
+    mov \offset + OSP_FRAME_FLAGS(%rsp), %rax
+    mov %rax, \offset + OSP_FRAME_R11(%rsp)
     mov %r15, \offset(%rsp)
     mov %r14, \offset + 8(%rsp)
     mov %r13, \offset + 16(%rsp)
@@ -64,51 +69,36 @@ osp_syscall_entry:
     shr $39, %r11
     cmp $OSP_WINDOW_SLOT, %r11d
     jne from_program
-    sub $16, %rsp                    // no vector, no error
-    push %rdi
-    push %rsi
-    push %rdx
-    push %rcx
-    push %rax
-    push %r8
-    push %r9
-    push %r10
-    push OSP_FRAME_FLAGS - OSP_FRAME_R10(%rsp)
-    sub $OSP_FRAME_R11, %rsp         // C++ keeps the others; they are saved where somebody looks at them
+    sub $OSP_FRAME_RIP, %rsp         // C++ keeps the others; they are saved where somebody looks at them
+    mov %rdi, OSP_FRAME_RDI(%rsp)
+    mov %rsi, OSP_FRAME_RSI(%rsp)
+    mov %rdx, OSP_FRAME_RDX(%rsp)
+    mov %r8, OSP_FRAME_R8(%rsp)
+    mov %r9, OSP_FRAME_R9(%rsp)
+    mov %r10, OSP_FRAME_R10(%rsp)
     mov %r10, %rcx
-    cmp $OSP_LINUX_CALLS, %rax
+    lea -OSP_NATIVE_FIRST(%rax), %r11
+    cmp osp_native_call_count, %r11
     jae 1f
-    call *osp_linux_calls(, %rax, 8)
-    jmp 2f
-1:  sub $OSP_NATIVE_FIRST, %rax
-    cmp osp_native_call_count, %rax
-    jae 3f
-    call *osp_native_calls(, %rax, 8)
+    call *osp_native_calls(, %r11, 8)
 2:  mov %gs:OSP_PROCESSOR_CURRENT, %rcx
     cmpl $0, OSP_THREAD_ATTENTION(%rcx)
     jne 4f
-    mov %rax, OSP_FRAME_RAX(%rsp)
-    add $OSP_FRAME_R11, %rsp
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rax
-    pop %rcx
-    pop %rdx
-    pop %rsi
-    pop %rdi
-7:  // With SYSRET if rcx and r11 are what it would destroy anyway.
-    cmp %rcx, 16(%rsp)
-    jne 6f
-    cmp %r11, 32(%rsp)
-    jne 6f
-    mov 40(%rsp), %rsp
+    mov OSP_FRAME_RDI(%rsp), %rdi
+    mov OSP_FRAME_RSI(%rsp), %rsi
+    mov OSP_FRAME_RDX(%rsp), %rdx
+    mov OSP_FRAME_R8(%rsp), %r8
+    mov OSP_FRAME_R9(%rsp), %r9
+    mov OSP_FRAME_R10(%rsp), %r10
+    mov OSP_FRAME_RIP(%rsp), %rcx    // nobody changes them but on the ways below
+    mov OSP_FRAME_FLAGS(%rsp), %r11
+    mov OSP_FRAME_RSP(%rsp), %rsp
     swapgs
     sysretq
-6:  add $16, %rsp
-    swapgs
-    iretq
+1:  cmp $OSP_LINUX_CALLS, %rax
+    jae 3f
+    call *osp_linux_calls(, %rax, 8)
+    jmp 2b
 3:  mov $-38, %rax                   // ENOSYS
     jmp 2b
 4:  mov %rax, OSP_FRAME_RAX(%rsp)
@@ -121,10 +111,19 @@ osp_leave_kernel:                    // with all registers from the frame
     mov %rsp, %rdi
     call osp_attend
 5:  pop_registers
-    jmp 7b
+    cmp %rcx, 16(%rsp)               // with SYSRET if rcx and r11 are what it would destroy anyway
+    jne 6f
+    cmp %r11, 32(%rsp)
+    jne 6f
+    mov 40(%rsp), %rsp
+    swapgs
+    sysretq
+6:  add $16, %rsp
+    swapgs
+    iretq
 
 // Calls that look at all registers of ring 3, or change them.
-    .global osp_call_clone, osp_call_clone3, osp_call_upcall_return
+    .global osp_call_clone, osp_call_clone3, osp_call_upcall_return, osp_call_resume
 osp_call_clone:
     save_others 8
     jmp osp_clone
@@ -135,6 +134,12 @@ osp_call_upcall_return:
     save_others 8
     add $8, %rsp
     call osp_upcall_return
+    mov %rax, OSP_FRAME_RAX(%rsp)
+    jmp osp_leave_kernel
+osp_call_resume:
+    save_others 8
+    add $8, %rsp
+    call osp_resume
     mov %rax, OSP_FRAME_RAX(%rsp)
     jmp osp_leave_kernel
 
@@ -157,35 +162,16 @@ from_program:
 // A thread's first way out: the thread that ran before is left behind.
     .global osp_thread_start
 osp_thread_start:
+    xor %ebp, %ebp
     call osp_finish_switch
     jmp osp_leave_kernel
 
     .global osp_idle_start
 osp_idle_start:
-    call osp_finish_switch
     xor %ebp, %ebp
+    call osp_finish_switch
     call osp_idle
     ud2
-
-// void osp_switch(uint64_t* save, uint64_t load): other threads run until somebody switches back.
-    .global osp_switch
-    .align 16
-osp_switch:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    mov %rsp, (%rdi)
-    mov %rsi, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    ret
 
 // Exceptions and interrupts.
     .align 16

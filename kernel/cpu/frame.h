@@ -17,7 +17,10 @@ struct TrapFrame {
 };
 static_assert(offsetof(TrapFrame, r11) == OSP_FRAME_R11 && offsetof(TrapFrame, rax) == OSP_FRAME_RAX &&
               offsetof(TrapFrame, rcx) == OSP_FRAME_RCX && offsetof(TrapFrame, rdi) == OSP_FRAME_RDI &&
-              offsetof(TrapFrame, r10) == OSP_FRAME_R10 && offsetof(TrapFrame, flags) == OSP_FRAME_FLAGS &&
+              offsetof(TrapFrame, r10) == OSP_FRAME_R10 && offsetof(TrapFrame, r9) == OSP_FRAME_R9 &&
+              offsetof(TrapFrame, r8) == OSP_FRAME_R8 && offsetof(TrapFrame, rdx) == OSP_FRAME_RDX &&
+              offsetof(TrapFrame, rsi) == OSP_FRAME_RSI && offsetof(TrapFrame, rip) == OSP_FRAME_RIP &&
+              offsetof(TrapFrame, flags) == OSP_FRAME_FLAGS && offsetof(TrapFrame, rsp) == OSP_FRAME_RSP &&
               offsetof(TrapFrame, cs) == OSP_FRAME_CS);
 
 // The end of what ring 3 may use: the last page below the hole is left out, so that no `syscall` returns into it.

@@ -19,11 +19,17 @@
 // TrapFrame
 #define OSP_FRAME_R11 (6 * 8)
 #define OSP_FRAME_R10 (7 * 8)
+#define OSP_FRAME_R9 (8 * 8)
+#define OSP_FRAME_R8 (9 * 8)
 #define OSP_FRAME_RAX (10 * 8)
 #define OSP_FRAME_RCX (11 * 8)
+#define OSP_FRAME_RDX (12 * 8)
+#define OSP_FRAME_RSI (13 * 8)
 #define OSP_FRAME_RDI (14 * 8)
+#define OSP_FRAME_RIP (17 * 8)
 #define OSP_FRAME_CS (18 * 8)
 #define OSP_FRAME_FLAGS (19 * 8)
+#define OSP_FRAME_RSP (20 * 8)
 
 #define OSP_KERNEL_CODE 0x10
 #define OSP_KERNEL_DATA 0x18

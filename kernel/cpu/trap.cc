@@ -42,7 +42,7 @@ void handle_exception(TrapFrame& frame) {
   const uint64_t address = frame.vector == page_fault ? cpu::read_cr2() : 0;
   long result = -EFAULT;
   if (frame.vector == page_fault) result = current().space->fault(address, frame.error);
-  if (result != 0) handle_program_fault(frame, address, result == -ENOMEM);
+  if (result != 0) handle_program_fault(frame, address, result);
 }
 
 void handle_interrupt(uint64_t vector) {

@@ -8,7 +8,6 @@
 
 extern "C" {
 long osp_copy(void* to, const void* from, size_t size);
-long osp_copy_line(void* to, const void* from);
 long osp_load_word(const uint32_t* from, uint32_t* to);
 long osp_store_word(uint32_t* to, uint32_t value);
 }
@@ -27,6 +26,14 @@ inline bool user_may_own(const void* pointer, size_t size) {
 }
 [[nodiscard]] inline long copy_out(void* user, const void* from, size_t size) {
   return user_may_own(user, size) ? osp_copy(user, from, size) : -EFAULT;
+}
+
+// 64 bytes, one side of which is ring 3's, and known to be where it may own something. osp_copy_line() leaves all
+// registers but two alone.
+[[nodiscard]] inline long copy_line(void* to, const void* from) {
+  long result;
+  asm volatile("call osp_copy_line" : "=a"(result) : "D"(to), "S"(from) : "rcx", "memory", "cc");
+  return result;
 }
 
 template <typename T>

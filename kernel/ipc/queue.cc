@@ -12,8 +12,6 @@ namespace {
 
 constinit Pool<Queue> queues;
 
-constexpr uint64_t no_handle_and_no_flags = native::no_handle;
-
 }  // namespace
 
 Queue* Queue::create(uint32_t capacity) {
@@ -33,12 +31,24 @@ bool Queue::allocate() {
     if (page == 0) return false;
     pages_[i] = static_cast<Slot*>(physical_pointer(page));
   }
+  start_of_page(first_, 0);
+  start_of_page(free_, 0);
   return true;
 }
 
+void Queue::start_of_page(Place& place, uint32_t page) {
+  const uint32_t rest = capacity_ - page * page_slots;
+  place = {pages_[page], pages_[page] + (rest < page_slots ? rest : page_slots), page};
+}
+
+void Queue::next_page(Place& place) {
+  const uint32_t next = place.page + 1;
+  start_of_page(place, next * page_slots < capacity_ ? next : 0);
+}
+
 void Queue::drop_messages() {
-  for (; count_ > 0; --count_, first_ = (first_ + 1) % capacity_)
-    if (Object* carried = slot(first_).carried; carried != nullptr) carried->drop();
+  for (; count_ > 0; --count_, advance(first_))
+    if (const Slot& from = *first_.slot; from.carried != carries_nothing) from.object()->drop();
 }
 
 Queue::~Queue() {
@@ -51,9 +61,15 @@ long Queue::send(const native::Message* user, Handles& handles, uint64_t deadlin
   if (reinterpret_cast<uint64_t>(user) > user_end - sizeof *user) return -EFAULT;
   lock_.lock();
   long result = 0;
-  while (count_ == capacity_ && result == 0) result = wait_in(senders_, deadline_ns);
+  if (count_ == capacity_) result = wait_for_room(deadline_ns);
   if (result == 0) result = put(user, handles);
   lock_.unlock();
+  return result;
+}
+
+long Queue::wait_for_room(uint64_t deadline_ns) {
+  long result = 0;
+  while (count_ == capacity_ && result == 0) result = wait_in(senders_, deadline_ns);
   return result;
 }
 
@@ -63,30 +79,32 @@ long Queue::exchange(Queue& from, native::Message* user, Handles& handles, uint6
 }
 
 long Queue::put(const native::Message* user, Handles& handles) {
-  uint32_t at = first_ + count_;
-  if (at >= capacity_) at -= capacity_;
-  Slot& to = slot(at);
-  if (const long result = osp_copy_line(&to, user); result != 0) return result;
-  const uint64_t wanted = reinterpret_cast<uint64_t>(to.carried);
-  to.carried = nullptr;
+  Slot& to = *free_.slot;
+  if (const long result = copy_line(&to, user); result != 0) return result;
   to.sender = current().task->number();
-  if (wanted != no_handle_and_no_flags) {
-    if (wanted >> 32 != 0) return -EINVAL;  // flags
-    Held<Object> carried = handles.find_movable(static_cast<uint32_t>(wanted));
-    if (!carried) return -EBADF;
-    if (carried.get() == this) return -EINVAL;  // it would never go
-    to.carried = carried.release();
-  }
+  if (to.carried != carries_nothing)
+    if (const long result = take_object(to, handles); result != 0) return result;
   ++count_;
+  advance(free_);
   tell_receivers();
   return 0;
 }
 
+// The object that the handle of ring 3's message names.
+long Queue::take_object(Slot& to, Handles& handles) {
+  if (to.carried >> 32 != 0) return -EINVAL;  // flags
+  Held<Object> carried = handles.find_movable(static_cast<uint32_t>(to.carried));
+  if (!carried) return -EBADF;
+  if (carried.get() == this) return -EINVAL;  // it would never go
+  to.carried = reinterpret_cast<uint64_t>(carried.release());
+  return 0;
+}
+
 void Queue::tell_receivers() {
-  Waiter* first = receivers_.pop_front();
-  if (first != nullptr) {
-    const bool takes = !first->watches;  // its memory is gone when it has been woken
-    if ((wake(first->thread, Wake::woken) && takes) || wake_some(receivers_, 1) > 0) return;
+  if (!receivers_.empty()) {
+    Waiter& first = *receivers_.pop_front();
+    const bool takes = !first.watches;  // its memory is gone when it has been woken
+    if ((wake(first.thread, Wake::woken) && takes) || wake_some(receivers_, 1) > 0) return;
   }
   if (count_ == 1 && notified_ != nullptr) post_event(*notified_, pending_message);
 }
@@ -102,17 +120,11 @@ long Queue::receive(native::Message* user, Handles& handles, uint64_t deadline_n
 }
 
 long Queue::get(native::Message* user, Handles& handles) {
-  Slot& from = slot(first_);
-  long result = 0;
-  if (from.carried != nullptr) {
-    result = get_with_object(from, user, handles);
-  } else {
-    from.carried = reinterpret_cast<Object*>(no_handle_and_no_flags);
-    result = osp_copy_line(user, &from);
-    from.carried = nullptr;
-  }
+  Slot& from = *first_.slot;
+  const bool plain = from.carried == carries_nothing;
+  const long result = plain ? copy_line(user, &from) : get_with_object(from, user, handles);
   if (result != 0) return result;
-  if (++first_ == capacity_) first_ = 0;
+  advance(first_);
   --count_;
   if (!senders_.empty()) wake_some(senders_, 1);
   return 0;
@@ -120,15 +132,14 @@ long Queue::get(native::Message* user, Handles& handles) {
 
 // A receiver without room for one more handle gets the message without it.
 long Queue::get_with_object(Slot& from, native::Message* user, Handles& handles) {
-  Object* carried = from.carried;
+  Object* carried = from.object();
   carried->hold();
   const long handle = handles.add(carried);
   Slot copy = from;
-  copy.carried = reinterpret_cast<Object*>(handle < 0 ? no_handle_and_no_flags : static_cast<uint64_t>(handle));
-  const long result = osp_copy_line(user, &copy);
+  copy.carried = handle < 0 ? carries_nothing : static_cast<uint64_t>(handle);
+  const long result = copy_line(user, &copy);
   if (result != 0 && handle >= 0) (void)handles.close(handle);
   if (result != 0) return result;
-  from.carried = nullptr;
   carried->drop();
   return 0;
 }
@@ -141,14 +152,16 @@ long Queue::wait_in(WaiterList& list, uint64_t deadline_ns) {
     return -EPIPE;
   }
   if (deadline_ns == wait_not_at_all) return -EAGAIN;
-  Waiter waiter(current());
   prepare_wait();
+  Waiter waiter(current());
   list.push_back(waiter);
   lock_.unlock();
   const Wake reason = deadline_ns == wait_for_ever ? finish_wait(for_ever) : finish_wait(deadline_of(deadline_ns));
   lock_.lock();
+  if (reason == Wake::woken) [[likely]]
+    return 0;  // who did has taken it out of the list
   if (waiter.linked()) list.remove(waiter);
-  return reason == Wake::woken ? 0 : error_of(reason);
+  return error_of(reason);
 }
 
 bool Queue::ready() {
@@ -165,7 +178,7 @@ Queue::Fill Queue::fill() {
 void Queue::close() {
   Locked guard(lock_);
   drop_messages();
-  capacity_ = first_ = 0;
+  capacity_ = 0;
   wake_some(senders_, ~uint32_t{0});
 }
 

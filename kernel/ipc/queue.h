@@ -54,9 +54,12 @@ class Queue : public Object {
   // A message as it lies here.
   struct Slot {
     uint64_t words[6];
-    Object* carried;  // holds a reference
+    uint64_t carried;  // an Object*, which holds a reference; or what ring 3 has there for nothing
     uint64_t sender;
+
+    [[nodiscard]] Object* object() const { return reinterpret_cast<Object*>(carried); }
   };
+  static constexpr uint64_t carries_nothing = native::no_handle;  // and no flags
   static_assert(sizeof(Slot) == sizeof(native::Message) &&
                 offsetof(Slot, carried) == offsetof(native::Message, handle));
 
@@ -67,17 +70,32 @@ class Queue : public Object {
   friend class Pool<Queue>;
 
   [[nodiscard]] bool allocate();
-  Slot& slot(uint32_t at) { return pages_[at / page_slots][at % page_slots]; }
+  // Where the ring's next message is put, or taken from.
+  struct Place {
+    Slot* slot = nullptr;
+    Slot* end = nullptr;  // of its page, or of the ring
+    uint32_t page = 0;
+  };
+  void start_of_page(Place& place, uint32_t page);
+  [[gnu::noinline, gnu::cold]] void next_page(Place& place);
+  void advance(Place& place) {
+    if (++place.slot != place.end) return;
+    place.slot = pages_[0];
+    if (capacity_ > page_slots) next_page(place);
+  }
   [[nodiscard]] long put(const native::Message* user, Handles& handles);
   [[nodiscard]] long get(native::Message* user, Handles& handles);
+  [[nodiscard, gnu::noinline]] long take_object(Slot& to, Handles& handles);
   [[nodiscard, gnu::noinline]] long get_with_object(Slot& from, native::Message* user, Handles& handles);
   void drop_messages();
   void tell_receivers();
   [[nodiscard]] long wait_in(WaiterList& list, uint64_t deadline_ns);
+  [[nodiscard, gnu::noinline]] long wait_for_room(uint64_t deadline_ns);
 
   Spinlock lock_;
-  uint32_t capacity_, first_ = 0, count_ = 0;  // capacity 0: closed
+  uint32_t capacity_, count_ = 0;  // capacity 0: closed
   bool lost_sender_ = false;
+  Place first_, free_;
   WaiterList senders_, receivers_;
   Thread* notified_ = nullptr;
   Slot* pages_[max_pages] = {};

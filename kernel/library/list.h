@@ -5,7 +5,7 @@ namespace osp::kernel {
 // What an object derives from to be in a List; `Tag` tells several lists of one object apart.
 template <typename Tag>
 struct Link {
-  Link* next = nullptr;
+  Link* next = nullptr;  // null: in no list
   Link* previous = nullptr;
 
   [[nodiscard]] bool linked() const { return next != nullptr; }
@@ -42,7 +42,7 @@ class List {
     Link<Tag>& link = item;
     link.previous->next = link.next;
     link.next->previous = link.previous;
-    link.next = link.previous = nullptr;
+    link.next = nullptr;
   }
 
  private:

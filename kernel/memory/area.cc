@@ -23,7 +23,8 @@ uint64_t image_page(const Area& area, uint64_t address, bool urgent) {
 }  // namespace
 
 bool Area::continues_in(const Area& upper) const {
-  if (end != upper.start || protection != upper.protection || backing != upper.backing) return false;
+  if (end != upper.start || protection != upper.protection || backing != upper.backing || copies != upper.copies)
+    return false;
   return backing == Backing::zero ||
          (backing == Backing::segment && segment == upper.segment && source + (end - start) == upper.source);
 }
@@ -50,12 +51,17 @@ Area* copy_area(const Area& area, uint64_t from, uint64_t to) {
   Area* copy = make_area(area.start, to, area.protection);
   if (copy == nullptr) return nullptr;
   copy->backing = area.backing;
+  copy->copies = area.copies;
   copy->segment = area.segment;
   copy->source = area.source;
   copy->source_size = area.source_size;
   if (copy->segment != nullptr) copy->segment->hold();
   advance_area(*copy, from);
   return copy;
+}
+
+bool is_behind_end(const Area& area, uint64_t address) {
+  return area.segment != nullptr && area.source + (page_down(address) - area.start) >= area.segment->size();
 }
 
 uint64_t page_for(const Area& area, uint64_t address, bool urgent) {

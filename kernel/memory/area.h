@@ -24,11 +24,14 @@ struct Area : Link<Map> {
   uint64_t start = 0, end = 0;
   int protection = 0;
   Backing backing = Backing::zero;
+  bool copies = false;         // of a segment: a page is the area's own from when it is written
   Segment* segment = nullptr;  // holds a reference
   uint64_t source = 0;         // the offset in the segment, the physical address, or the address of the image's bytes
   uint64_t source_size = 0;    // how many bytes the image has
 
-  [[nodiscard]] bool is_private() const { return backing != Backing::segment; }
+  [[nodiscard]] bool is_private() const { return backing != Backing::segment || copies; }
+  // Whether a page that page_for() gives is nobody else's, or is meant to be shared.
+  [[nodiscard]] bool may_write_new() const { return backing != Backing::physical && !copies; }
   [[nodiscard]] bool allows(Access access) const {
     if (access == Access::write) return (protection & PROT_WRITE) != 0;
     return access == Access::execute ? (protection & PROT_EXEC) != 0 : protection != PROT_NONE;
@@ -44,6 +47,9 @@ void drop_area(Area* area);
 
 // Takes the area's first bytes off: it begins at `start`, which lies in it.
 void advance_area(Area& area, uint64_t start);
+
+// Whether the area's segment, if it has one, ends before the page of `address`.
+[[nodiscard]] bool is_behind_end(const Area& area, uint64_t address);
 
 // A page for the area's address `address`, with a reference for the page table; 0: no memory. `urgent`: it may be of
 // the last that there are.

@@ -33,7 +33,7 @@ class Map {
   [[nodiscard]] long protect(uint64_t start, uint64_t size, int protection);
   [[nodiscard]] long discard(uint64_t start, uint64_t size);
 
-  // Makes the page at `address` there. EFAULT: `access` is not allowed. ENOMEM.
+  // Makes the page at `address` there. EFAULT: `access` is not allowed. ENXIO: the segment ends before it. ENOMEM.
   [[nodiscard]] long fault(uint64_t address, Access access);
 
   // The same for writing, and which page it is then: for the kernel, while nothing else uses the map.
@@ -45,6 +45,12 @@ class Map {
   // native.h, map_from: from this map into `target`, which may be the same.
   [[nodiscard]] long map_into(Map& target, uint64_t to, uint64_t from, uint64_t size, int protection,
                               native::MapHow how);
+
+  // How many pages there are in it now.
+  [[nodiscard]] uint64_t pages() {
+    Locked guard(lock_);
+    return pages_;
+  }
 
   // Takes everything away.
   void clear();
@@ -74,6 +80,7 @@ class Map {
   bool zap(uint64_t* table, int level, uint64_t start, uint64_t end, PageBatch& gone);
   void zap_and_forget(uint64_t start, uint64_t end);
   void forget();
+  void map_around(const Area& area, uint64_t* place, uint64_t address);
   [[nodiscard]] long break_sharing(const Area& area, uint64_t& entry, uint64_t address);
   [[nodiscard]] bool copy_entries(const Area& area, Map& target, uint64_t to, uint64_t from, uint64_t size);
 
@@ -88,6 +95,7 @@ class Map {
   List<Area, Map> areas_;
   Area* near_ = nullptr;  // where the last search ended
   uint32_t area_count_ = 0;
+  uint64_t pages_ = 0;
   uint64_t* root_ = nullptr;
   uint64_t start_ = 0, end_ = 0;
   bool keeps_top_ = false;

@@ -3,6 +3,7 @@
 #include "kernel/cpu/processor.h"
 #include "kernel/cpu/registers.h"
 #include "kernel/memory/map.h"
+#include "kernel/memory/segment.h"
 #include "kernel/memory/shootdown.h"
 #include "kernel/memory/visit.h"
 
@@ -27,6 +28,7 @@ bool Map::zap(uint64_t* table, int level, uint64_t start, uint64_t end, PageBatc
       if (whole && !(keeps_top_ && level == entry::levels - 1)) {
         gone.drop(entry::page_of(place));
         place = 0;
+        pages_ -= level == 0;
         any = true;
       }
     }
@@ -44,17 +46,41 @@ long Map::fault(uint64_t address, Access access) {
   Locked guard(lock_);
   const Area* area = first_from(address);
   if (area == nullptr || area->start > address || !area->allows(access)) return -EFAULT;
+  if (is_behind_end(*area, address)) return -ENXIO;
   uint64_t* place = entry::find(root_, address, entry::making(keeps_top_));
   if (place == nullptr) return -ENOMEM;
   if (*place == 0) {
     const uint64_t page = page_for(*area, address, keeps_top_);
     if (page == 0) return -ENOMEM;
-    *place = entry_for(*area, page, area->backing != Area::Backing::physical);
-    return 0;
+    *place = entry_for(*area, page, area->may_write_new());
+    ++pages_;
+    if (area->segment != nullptr) map_around(*area, place, address);
+    if (access != Access::write || area->may_write_new()) return 0;
   }
   if (access == Access::write && (*place & entry::writable) == 0) return break_sharing(*area, *place, address);
   cpu::forget_page(address);  // another processor has made it meanwhile
   return 0;
+}
+
+// Pages that the segment has near one that was touched will be touched too: each would cost a fault.
+void Map::map_around(const Area& area, uint64_t* place, uint64_t address) {
+  constexpr uint32_t count = 16;
+  const uint64_t offset = area.source + (page_down(address) - area.start);
+  const uint64_t before = offset % (count * page_size), start = page_down(address) - before;
+  if (offset - before < area.source) return;
+  if (entry::index_of(address, 0) < before / page_size || entry::index_of(start, 0) > 512 - count) return;
+  uint64_t pages[count];
+  area.segment->present_pages(offset - before, pages, count);
+  uint64_t* const entries = place - before / page_size;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (pages[i] == 0) continue;
+    if (entries[i] == 0 && start + i * page_size < area.end) {
+      entries[i] = entry_for(area, pages[i], area.may_write_new());
+      ++pages_;
+    } else {
+      drop_page(pages[i]);
+    }
+  }
 }
 
 long Map::touch(uint64_t address, uint64_t& page) {

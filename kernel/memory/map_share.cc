@@ -25,6 +25,7 @@ bool Map::copy_entries(const Area& area, Map& target, uint64_t to, uint64_t from
     place &= ~entry::writable;
     hold_page(entry::page_of(place));
     *copy = entry_for(area, entry::page_of(place), false);
+    ++target.pages_;
     return true;
   };
   return entry::visit(root_, entry::levels - 1, from, from + size, share);
@@ -102,7 +103,7 @@ long Map::make_shared(Area& area) {
   Segment* segment = Segment::create(area.end - area.start);
   if (segment == nullptr) return -ENOMEM;
   long result = 0;
-  if (area.backing == Area::Backing::image) {
+  if (area.backing == Area::Backing::image || area.copies) {
     for (uint64_t at = area.start; at < area.end && result == 0; at += page_size)
       result = share_entry(area, *segment, at);
   } else {
@@ -113,7 +114,9 @@ long Map::make_shared(Area& area) {
     segment->drop();
     return result;
   }
+  if (area.segment != nullptr) area.segment->drop();
   area.backing = Area::Backing::segment;
+  area.copies = false;
   area.segment = segment;
   area.source = area.source_size = 0;
   return 0;
@@ -126,6 +129,7 @@ long Map::share_entry(Area& area, Segment& segment, uint64_t address) {
     const uint64_t page = page_for(area, address, keeps_top_);
     if (page == 0) return -ENOMEM;
     *place = entry_for(area, page, true);
+    ++pages_;
   }
   if (page_references(entry::page_of(*place)) > 1)
     if (const long result = break_sharing(area, *place, address); result != 0) return result;
@@ -151,6 +155,7 @@ long Map::copy_segment(Map& target, Area& copy) {
     }
     copy_page(physical_pointer(own), physical_pointer(page));
     *place = entry_for(copy, own, true);
+    ++target.pages_;
   }
   segment->drop();
   return result;
@@ -164,6 +169,7 @@ long Map::move_entries(Area& moved, Map& target, uint64_t from) {
     const uint64_t page = entry::page_of(place);
     *there = entry_for(moved, page, !moved.is_private() || page_references(page) == 1);
     place = 0;
+    --pages_, ++target.pages_;
     return true;
   };
   return entry::visit(root_, entry::levels - 1, from, from + (moved.end - moved.start), move) ? 0 : -ENOMEM;

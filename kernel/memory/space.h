@@ -33,7 +33,7 @@ class Space : public Object {
   // The map that all of [address, address + size) belongs to; null: none.
   [[nodiscard]] Map* map_of(uint64_t address, uint64_t size);
 
-  // A page fault of ring 3, or of the kernel for it: 0, -EFAULT or -ENOMEM.
+  // A page fault of ring 3, or of the kernel for it: 0, or what Map::fault() answers.
   [[nodiscard]] long fault(uint64_t address, uint64_t error);
 
   // A processor loads it instead of `old`, or `next` instead of it; either may be null.

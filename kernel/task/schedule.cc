@@ -3,13 +3,13 @@
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/processor.h"
 #include "kernel/cpu/registers.h"
+#include "kernel/cpu/switch.h"
 #include "kernel/cpu/vector_state.h"
 #include "kernel/memory/kernel_space.h"
 #include "kernel/memory/shootdown.h"
 #include "kernel/memory/space.h"
 
 extern "C" {
-void osp_switch(uint64_t* save, uint64_t load);
 void osp_finish_switch();
 [[noreturn]] void osp_idle();
 }
@@ -103,7 +103,7 @@ void switch_to(Processor& processor, Thread& next) {
   processor.kernel_stack = next.stack_top;
   processor.descriptors.state.stacks[0] = next.stack_top;
   if (next.task != nullptr) load_program_state(processor, next);
-  osp_switch(&previous.stack_pointer, next.stack_pointer);
+  switch_stacks(&previous.stack_pointer, next.stack_pointer);
   osp_finish_switch();
 }
 

@@ -22,11 +22,6 @@ void osp_idle_start();
 namespace osp::kernel {
 namespace {
 
-// What osp_switch() takes from the stack.
-struct SwitchFrame {
-  uint64_t r15, r14, r13, r12, rbp, rbx, back;
-};
-
 Thread* allocate_thread() {
   const uint64_t page = allocate_page();
   const uint64_t stack = page == 0 ? 0 : make_kernel_stack();
@@ -45,8 +40,8 @@ void free_thread(Thread& thread) {
 }
 
 void begin_at(Thread& thread, void (*start)()) {
-  uint64_t top = thread.stack_top - sizeof(TrapFrame) - sizeof(SwitchFrame);
-  new (reinterpret_cast<void*>(top)) SwitchFrame{0, 0, 0, 0, 0, 0, reinterpret_cast<uint64_t>(start)};
+  const uint64_t top = thread.stack_top - sizeof(TrapFrame) - sizeof(uint64_t);
+  new (reinterpret_cast<void*>(top)) uint64_t(reinterpret_cast<uint64_t>(start));  // for switch_stacks()
   thread.stack_pointer = top;
 }
 

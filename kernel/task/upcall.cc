@@ -48,7 +48,7 @@ void tell_event(TrapFrame& frame, Thread& thread) {
   thread.pending.fetch_and(~event);
   if ((pending & ~event) == 0) thread.attention.fetch_and(~attend_event);
   if (thread.pending.load() != 0) thread.attention.fetch_or(attend_event);
-  if (!raise_upcall(frame, name, 0)) handle_program_fault(frame, thread.handler_stack, false);
+  if (!raise_upcall(frame, name, 0)) handle_program_fault(frame, thread.handler_stack, -EFAULT);
 }
 
 }  // namespace
@@ -83,9 +83,11 @@ void leave_handler() {
   if (thread.pending.load() != 0) thread.attention.fetch_or(attend_event);
 }
 
-void handle_program_fault(TrapFrame& frame, uint64_t address, bool no_memory) {
+void handle_program_fault(TrapFrame& frame, uint64_t address, long why) {
   Thread& thread = current();
+  const bool no_memory = why == -ENOMEM;
   if (no_memory) frame.error |= native::fault_no_memory;
+  if (why == -ENXIO) frame.error |= native::fault_behind_end;
   if (raise_upcall(frame, native::Event::fault, address)) return;
   log("task ", thread.task->name(), " thread ", thread.number, no_memory ? ": no memory left" : ": fault", " at ",
       Hex{address}, thread.in_handler.load() ? " in its handler" : "");
@@ -105,7 +107,7 @@ void osp_attend(osp::kernel::TrapFrame* frame) {
     if ((attention & attend_bad_address) != 0) {
       thread.attention.fetch_and(~attend_bad_address);
       frame->vector = protection_fault, frame->error = 0;
-      handle_program_fault(*frame, 0, false);
+      handle_program_fault(*frame, 0, -EFAULT);
     } else if ((attention & attend_turn) != 0) {
       thread.attention.fetch_and(~attend_turn);
       yield_turn();

@@ -17,8 +17,9 @@ void go_on_with(TrapFrame& frame, const native::Frame& registers);
 // upcall_return: the thread takes upcalls again.
 void leave_handler();
 
-// An exception in ring 3: an upcall, or the end of the task with a report.
-void handle_program_fault(TrapFrame& frame, uint64_t address, bool no_memory);
+// An exception in ring 3: an upcall, or the end of the task with a report. `why`: minus the errno that says why a page
+// cannot be there (Map::fault).
+void handle_program_fault(TrapFrame& frame, uint64_t address, long why);
 
 }  // namespace osp::kernel
 

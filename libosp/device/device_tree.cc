@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "libosp/device/open.h"
+#include "libosp/memory/file_pages.h"
 #include "namespace/mem_server.h"
 
 namespace osp::device {
@@ -44,6 +45,7 @@ std::shared_ptr<pip::Server> device_tree() {
   static const std::shared_ptr<pip::Server> tree = [] {
     ns::MemOptions options;
     options.name = "#d";
+    options.pages = memory::make_file_pages;
     auto server = std::make_shared<ns::MemServer>(options);
     for (const Entry& node : entries)
       make(*server, node.name, {.mode = node.mode, .device = node.device, .target = node.target});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libosp/host/host.h"
+#include "libosp/memory/segment.h"
 #include "libosp/task/process.h"
 #include "libosp/trap/frame.h"
 
@@ -48,12 +49,18 @@ class Zero : public MemoryDevice {
     }
     return static_cast<long>(size);
   }
+  // New zeroes each time.
+  Result<pip::PageRange> map(uint64_t offset, uint64_t size, bool) override {
+    OSP_ASSIGN(const std::shared_ptr<memory::Segment> segment, memory::Segment::make(offset + size));
+    return pip::PageRange{.fd = segment->handle(), .fd_offset = offset, .size = offset + size, .keep = segment};
+  }
 };
 
 class Full final : public Zero {
  public:
   using Zero::Zero;
   long write(task::Thread&, const void*, size_t) override { return -ENOSPC; }
+  Result<pip::PageRange> map(uint64_t, uint64_t, bool) override { return fail(ENODEV); }
 };
 
 class Random final : public MemoryDevice {

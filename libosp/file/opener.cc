@@ -65,19 +65,24 @@ Result<size_t> ProgramFile::read_at(uint64_t offset, std::span<std::byte> into) 
   return from_raw<size_t>(raw::syscall(SYS_pread64, fd_, into.data(), into.size(), offset));
 }
 
+Result<void> ProgramFile::map_copy(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection,
+                                   uint64_t offset) {
+  const auto contents = [&](uint64_t from, std::span<std::byte> to) { return served_->read(from, to); };
+  OSP_TRY(memory::map_filled(memory, address, size, protection, MAP_PRIVATE | MAP_FIXED, offset, backing_, contents));
+  return {};
+}
+
 Result<void> ProgramFile::map(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection,
                               uint64_t offset) {
   const int flags = MAP_PRIVATE | MAP_FIXED;
   int fd = fd_;
   uint64_t at = offset;
-  if (host::is_native()) {
-    const auto contents = [&](uint64_t from, std::span<std::byte> to) { return served_->read(from, to); };
-    OSP_TRY(memory::map_filled(memory, address, size, protection, flags, offset, backing_, contents));
-    return {};
-  }
   if (fd < 0) {
-    OSP_ASSIGN(const pip::PageRange pages, served_->map(offset, size, false));
-    fd = pages.fd, at = pages.fd_offset;
+    const auto pages = served_->map(offset, size, false);
+    if (!pages && (pages.error().code != ENODEV || !host::is_native())) return std::unexpected(pages.error());
+    if (!pages) return map_copy(memory, address, size, protection, offset);
+    fd = pages->fd, at = pages->fd_offset;
+    if (pages->keep != nullptr) backing_->pages = pages->keep, backing_->segment = fd;
   }
   auto mapped = memory.map(address, size, protection, flags, fd, at, backing_);
   if (!mapped) return std::unexpected(mapped.error());

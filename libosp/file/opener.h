@@ -29,6 +29,8 @@ class ProgramFile final : public load::Source {
   Result<void> map(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection, uint64_t offset);
 
  private:
+  Result<void> map_copy(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection, uint64_t offset);
+
   int fd_ = -1;  // the host's file; else served_
   std::unique_ptr<pip::File> served_;
   std::string path_;  // empty: the host knows

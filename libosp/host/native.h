@@ -50,7 +50,10 @@ enum KernelCall : long {
   message_exchange,  // int to, int from, Message*, uint64_t deadline_ns: sends it to `to`, and receives the next one of
                      // `from` in its place
   port_in_string,    // uint16_t port, void*, size_t (at most 256): bytes, one after the other
-  last_call = port_in_string,
+  memory_use,        // MemoryUse*
+  segment_map_part,  // int handle, uintptr_t address, size, uint64_t offset, int protection, MapHow: see below
+  segment_resize,    // int handle, size_t: see below
+  last_call = segment_resize,
 };
 // When a task ends, a send to its own queue is EPIPE from then on, and every queue that it had a handle of tells its
 // receivers so: once, when it is empty, a receive is EPIPE (and the queue is ready).
@@ -87,6 +90,8 @@ struct Frame {
 static_assert(sizeof(Frame) == 23 * 8);  // as gregset_t of ucontext(3)
 // In `error` of a page fault (14): the access is allowed, but the machine has no page left for it.
 inline constexpr uint64_t fault_no_memory = uint64_t{1} << 31;
+// The access is allowed, but the segment ends before it.
+inline constexpr uint64_t fault_behind_end = uint64_t{1} << 30;
 
 // What `resume` loads at once, as iretq would: a rip that no program can have is its fault. (QEMU 7.2 without hardware
 // virtualisation faults on an iretq in ring 3 under SMAP.)
@@ -118,6 +123,14 @@ struct alignas(64) Message {
   uint64_t sender;  // the sender's task number, written by the kernel
 };
 static_assert(sizeof(Message) == 64);
+
+// segment_map_part: `size` bytes of the segment from `offset` on, a multiple of the page size, appear at `address` in
+// place of what was there. With MapHow::share it is the segment's memory, with MapHow::copy a page is the space's own
+// from when it is written, and until then the segment's. They may lie behind the segment's end: a touch there is a
+// fault with fault_behind_end (EFAULT for the kernel) until the segment is that large.
+//
+// segment_resize: pages behind the new end are the segment's no more. Where they are mapped they stay until they are
+// discarded (MADV_DONTNEED). What is added is zeroes. ENOMEM.
 
 // A message queue is ready when it holds a message, a semaphore when its count is not 0.
 struct Ready {
@@ -153,6 +166,13 @@ struct BootInfo {
   const Service* services;
   size_t service_count;
   uint64_t memory;  // bytes that the machine has
+};
+
+// What memory there is, in bytes.
+struct MemoryUse {
+  uint64_t total;  // of the machine, what the kernel itself has from its start not counted
+  uint64_t free;
+  uint64_t space;  // what of the current space outside the window is in memory; shared pages count in each space
 };
 
 // --- Time ------------------------------------------------------------------------------------------------------

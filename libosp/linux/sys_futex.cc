@@ -1,8 +1,9 @@
-// futex(2). Words in private memory are the core's (task/futex.h); words in shared memory are waited for in
-// the host, which other processes share.
+// futex(2). Words in private memory are the core's (task/futex.h), natively all words; hosted, words in shared memory
+// are waited for in the host, which other processes share.
 #include <linux/futex.h>
 #include <sys/mman.h>
 
+#include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/clock.h"
 
@@ -11,7 +12,13 @@ namespace {
 
 constexpr uint64_t shared_poll_ns = 1'000'000;
 
+task::FutexWord word_at(const Call& c, uint64_t address) {
+  return task::futex_word(c.process, address, (c.b & FUTEX_PRIVATE_FLAG) != 0);
+}
+
+// In memory that other processes of the host's share.
 bool is_shared(const Call& c) {
+  if (host::is_native()) return false;
   if ((c.b & FUTEX_PRIVATE_FLAG) != 0) return false;
   const memory::Area* area = c.process.memory.find(c.a);
   return area != nullptr && (area->flags & MAP_SHARED) != 0;
@@ -29,10 +36,14 @@ Result<uint64_t> deadline_of(Call& c, bool absolute) {
   return c.thread.restart_deadline;
 }
 
+long wait_here(Call& c, uint32_t expected, uint32_t bitset, uint64_t deadline) {
+  const task::FutexWord at = word_at(c, c.a);
+  return at.futexes.wait(c.thread, at.key, at.word, expected, bitset, deadline);
+}
+
 // Other processes wake in the host, other threads of ours in the core: with several threads, look again
 // every millisecond at whether the word changed.
 long wait_shared(Call& c, uint32_t bitset, uint64_t deadline) {
-  auto* word = Call::pointer<uint32_t>(c.a);
   const auto expected = static_cast<uint32_t>(c.c);
   if (c.process.owns_worker()) {
     const timespec until = to_timespec(static_cast<int64_t>(deadline));
@@ -41,7 +52,7 @@ long wait_shared(Call& c, uint32_t bitset, uint64_t deadline) {
   for (;;) {
     const uint64_t soon = task::host_now_ns() + shared_poll_ns;
     const bool last = deadline != 0 && deadline <= soon;
-    const long result = c.process.futexes.wait(c.thread, word, expected, bitset, last ? deadline : soon);
+    const long result = wait_here(c, expected, bitset, last ? deadline : soon);
     if (result != -ETIMEDOUT || last) return result;
     uint32_t value = 0;
     if (!get(c.a, value)) return -EFAULT;
@@ -54,16 +65,15 @@ long wait(Call& c, uint32_t bitset, bool absolute) {
   if (c.a % sizeof(uint32_t) != 0) return -EINVAL;
   const auto deadline = deadline_of(c, absolute);
   if (!deadline) return -deadline.error().code;
-  const long result = is_shared(c) ? wait_shared(c, bitset, *deadline)
-                                   : c.process.futexes.wait(c.thread, Call::pointer<uint32_t>(c.a),
-                                                            static_cast<uint32_t>(c.c), bitset, *deadline);
+  const long result =
+      is_shared(c) ? wait_shared(c, bitset, *deadline) : wait_here(c, static_cast<uint32_t>(c.c), bitset, *deadline);
   return result == task::restart_sys && c.d != 0 ? static_cast<long>(task::restart_block) : result;
 }
 
 long wake(Call& c, uint32_t bitset) {
   if (bitset == 0 || c.a % sizeof(uint32_t) != 0) return -EINVAL;
   const long count = static_cast<int>(c.c);
-  long woken = c.process.futexes.wake(Call::pointer<uint32_t>(c.a), bitset, count);
+  long woken = word_at(c, c.a).wake(bitset, count);
   if (woken < count && is_shared(c)) {
     const long others = raw::syscall(SYS_futex, c.a, FUTEX_WAKE_BITSET, count - woken, 0, 0, bitset);
     if (others > 0) woken += others;
@@ -75,8 +85,8 @@ long requeue(Call& c, bool compare) {
   uint32_t value = 0;
   if (!get(c.a, value)) return -EFAULT;
   if (compare && value != static_cast<uint32_t>(c.f)) return -EAGAIN;
-  return c.process.futexes.requeue(Call::pointer<uint32_t>(c.a), static_cast<int>(c.c), Call::pointer<uint32_t>(c.e),
-                                   static_cast<int>(c.d));
+  const task::FutexWord from = word_at(c, c.a), to = word_at(c, c.e);
+  return from.futexes.requeue(from.key, static_cast<int>(c.c), to.futexes, to.key, static_cast<int>(c.d));
 }
 
 // FUTEX_WAKE_OP: an atomic operation on the second word, then wake both if its old value compares.
@@ -140,7 +150,7 @@ long wake_op(Call& c) {
   const auto both = op.holds(old);  // the kernel too stores before it looks at the comparison
   if (!both) return -ENOSYS;
   const long woken = wake(c, FUTEX_BITSET_MATCH_ANY);
-  return woken + (*both ? c.process.futexes.wake(Call::pointer<uint32_t>(c.e), ~0U, static_cast<int>(c.d)) : 0);
+  return woken + (*both ? word_at(c, c.e).wake(~0U, static_cast<int>(c.d)) : 0);
 }
 
 // The PI operations with one worker: the word is the owner's tid, contention parks on the word.
@@ -156,7 +166,7 @@ long lock_pi(Call& c, bool try_only) {
     if ((value & tid_mask) == tid) return -EDEADLK;
     if (try_only) return -EAGAIN;
     if (!put(c.a, value | waiters)) return -EFAULT;
-    const long result = c.process.futexes.wait(c.thread, Call::pointer<uint32_t>(c.a), value | waiters, ~0U, *deadline);
+    const long result = wait_here(c, value | waiters, ~0U, *deadline);
     if (result < 0 && result != -EAGAIN) return result;
   }
 }
@@ -167,7 +177,7 @@ long unlock_pi(Call& c) {
   if (!get(c.a, value)) return -EFAULT;
   if ((value & tid_mask) != static_cast<uint32_t>(c.thread.tid)) return -EPERM;
   if (!put(c.a, uint32_t{0})) return -EFAULT;
-  c.process.futexes.wake(Call::pointer<uint32_t>(c.a), ~0U, 1);
+  word_at(c, c.a).wake(~0U, 1);
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 #include "libosp/memory/filled.h"
+#include "libosp/memory/segment.h"
 #include "libosp/patch/site_patcher.h"
 
 namespace osp::linux {
@@ -30,32 +31,46 @@ Result<std::shared_ptr<Backing>> backing_of_host_fd(const Call& c, int fd) {
   return backing;
 }
 
-// A file that is mapped to be written by several: docs/caveats.md.
-long map_natively(Call& c, file::Description& file, bool shared_write, std::shared_ptr<Backing> backing) {
-  if (shared_write) return -ENODEV;
-  if (!file.is_readable()) return -EACCES;
+// Of a server that has no pages to share natively: docs/caveats.md.
+long map_copy(Call& c, file::Description& file, std::shared_ptr<Backing> backing) {
   const auto contents = [&](uint64_t from, std::span<std::byte> to) { return file.contents(from, to); };
   return to_long(memory::map_filled(c.process.memory, c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), c.f,
                                     std::move(backing), contents));
 }
 
 long map_served(Call& c, file::Description& file) {
-  const bool shared_write = (c.d & MAP_SHARED) != 0 && (c.c & PROT_WRITE) != 0;
+  const bool shared = (c.d & MAP_TYPE) != MAP_PRIVATE, shared_write = shared && (c.c & PROT_WRITE) != 0;
+  if (!file.is_readable() || (shared_write && !file.is_writable())) return file.is_name_only() ? -EBADF : -EACCES;
   auto backing = std::make_shared<Backing>();
   backing->path = file.path();
   if (const auto origin = file.origin()) backing->server = origin->server;
-  if (const auto attributes = file.stat()) backing->inode = attributes->id;
-  if (host::is_native()) return map_natively(c, file, shared_write, std::move(backing));
+  const auto attributes = file.stat();
+  if (attributes) backing->inode = attributes->id;
   const auto pages = file.map(c.f, c.b, shared_write);
+  const bool is_regular = attributes && S_ISREG(attributes->mode);
+  if (!pages && pages.error().code == ENODEV && host::is_native() && is_regular && !shared_write)
+    return map_copy(c, file, std::move(backing));
   if (!pages) return -pages.error().code;
-  return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), pages->fd,
-                                      pages->fd_offset, std::move(backing)));
+  if (pages->keep != nullptr) backing->pages = pages->keep, backing->segment = pages->fd;
+  const auto mapped = c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), pages->fd,
+                                           pages->fd_offset, std::move(backing));
+  if (mapped && shared && !file.is_writable() && host::is_native()) c.process.memory.never_write(*mapped, c.b);
+  return to_long(mapped);
+}
+
+long map_new_segment(Call& c) {
+  auto segment = memory::Segment::make(c.b);
+  if (!segment) return -segment.error().code;
+  auto backing = std::make_shared<Backing>();
+  backing->path = "/dev/zero (deleted)";
+  backing->pages = *segment, backing->segment = (*segment)->handle();
+  return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d) & ~MAP_ANONYMOUS,
+                                      (*segment)->handle(), 0, std::move(backing)));
 }
 
 // Memory shared with children and nobody else: a memfd of the core's, so that a checkpoint can find it.
 long map_shared_anonymous(Call& c) {
-  if (host::is_native())
-    return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), static_cast<int>(c.d), -1, 0, nullptr));
+  if (host::is_native()) return map_new_segment(c);
   const long fd = file::keep_fd(static_cast<int>(raw::syscall(SYS_memfd_create, "osp-shared", 1)));
   if (fd < 0) return fd;
   auto backing = std::make_shared<Backing>();
@@ -78,6 +93,7 @@ long sys_mmap(Call& c) {
   }
   if (c.f % memory::page_size != 0) return -EINVAL;
   if (file::Description* file = c.process.files->find(fd)) return map_served(c, *file);
+  if (host::is_native()) return -EBADF;
   auto backing = backing_of_host_fd(c, fd);
   if (!backing) return -backing.error().code;
   return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing)));

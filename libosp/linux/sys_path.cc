@@ -85,8 +85,13 @@ long stat_with(Call& c, int directory_fd, uint64_t address, uint64_t flags, Host
     const auto attributes = const_cast<file::Description*>(served)->stat();
     return attributes ? put_result(*attributes) : -attributes.error().code;
   }
+  const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+  if (file::Description* named = follow ? path.named_file() : nullptr) {
+    const auto attributes = named->stat();
+    return attributes ? put_result(*attributes) : -attributes.error().code;
+  }
   const auto at_once = [&](const ns::Step& step) { return stat_at_once(step, host, mode); };
-  const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0, at_once);
+  const auto found = look(path, follow, at_once);
   if (!found) return -found.error().code;
   if (found->is_answered) return 0;
   return found->host ? host(*found->host, found->host_flags) : put_result(found->attributes);
@@ -106,11 +111,11 @@ long access_at(Call& c, int directory_fd, uint64_t address, uint64_t wanted, uin
   PathArgument path(c, directory_fd, address);
   if (path.error() != 0) return path.error();
   if (path.plain()) return forward(c);
-  if (path.empty() && (flags & AT_EMPTY_PATH) != 0)
-    if (file::Description* served = c.process.files->find(directory_fd)) {
-      const auto attributes = served->stat();
-      return attributes ? check_access(*attributes, wanted, (flags & AT_EACCESS) != 0) : -attributes.error().code;
-    }
+  const bool is_fd_itself = path.empty() && (flags & AT_EMPTY_PATH) != 0;
+  if (file::Description* served = is_fd_itself ? c.process.files->find(directory_fd) : path.named_file()) {
+    const auto attributes = served->stat();
+    return attributes ? check_access(*attributes, wanted, (flags & AT_EACCESS) != 0) : -attributes.error().code;
+  }
   const auto never = [](const ns::Step&) -> pip::Walked<bool> { return false; };
   const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0, never);
   if (!found) return -found.error().code;
@@ -131,9 +136,11 @@ long change_at(Call& c, int directory_fd, uint64_t address, const pip::Attribute
     file::Description* served = c.process.files->find(directory_fd);
     return served == nullptr ? forward(c) : to_long(served->change(change));
   }
-  if ((flags & AT_SYMLINK_NOFOLLOW) == 0) path.follow_proc_links();
+  const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+  if (file::Description* named = follow ? path.named_file() : nullptr) return to_long(named->change(change));
+  if (follow) path.follow_proc_links();
   if (path.is_proc()) return -EPERM;
-  const auto done = ns::change(path.table(), path.request((flags & AT_SYMLINK_NOFOLLOW) == 0), change);
+  const auto done = ns::change(path.table(), path.request(follow), change);
   return done ? 0 : -done.error().code;
 }
 

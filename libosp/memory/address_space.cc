@@ -8,6 +8,7 @@
 #include "libosp/host/native.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
+#include "libosp/memory/segment.h"
 
 namespace osp::memory {
 namespace {
@@ -20,7 +21,13 @@ constexpr int kept_flags = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSD
 bool mergeable(const Area& a, const Area& b) {
   return a.end == b.start && a.protection == b.protection && a.flags == b.flags && a.backing == b.backing &&
          (a.backing == nullptr || a.offset + (a.end - a.start) == b.offset) && a.use == b.use &&
-         a.dont_fork == b.dont_fork && a.dont_dump == b.dont_dump && a.wipe_on_fork == b.wipe_on_fork;
+         a.never_written == b.never_written && a.dont_fork == b.dont_fork && a.dont_dump == b.dont_dump &&
+         a.wipe_on_fork == b.wipe_on_fork;
+}
+
+long map_on_host(uintptr_t start, size_t size, int protection, int flags, int fd, uint64_t offset) {
+  if (!host::is_native() || fd < 0) return raw::syscall(SYS_mmap, start, size, protection, flags, fd, offset);
+  return map_segment(fd, start, size, offset, protection, (flags & MAP_TYPE) == MAP_PRIVATE);
 }
 
 }  // namespace
@@ -145,11 +152,12 @@ Result<uintptr_t> AddressSpace::map(uintptr_t hint, size_t size, int protection,
     if (start == 0) return fail(ENOMEM);
   }
   const int host_flags = (flags & ~(MAP_FIXED_NOREPLACE | MAP_32BIT)) | MAP_FIXED;
-  const long mapped = raw::syscall(SYS_mmap, start, size, protection, host_flags, fd, offset);
+  const long mapped = map_on_host(start, size, protection, host_flags, fd, offset);
   if (mapped < 0) return fail(static_cast<int>(-mapped));
   erase(start, start + size);
   Area area;
   area.start = start, area.end = start + size, area.protection = protection, area.flags = flags & kept_flags;
+  if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE) area.flags &= ~MAP_PRIVATE;
   area.backing = std::move(backing), area.offset = offset, area.use = use;
   insert(std::move(area));
   return start;
@@ -165,9 +173,20 @@ Result<void> AddressSpace::unmap(uintptr_t start, size_t size) {
 
 Result<void> AddressSpace::protect(uintptr_t start, size_t size, int protection) {
   if (start != page_down(start) || window::overlaps(start, page_up(size))) return fail(EINVAL);
+  if ((protection & PROT_WRITE) != 0 && is_never_written(start, page_up(size))) return fail(EACCES);
   const long result = raw::syscall(SYS_mprotect, start, size, protection);
   if (result < 0) return fail(static_cast<int>(-result));
   return record_protection(start, size, protection);
+}
+
+bool AddressSpace::is_never_written(uintptr_t start, size_t size) const {
+  for (const Area* area = find(start); area != nullptr && area->start < start + size; area = find(area->end))
+    if (area->never_written) return true;
+  return false;
+}
+
+void AddressSpace::never_write(uintptr_t start, size_t size) {
+  for_range(start, start + page_up(size), [](Area& area) { area.never_written = true; });
 }
 
 Result<void> AddressSpace::record_protection(uintptr_t start, size_t size, int protection) {
@@ -177,7 +196,7 @@ Result<void> AddressSpace::record_protection(uintptr_t start, size_t size, int p
   return {};
 }
 
-// mremap(2) by the kernel's map_from; what grows is memory of the process's own.
+// mremap(2) by the kernel's map_from; what grows is more of the same.
 Result<void> AddressSpace::move_natively(const Area& area, uintptr_t old, size_t from, uintptr_t target, size_t to) {
   const size_t kept = std::min(from, to);
   if (target != old) {
@@ -187,8 +206,9 @@ Result<void> AddressSpace::move_natively(const Area& area, uintptr_t old, size_t
   }
   if (to < from) return from_raw<void>(raw::syscall(SYS_munmap, old + to, from - to));
   if (to == from) return {};
-  const int flags = (area.flags & ~MAP_GROWSDOWN) | MAP_ANONYMOUS | MAP_FIXED;
-  return from_raw<void>(raw::syscall(SYS_mmap, target + from, to - from, area.protection, flags, -1, 0));
+  const int segment = area.backing == nullptr ? -1 : area.backing->segment;
+  const int flags = (area.flags & ~MAP_GROWSDOWN) | MAP_FIXED | (segment < 0 ? MAP_ANONYMOUS : 0);
+  return from_raw<void>(map_on_host(target + from, to - from, area.protection, flags, segment, area.offset + from));
 }
 
 Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new_size, int flags, uintptr_t fixed) {

@@ -25,6 +25,10 @@ struct Backing {
   std::string server{};  // pip::Server::name() where the core serves the file; its inode is the file's id there
   uint64_t device = 0, inode = 0;
   int kept_fd = -1;  // a core's fd on the contents, for mappings that a restore cannot open again
+  // Natively: the memory that it is, known by this address and kept by it, and the kernel's handle of its segment.
+  // Null: the process's own memory, with a copy of the file.
+  std::shared_ptr<const void> pages{};
+  int segment = -1;
   ~Backing();
 };
 
@@ -41,6 +45,7 @@ struct Area {
   uint64_t offset = 0;               // of `start` in the backing file
   Use use = Use::plain;
   bool dont_fork = false, dont_dump = false, wipe_on_fork = false;
+  bool never_written = false;  // natively: shows a file that was opened for reading, for others to see
 };
 
 class AddressSpace {
@@ -50,11 +55,14 @@ class AddressSpace {
   void set_layout(uintptr_t top, uintptr_t brk_start);
 
   // mmap(2) on the host with an address of ours (or the program's, for MAP_FIXED and honoured hints), and
-  // recorded. ENOMEM EINVAL EEXIST EACCES EBADF as the host says; EINVAL for the core's window.
+  // recorded. Natively the fd is a segment's handle. ENOMEM EINVAL EEXIST EACCES EBADF as the host says; EINVAL for the
+  // core's window.
   Result<uintptr_t> map(uintptr_t hint, size_t size, int protection, int flags, int fd, uint64_t offset,
                         std::shared_ptr<Backing> backing, Use use = Use::plain);
   Result<void> unmap(uintptr_t start, size_t size);
   Result<void> protect(uintptr_t start, size_t size, int protection);
+  // protect() with PROT_WRITE answers EACCES there from now on.
+  void never_write(uintptr_t start, size_t size);
   // The host changed the protection already (pkey_mprotect(2)).
   Result<void> record_protection(uintptr_t start, size_t size, int protection);
   Result<uintptr_t> remap(uintptr_t old, size_t old_size, size_t new_size, int flags, uintptr_t fixed);
@@ -87,6 +95,7 @@ class AddressSpace {
 
  private:
   [[nodiscard]] bool is_free(uintptr_t start, size_t size) const;
+  [[nodiscard]] bool is_never_written(uintptr_t start, size_t size) const;
   [[nodiscard]] uintptr_t choose(size_t size, uintptr_t alignment) const;
   void insert(Area area);
   // Makes `at` a border between areas.

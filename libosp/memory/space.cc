@@ -18,6 +18,12 @@ Space::~Space() { raw::syscall(native::space_drop, handle_); }
 Result<std::shared_ptr<Space>> Space::make() { return of(raw::call(native::space_make)); }
 Result<std::shared_ptr<Space>> Space::clone() { return of(raw::call(native::space_clone)); }
 
+native::MemoryUse Space::use() {
+  native::MemoryUse use = {};
+  raw::syscall(native::memory_use, &use);
+  return use;
+}
+
 void Space::enter() const { raw::syscall(native::space_enter, handle_); }
 
 }  // namespace osp::memory

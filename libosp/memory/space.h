@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "libosp/host/native.h"
 
 namespace osp::memory {
 
@@ -19,6 +20,9 @@ class Space {
   static Result<std::shared_ptr<Space>> make();
   // A copy of the one that the worker is in, made page by page when either is written; MAP_SHARED memory is shared.
   static Result<std::shared_ptr<Space>> clone();
+
+  // What memory there is, and what of it is in the space that the worker is in.
+  static native::MemoryUse use();
 
   // The calling worker goes on in it.
   void enter() const;

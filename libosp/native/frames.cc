@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "libosp/host/host.h"
+
 namespace osp::native {
 namespace {
 
@@ -73,6 +75,13 @@ Result<void> Frames::unpack(Frame& frame) {
   frame.filled = true;
   ++filled_;
   return {};
+}
+
+void Frames::release(std::span<const std::byte> memory) {
+  constexpr uintptr_t page = 4096;
+  const auto begin = reinterpret_cast<uintptr_t>(memory.data());
+  const uintptr_t first = (begin + page - 1) / page * page, end = (begin + memory.size()) / page * page;
+  if (end > first) host::discard(first, end - first);
 }
 
 Result<void> Frames::fill(std::span<const std::byte> memory) {

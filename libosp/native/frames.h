@@ -33,6 +33,8 @@ class Frames final : public ns::MemLender {
   [[nodiscard]] std::span<const std::byte> bytes() const { return {memory_.get(), size_}; }
   // EIO: a frame is damaged.
   Result<void> fill(std::span<const std::byte> memory) override;
+  // Gives the whole pages of it back.
+  void release(std::span<const std::byte> memory) override;
   // Frames that have been unpacked, and all.
   [[nodiscard]] size_t filled() const { return filled_; }
   [[nodiscard]] size_t count() const { return frames_.size(); }

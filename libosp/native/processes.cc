@@ -26,12 +26,6 @@ Process& nobody() {
   return process;
 }
 
-void add_usage(rusage& to, const rusage& more) {
-  timeradd(&to.ru_utime, &more.ru_utime, &to.ru_utime);
-  timeradd(&to.ru_stime, &more.ru_stime, &to.ru_stime);
-  to.ru_maxrss = std::max(to.ru_maxrss, more.ru_maxrss);
-}
-
 bool is_meant(const Member& child, const Member& parent, const WaitFor& wanted) {
   if (child.parent != parent.pid) return false;
   if (wanted.who == WaitFor::Who::pid) return child.pid == wanted.id;
@@ -52,7 +46,34 @@ std::optional<int> take_change(Member& child, const WaitFor& wanted) {
   return std::nullopt;
 }
 
+// madvise(2): what a child does not get (MADV_DONTFORK), or finds empty (MADV_WIPEONFORK).
+void keep_from(const Process& child, const Process& parent) {
+  const auto& areas = parent.memory.areas();
+  const auto is_kept = [](const auto& entry) { return entry.second.dont_fork || entry.second.wipe_on_fork; };
+  if (std::ranges::none_of(areas, is_kept)) return;
+  child.space->enter();
+  for (const auto& [start, area] : areas) {
+    if (area.dont_fork) host::unmap(start, area.end - start);
+    if (area.wipe_on_fork) host::discard(start, area.end - start);
+  }
+  parent.space->enter();
+}
+
 }  // namespace
+
+rusage usage_of(const Process& process) {
+  rusage usage = {};
+  const int64_t us = process.scheduler.processor_time_ns(process) / 1000;
+  usage.ru_utime = {us / 1'000'000, us % 1'000'000};
+  usage.ru_maxrss = static_cast<long>(memory::Space::use().space / 1024);
+  return usage;
+}
+
+void add_usage(rusage& to, const rusage& more) {
+  timeradd(&to.ru_utime, &more.ru_utime, &to.ru_utime);
+  timeradd(&to.ru_stime, &more.ru_stime, &to.ru_stime);
+  to.ru_maxrss = std::max(to.ru_maxrss, more.ru_maxrss);
+}
 
 Process& Processes::begin() {
   auto process = std::make_unique<Process>();
@@ -68,7 +89,8 @@ Processes& Processes::of(const Process& process) { return static_cast<Processes&
 
 Member& Processes::add(std::unique_ptr<Process> process, int parent) {
   auto member = std::make_unique<Member>();
-  member->pid = process->pid, member->parent = parent;
+  member->pid = process->pid, member->parent = process->parent = parent;
+  member->started_ns = task::host_now_ns();
   member->process = std::move(process);
   return *members_.emplace(member->pid, std::move(member)).first->second;
 }
@@ -92,6 +114,11 @@ std::vector<Member*> Processes::all() {
   return list;
 }
 
+void Processes::each_process(const std::function<void(Process&)>& see) {
+  for (const auto& [pid, member] : members_)
+    if (!member->is_zombie()) see(*member->process);
+}
+
 std::vector<Member*> Processes::group(int id) {
   std::vector<Member*> list = all();
   std::erase_if(list, [id](const Member* member) { return member->group != id; });
@@ -108,8 +135,9 @@ Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool vfork, int
   child->space = from.space;
   if (!vfork) {
     OSP_ASSIGN(child->space, memory::Space::clone());
+    keep_from(*child, from);
+    child->memory.forget_unforked();
   }
-  child->memory.forget_unforked();
   child->signals.actions = from.signals.actions;
   child->patcher = std::make_unique<patch::SitePatcher>(child->memory);
   child->files = from.files->clone();
@@ -126,12 +154,14 @@ Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool vfork, int
   return child;
 }
 
-long Processes::fork(Thread& thread, bool vfork, const std::function<void(Thread&)>& prepare) {
+long Processes::fork(Thread& thread, bool vfork, const std::function<void(Thread&)>& prepare,
+                     const std::function<void(const Member&)>& made) {
   auto copied = copy(thread, vfork, new_id());
   if (!copied) return -copied.error().code;
   const Member& parent = member(thread.process);
   Member& child = add(std::move(*copied), parent.pid);
-  child.group = parent.group, child.session = parent.session;
+  child.group = parent.group, child.session = parent.session, child.nice = parent.nice;
+  child.no_new_privileges = parent.no_new_privileges;
   child.borrows_memory = vfork;
   Process& process = *child.process;
   Thread& first = *process.threads.front();
@@ -140,6 +170,7 @@ long Processes::fork(Thread& thread, bool vfork, const std::function<void(Thread
     task::run_thread(first);
   });
   const int pid = child.pid;
+  made(child);
   if (vfork) {
     while (const Member* borrower = find(pid)) {
       if (!borrower->borrows_memory) break;
@@ -170,6 +201,7 @@ Result<std::optional<Change>> Processes::look(Member& parent, const WaitFor& wan
 
 void Processes::go_on(Member& member) {
   if (!std::exchange(member.stopped, false)) return;
+  if (!member.is_zombie()) member.process->held = false;
   member.stop_untold = false, member.continue_untold = true;
   member.went_on.notify();
   tell_parent(member, CLD_CONTINUED, SIGCONT);
@@ -213,18 +245,52 @@ void Processes::tell_parent(const Member& child, int code, int status) {
 
 void Processes::forget(int pid) { members_.erase(pid); }
 
-void Processes::adopt_children(int of) {
-  std::vector<int> nobodys;
+// The nearest of those above that takes in orphans (PR_SET_CHILD_SUBREAPER in prctl(2)).
+int Processes::reaper_for(const Member& gone) {
+  for (const Member* above = find(gone.parent); above != nullptr; above = find(above->parent))
+    if (above->is_subreaper && !above->is_zombie()) return above->pid;
+  return init;
+}
+
+void Processes::leave_children(const Member& gone) {
+  const int reaper = reaper_for(gone);
+  std::vector<int> unwanted;
   for (const auto& [pid, child] : members_) {
-    if (child->parent != of) continue;
-    child->parent = init;
-    if (child->is_zombie()) nobodys.push_back(pid);
+    if (child->parent != gone.pid) continue;
+    child->parent = reaper;
+    if (child->is_zombie()) {
+      tell_parent_of_end(*child);
+      if (!is_wanted(*child)) unwanted.push_back(pid);
+      continue;
+    }
+    child->process->parent = reaper;
+    if (child->parent_death_signal != 0) {
+      siginfo_t info = signal::make_info(child->parent_death_signal, SI_USER);
+      info.si_pid = gone.pid, info.si_uid = gone.uid;
+      post(*child, info);
+    }
   }
-  for (const int pid : nobodys) forget(pid);
+  for (const int pid : unwanted) forget(pid);
+}
+
+void Processes::tell_parent_of_end(const Member& child) {
+  const int status = child.wait_status;
+  const bool by_signal = WIFSIGNALED(status);
+  tell_parent(child, by_signal ? CLD_KILLED : CLD_EXITED, by_signal ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+// Whether somebody may wait for it yet.
+bool Processes::is_wanted(const Member& zombie) {
+  const Member* parent = find(zombie.parent);
+  if (parent == nullptr) return false;
+  if (parent->is_zombie()) return true;
+  const signal::Action& action = parent->process->signals.actions[SIGCHLD];
+  return action.handler != 1 && (action.flags & SA_NOCLDWAIT) == 0;
 }
 
 void Processes::ended(Process& process, int wait_status) {
   Member& gone = member(process);
+  add_usage(gone.usage, usage_of(process));
   process.files->close_all();
   process.timers.reset();
   if (gone.pid != first_pid) process.space.reset();  // its memory goes when the worker is in another's
@@ -239,22 +305,16 @@ void Processes::ended(Process& process, int wait_status) {
   gone_.clear();
   gone_.push_back(std::move(gone.process));  // its last fiber runs for a moment yet
   task::set_process(&nobody());
-  adopt_children(gone.pid);
-  const bool by_signal = WIFSIGNALED(wait_status);
-  tell_parent(gone, by_signal ? CLD_KILLED : CLD_EXITED, by_signal ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-  const Member* parent = find(gone.parent);
-  const bool unwanted = [&] {
-    if (parent == nullptr) return true;
-    if (parent->is_zombie()) return false;
-    const signal::Action& action = parent->process->signals.actions[SIGCHLD];
-    return action.handler == 1 || (action.flags & SA_NOCLDWAIT) != 0;
-  }();
-  if (unwanted) forget(gone.pid);
+  leave_children(gone);
+  tell_parent_of_end(gone);
+  gone.ending->happened = true;
+  gone.ending->changed.notify();
+  if (!is_wanted(gone)) forget(gone.pid);
 }
 
 void Processes::stopped(Process& process, int signo) {
   Member& stopping = member(process);
-  stopping.stopped = stopping.stop_untold = true;
+  stopping.stopped = stopping.stop_untold = process.held = true;
   stopping.continue_untold = false;
   stopping.stop_signal = signo;
   tell_parent(stopping, CLD_STOPPED, signo);

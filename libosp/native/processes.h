@@ -14,6 +14,12 @@
 
 namespace osp::native {
 
+// Whether a process has ended: outlives what is known of it, for pidfds.
+struct Ending {
+  bool happened = false;
+  task::WaitQueue changed;
+};
+
 // What is known of a process besides what task::Process has; it stays for wait(2) when that has gone.
 struct Member {
   int pid = 0, parent = 0, group = 0, session = 0;
@@ -25,8 +31,14 @@ struct Member {
   int stop_signal = 0;
   bool stop_untold = false, continue_untold = false;  // not yet seen by wait(2)
   bool borrows_memory = false;                        // between vfork and exec
-  rusage usage = {};                                  // of a zombie, its children's that were waited for included
+  bool is_subreaper = false;                          // PR_SET_CHILD_SUBREAPER
+  int parent_death_signal = 0;                        // PR_SET_PDEATHSIG
+  uint64_t started_ns = 0;                            // CLOCK_MONOTONIC of the host
+  int nice = 0;                                       // told, and of no effect as yet
+  rusage usage = {};               // of its children that were waited for; of a zombie, its own besides
+  bool no_new_privileges = false;  // PR_SET_NO_NEW_PRIVS, of no effect: nothing is setuid
   task::WaitQueue children_changed, went_on, gave_back;
+  std::shared_ptr<Ending> ending = std::make_shared<Ending>();
 
   [[nodiscard]] bool is_zombie() const { return process == nullptr; }
 };
@@ -52,8 +64,12 @@ class FirstProcess {
   virtual void ending() = 0;
 };
 
+// getrusage(2) of a process in whose space the worker is.
+rusage usage_of(const task::Process& process);
+void add_usage(rusage& to, const rusage& more);
+
 // All processes of the environment. The first one's end is the end of the machine; its parent, pid 1, is not here, and
-// takes in orphans, which it does not wait for. Core only: one worker, nothing is signal-safe.
+// takes in orphans that no subreaper is for; it does not wait for them. Core only: one worker, nothing is signal-safe.
 class Processes final : public task::Environment {
  public:
   static constexpr int first_pid = 2;  // of the first process
@@ -65,8 +81,10 @@ class Processes final : public task::Environment {
   static Processes& of(const task::Process& process);
 
   // fork(2), vfork(2): the child runs with a copy of the caller's registers but for rax 0, which `prepare` may change
-  // before it runs. EAGAIN ENOMEM. With `vfork`, parks until the child has given the memory back.
-  long fork(task::Thread& thread, bool vfork, const std::function<void(task::Thread& child)>& prepare);
+  // before it runs; `made` is called at once. EAGAIN ENOMEM. With `vfork`, parks until the child has given the memory
+  // back.
+  long fork(task::Thread& thread, bool vfork, const std::function<void(task::Thread& child)>& prepare,
+            const std::function<void(const Member& child)>& made);
 
   Member* find(int pid);
   Member& member(const task::Process& process) { return *members_.at(process.pid); }
@@ -86,14 +104,18 @@ class Processes final : public task::Environment {
   void stopped(task::Process& process, int signo) override;
   bool stay(task::Thread& thread) override;
   void gave_memory_back(task::Process& process) override;
+  void each_process(const std::function<void(task::Process&)>& see) override;
   std::string proc_text(const task::Process& process, std::string_view file) override;
 
  private:
   Member& add(std::unique_ptr<task::Process> process, int parent);
   Result<std::unique_ptr<task::Process>> copy(task::Thread& thread, bool vfork, int pid);
   void tell_parent(const Member& child, int code, int status);
+  void tell_parent_of_end(const Member& child);
+  [[nodiscard]] bool is_wanted(const Member& zombie);
   void forget(int pid);
-  void adopt_children(int of);
+  [[nodiscard]] int reaper_for(const Member& gone);
+  void leave_children(const Member& gone);
   void go_on(Member& member);
 
   std::map<int, std::unique_ptr<Member>> members_;

@@ -14,6 +14,7 @@
 #include "libosp/host/side.h"
 #include "libosp/linux/table.h"
 #include "libosp/linux/trace.h"
+#include "libosp/memory/file_pages.h"
 #include "libosp/native/boot_record.h"
 #include "libosp/native/clock.h"
 #include "libosp/native/console.h"
@@ -54,7 +55,8 @@ std::shared_ptr<ns::Namespace> make_root(const BootInfo& info) {
   const auto archive = module_named(info, "root");
   if (archive.empty()) die("the boot archive has no file 'root': there is nothing to run");
   // As much as Linux's tmpfs lets programs write: half of what there is.
-  auto server = read_root_archive(archive, {.size_limit = (info.memory - archive.size()) / 2});
+  const uint64_t limit = (info.memory - archive.size()) / 2;
+  auto server = read_root_archive(archive, {.size_limit = limit, .pages = memory::make_file_pages});
   if (!server) die(fmt::format("the root archive: {}", server.error().reason));
   return std::make_shared<ns::Namespace>(std::move(*server));
 }

@@ -8,10 +8,12 @@
 #include <algorithm>
 
 #include "libosp/device/pipe.h"
+#include "libosp/file/served_file.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/send_whole.h"
 #include "libosp/native/calls.h"
 #include "libosp/native/lock.h"
+#include "libosp/native/sealed_file.h"
 
 namespace osp::native {
 namespace {
@@ -63,6 +65,18 @@ long sys_close_range(Call& c) {
   return 0;
 }
 
+namespace {
+
+long seal(Description& file, bool add, unsigned seals) {
+  auto* served = dynamic_cast<file::ServedFile*>(&file);
+  auto* sealed = served != nullptr ? dynamic_cast<SealedFile*>(&served->file()) : nullptr;
+  if (sealed == nullptr) return -EINVAL;
+  if (!add) return sealed->seals();
+  return file.is_writable() ? linux::to_long(sealed->add_seals(seals)) : -EPERM;
+}
+
+}  // namespace
+
 long sys_fcntl(Call& c) {
   const auto fd = static_cast<int>(c.a);
   const auto file = file_of(c);
@@ -92,6 +106,9 @@ long sys_fcntl(Call& c) {
       return pipe != nullptr ? static_cast<long>(pipe->pipe().bytes.capacity()) : -EBADF;
     case F_SETPIPE_SZ:
       return pipe != nullptr ? pipe->resize(static_cast<uint32_t>(c.c)) : -EBADF;
+    case F_ADD_SEALS:
+    case F_GET_SEALS:
+      return seal(*file, c.b == F_ADD_SEALS, static_cast<unsigned>(c.c));
     case F_SETOWN:  // of signals that are not sent: docs/caveats.md
     case F_GETOWN:
       return 0;

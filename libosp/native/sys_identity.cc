@@ -1,7 +1,6 @@
 // Who a process is, what it may use, and on what: credentials(7), getrlimit(2), uname(2), sysinfo(2).
 #include <linux/capability.h>
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
@@ -188,7 +187,7 @@ long sys_sysinfo(Call& c) {
   struct sysinfo info = {};
   info.uptime = static_cast<long>(task::host_now_ns() / 1'000'000'000);
   info.totalram = machine().memory;
-  info.freeram = machine().memory / 2;
+  info.freeram = memory::Space::use().free;
   info.procs = static_cast<unsigned short>(Processes::of(c.process).all().size());
   info.mem_unit = 1;
   return put(c.a, info) ? 0 : -EFAULT;
@@ -215,18 +214,6 @@ long sys_sched_priority(Call& c) {
   const bool real_time = c.a == SCHED_FIFO || c.a == SCHED_RR;
   return !real_time ? 0 : c.nr == SYS_sched_get_priority_max ? 99 : 1;
 }
-long sys_getpriority(Call&) { return 20; }  // nice 0
-long sys_setpriority(Call&) { return 0; }
-
-long sys_prctl(Call& c) {
-  if (c.a == PR_SET_NAME || c.a == PR_GET_NAME || c.a == PR_SET_VMA) return linux::sys_prctl(c);
-  constexpr std::array accepted = {PR_SET_PDEATHSIG,   PR_SET_DUMPABLE, PR_SET_TIMERSLACK,   PR_SET_NO_NEW_PRIVS,
-                                   PR_SET_THP_DISABLE, PR_GET_KEEPCAPS, PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP};
-  if (c.a == PR_GET_DUMPABLE) return 1;
-  if (c.a == PR_CAPBSET_READ) return c.b <= CAP_LAST_CAP ? 1 : -EINVAL;
-  return std::find(accepted.begin(), accepted.end(), static_cast<int>(c.a)) != accepted.end() ? 0 : -EINVAL;
-}
-
 long sys_membarrier(Call& c) {
   constexpr uint64_t query = 0, all_private = 0x3f;  // one worker: what the commands order is in order
   return c.a == query ? static_cast<long>(all_private) : 0;
@@ -239,6 +226,8 @@ long sys_times(Call& c) {
     long user, system, children_user, children_system;
   } ticks = {};
   ticks.user = processor_time_ns(c.process) / tick_ns;
+  const timeval& children = Processes::of(c.process).member(c.process).usage.ru_utime;
+  ticks.children_user = (children.tv_sec * 1'000'000'000 + children.tv_usec * 1000) / tick_ns;
   return c.a == 0 || put(c.a, ticks) ? now / tick_ns : -EFAULT;
 }
 
@@ -247,8 +236,7 @@ long sys_getrusage(Call& c) {
   if (static_cast<int>(c.a) == RUSAGE_CHILDREN) {
     usage = Processes::of(c.process).member(c.process).usage;
   } else {
-    const int64_t ns = processor_time_ns(c.process);
-    usage.ru_utime = {ns / 1'000'000'000, ns % 1'000'000'000 / 1000};
+    usage = usage_of(c.process);
   }
   return put(c.b, usage) ? 0 : -EFAULT;
 }

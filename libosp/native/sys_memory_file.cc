@@ -1,8 +1,11 @@
 // memfd_create(2) natively, and what asks a file for nothing that the core's would have to do.
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "libosp/file/served_file.h"
+#include "libosp/memory/file_pages.h"
 #include "libosp/native/calls.h"
+#include "libosp/native/sealed_file.h"
 #include "namespace/mem_server.h"
 
 namespace osp::native {
@@ -12,7 +15,7 @@ constexpr size_t name_limit = 249;
 
 // Files without names; each has lost its own before the program sees it.
 pip::Server& nameless() {
-  static ns::MemServer server({.name = "#memfd"});
+  static ns::MemServer server({.name = "#memfd", .pages = memory::make_file_pages});
   return server;
 }
 
@@ -29,7 +32,9 @@ long sys_memfd_create(Call& c) {
   auto opened = nameless().open("file", mode);
   if (!opened) return -opened.error().code;
   if (const auto removed = nameless().remove("file", false); !removed) return -removed.error().code;
-  auto file = std::make_shared<file::ServedFile>(std::move(opened->file));
+  const unsigned seals = (c.b & MFD_ALLOW_SEALING) != 0 ? 0 : F_SEAL_SEAL;
+  auto sealed = std::make_unique<SealedFile>(std::move(opened->file), seals);
+  auto file = std::make_shared<file::ServedFile>(std::move(sealed));
   file->set_server("#memfd");
   file->flags = O_RDWR | 0100000;  // O_LARGEFILE
   return c.process.files->install(std::move(file), (c.b & MFD_CLOEXEC) != 0);

@@ -8,6 +8,7 @@
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
 #include "libosp/native/calls.h"
+#include "libosp/native/process_file.h"
 #include "libosp/native/processes.h"
 
 namespace osp::native {
@@ -30,16 +31,21 @@ long clone_process(Call& c) {
   const uint64_t flags = c.a, stack = c.b, parent_tid = c.c, child_tid = c.d, tls = c.e;
   const bool vfork = (flags & CLONE_VFORK) != 0;
   if ((flags & CLONE_VM) != 0 && !vfork) return -ENOSYS;  // docs/caveats.md
-  if ((flags & (CLONE_SIGHAND | CLONE_FILES | namespaces | CLONE_PARENT | CLONE_PIDFD)) != 0) return -EINVAL;
-  const long child = Processes::of(c.process).fork(c.thread, vfork, [=](task::Thread& thread) {
+  if ((flags & (CLONE_SIGHAND | CLONE_FILES | namespaces | CLONE_PARENT)) != 0) return -EINVAL;
+  constexpr uint64_t pidfd_and_tid = CLONE_PIDFD | CLONE_PARENT_SETTID;  // clone(2) has one place for both
+  if ((flags & pidfd_and_tid) == pidfd_and_tid) return -EINVAL;
+  const auto prepare = [=](task::Thread& thread) {
     if (stack != 0) thread.regs.rsp = stack;
     if ((flags & CLONE_SETTLS) != 0) thread.regs.fs_base = tls;
     if ((flags & CLONE_CHILD_SETTID) != 0) put(child_tid, thread.tid);
     if ((flags & CLONE_CHILD_CLEARTID) != 0) thread.clear_child_tid = child_tid;
-    if ((flags & CLONE_PARENT_SETTID) != 0 && vfork) put(parent_tid, thread.tid);
-  });
-  if (child > 0 && (flags & CLONE_PARENT_SETTID) != 0) put(parent_tid, static_cast<int>(child));
-  return child;
+  };
+  const auto made = [&](const Member& child) {
+    if ((flags & CLONE_PARENT_SETTID) != 0) put(parent_tid, child.pid);
+    if ((flags & CLONE_PIDFD) == 0) return;
+    put(parent_tid, static_cast<int>(c.process.files->install(std::make_shared<ProcessFile>(child, O_RDWR), true)));
+  };
+  return Processes::of(c.process).fork(c.thread, vfork, prepare, made);
 }
 
 // Begins again at each change of a child until one is what was asked for; 0 where the caller does not wait.
@@ -86,10 +92,12 @@ long sys_clone(Call& c) {
 }
 
 long sys_fork(Call& c) {
-  return Processes::of(c.process).fork(c.thread, false, [](task::Thread&) {});
+  return Processes::of(c.process).fork(
+      c.thread, false, [](task::Thread&) {}, [](const Member&) {});
 }
 long sys_vfork(Call& c) {
-  return Processes::of(c.process).fork(c.thread, true, [](task::Thread&) {});
+  return Processes::of(c.process).fork(
+      c.thread, true, [](task::Thread&) {}, [](const Member&) {});
 }
 
 long sys_exit(Call& c) {
@@ -130,6 +138,10 @@ long sys_waitid(Call& c) {
     wanted = {.who = WaitFor::Who::pid, .id = id};
   } else if (c.a == P_PGID) {
     wanted = {.who = WaitFor::Who::group, .id = id == 0 ? Processes::of(c.process).member(c.process).group : id};
+  } else if (c.a == P_PIDFD) {
+    const auto file = std::dynamic_pointer_cast<ProcessFile>(c.process.files->share(id));
+    if (file == nullptr) return -EBADF;
+    wanted = {.who = WaitFor::Who::pid, .id = file->pid()};
   } else if (c.a != P_ALL) {
     return -EINVAL;
   }

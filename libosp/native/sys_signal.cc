@@ -1,7 +1,7 @@
 // Signals from one process to another: kill(2), tgkill(2), rt_sigqueueinfo(2).
 #include "libosp/linux/calls.h"
 #include "libosp/native/calls.h"
-#include "libosp/native/processes.h"
+#include "libosp/native/send_signal.h"
 #include "libosp/signal/deliver.h"
 
 namespace osp::native {
@@ -11,13 +11,6 @@ using linux::get;
 namespace {
 
 bool valid_signal(uint64_t signo) { return signo <= signal::last_signal; }
-
-siginfo_t sent_by(const Call& c, uint64_t signo, int code) {
-  siginfo_t info = signal::make_info(static_cast<int>(signo), code);
-  info.si_pid = c.process.pid;
-  info.si_uid = task::credentials_of(c.process).uid;
-  return info;
-}
 
 // kill(2): root, the same user, or SIGCONT within the session.
 bool may_send(const Call& c, const Member& to, uint64_t signo) {
@@ -30,7 +23,16 @@ bool may_send(const Call& c, const Member& to, uint64_t signo) {
   return signo == SIGCONT && to.session == Processes::of(c.process).member(c.process).session;
 }
 
-long post_to(Call& c, const std::vector<Member*>& members, const siginfo_t& info) {
+}  // namespace
+
+siginfo_t sent_by(const Call& c, uint64_t signo, int code) {
+  siginfo_t info = signal::make_info(static_cast<int>(signo), code);
+  info.si_pid = c.process.pid;
+  info.si_uid = task::credentials_of(c.process).uid;
+  return info;
+}
+
+long send_signal(Call& c, const std::vector<Member*>& members, const siginfo_t& info) {
   const auto signo = static_cast<uint64_t>(info.si_signo);
   bool sent = false;
   for (Member* member : members) {
@@ -41,8 +43,6 @@ long post_to(Call& c, const std::vector<Member*>& members, const siginfo_t& info
   if (sent) return 0;
   return members.empty() ? -ESRCH : -EPERM;
 }
-
-}  // namespace
 
 long sys_kill(Call& c) {
   if (!valid_signal(c.b)) return -EINVAL;
@@ -57,7 +57,7 @@ long sys_kill(Call& c) {
   } else {
     to = all.group(pid == 0 ? all.member(c.process).group : -pid);
   }
-  return post_to(c, to, sent_by(c, c.b, SI_USER));
+  return send_signal(c, to, sent_by(c, c.b, SI_USER));
 }
 
 long sys_tgkill(Call& c) {

@@ -23,9 +23,9 @@ Timers& timers_of(const Call& c) {
 }
 
 // Never 0 while it is set.
-int64_t left(const Timers::Setting& setting) {
+int64_t left(const Timers::Setting& setting, uint64_t now) {
   if (setting.deadline_ns == 0) return 0;
-  return std::max<int64_t>(1, static_cast<int64_t>(setting.deadline_ns) - static_cast<int64_t>(task::host_now_ns()));
+  return std::max<int64_t>(1, static_cast<int64_t>(setting.deadline_ns) - static_cast<int64_t>(now));
 }
 
 timeval to_timeval(int64_t ns) {
@@ -33,8 +33,10 @@ timeval to_timeval(int64_t ns) {
   return {microseconds / 1'000'000, microseconds % 1'000'000};
 }
 
-itimerval describe(const Timers::Setting& setting) {
-  return {to_timeval(static_cast<int64_t>(setting.interval_ns)), to_timeval(left(setting))};
+itimerval describe(const Timers& timers, int which) {
+  const Timers::Setting setting = timers.interval(which);
+  const uint64_t now = timers.now(Timers::time_of_interval(which));
+  return {to_timeval(static_cast<int64_t>(setting.interval_ns)), to_timeval(left(setting, now))};
 }
 
 bool to_ns(const timeval& t, int64_t& ns) {
@@ -45,24 +47,33 @@ bool to_ns(const timeval& t, int64_t& ns) {
 
 bool is_valid(const timespec& t) { return t.tv_sec >= 0 && t.tv_nsec >= 0 && t.tv_nsec < second_ns; }
 
-itimerspec describe_posix(const Timers::Setting& setting) {
-  return {linux::to_timespec(static_cast<int64_t>(setting.interval_ns)), linux::to_timespec(left(setting))};
+itimerspec describe_posix(const Timers& timers, int id) {
+  const Timers::Setting setting = timers.setting(id);
+  const uint64_t now = timers.now(timers.find(id)->time());
+  return {linux::to_timespec(static_cast<int64_t>(setting.interval_ns)), linux::to_timespec(left(setting, now))};
+}
+
+// When `wanted` is over, in the timer's time.
+uint64_t deadline_of(Call& c, const Timers& timers, const Timers::Posix& timer, const timespec& wanted, bool absolute) {
+  if (wanted.tv_sec == 0 && wanted.tv_nsec == 0) return 0;
+  if (timer.time() == Timers::Time::real) return linux::host_deadline(c, timer.clock, wanted, absolute);
+  return static_cast<uint64_t>(linux::to_ns(wanted)) + (absolute ? 0 : timers.now(Timers::Time::processor));
 }
 
 }  // namespace
 
 long sys_alarm(Call& c) {
   Timers& timers = timers_of(c);
-  const int64_t before = left(timers.real());
+  const uint64_t now = timers.now(Timers::Time::real);
+  const int64_t before = left(timers.interval(ITIMER_REAL), now);
   const auto seconds = static_cast<uint32_t>(c.a);
-  timers.set_real({seconds == 0 ? 0 : task::host_now_ns() + uint64_t{seconds} * second_ns, 0});
+  timers.set_interval(ITIMER_REAL, {seconds == 0 ? 0 : now + uint64_t{seconds} * second_ns, 0});
   return before == 0 ? 0 : std::max<int64_t>(1, (before + second_ns / 2) / second_ns);
 }
 
-// Those of processor time (ITIMER_VIRTUAL, ITIMER_PROF) are not there: docs/caveats.md.
 long sys_getitimer(Call& c) {
   if (c.a > ITIMER_PROF) return -EINVAL;
-  return put(c.b, c.a == ITIMER_REAL ? describe(timers_of(c).real()) : itimerval()) ? 0 : -EFAULT;
+  return put(c.b, describe(timers_of(c), static_cast<int>(c.a))) ? 0 : -EFAULT;
 }
 
 long sys_setitimer(Call& c) {
@@ -71,19 +82,21 @@ long sys_setitimer(Call& c) {
   if (c.a > ITIMER_PROF) return -EINVAL;
   if (c.b != 0 && !get(c.b, wanted)) return -EFAULT;
   if (!to_ns(wanted.it_value, value) || !to_ns(wanted.it_interval, interval)) return -EINVAL;
-  if (c.a != ITIMER_REAL) return value == 0 ? 0 : -ENOSYS;
+  const auto which = static_cast<int>(c.a);
   Timers& timers = timers_of(c);
-  const itimerval before = describe(timers.real());
-  const uint64_t deadline = value == 0 ? 0 : task::host_now_ns() + static_cast<uint64_t>(value);
-  timers.set_real({deadline, static_cast<uint64_t>(interval)});
+  const itimerval before = describe(timers, which);
+  const uint64_t now = timers.now(Timers::time_of_interval(which));
+  timers.set_interval(which, {value == 0 ? 0 : now + static_cast<uint64_t>(value), static_cast<uint64_t>(interval)});
   return c.c == 0 || put(c.c, before) ? 0 : -EFAULT;
 }
 
 long sys_timer_create(Call& c) {
   Timers::Posix timer;
   timer.clock = static_cast<int>(c.a);
-  if (timer.clock != CLOCK_REALTIME && timer.clock != CLOCK_MONOTONIC && timer.clock != CLOCK_BOOTTIME)
-    return timer.clock == CLOCK_PROCESS_CPUTIME_ID || timer.clock == CLOCK_THREAD_CPUTIME_ID ? -ENOTSUP : -EINVAL;
+  if (timer.clock == CLOCK_THREAD_CPUTIME_ID) return -ENOTSUP;
+  if (timer.clock != CLOCK_REALTIME && timer.clock != CLOCK_MONOTONIC && timer.clock != CLOCK_BOOTTIME &&
+      timer.clock != CLOCK_PROCESS_CPUTIME_ID)
+    return -EINVAL;
   if (c.b == 0) {
     timer.event.sigev_signo = SIGALRM;
   } else if (!get(c.b, timer.event)) {
@@ -109,10 +122,9 @@ long sys_timer_settime(Call& c) {
   if (timer == nullptr || (c.b & ~uint64_t{TIMER_ABSTIME}) != 0) return -EINVAL;
   if (!get(c.c, wanted)) return -EFAULT;
   if (!is_valid(wanted.it_value) || !is_valid(wanted.it_interval)) return -EINVAL;
-  const itimerspec before = describe_posix(timers.setting(id));
+  const itimerspec before = describe_posix(timers, id);
   Timers::Setting setting;
-  if (wanted.it_value.tv_sec != 0 || wanted.it_value.tv_nsec != 0)
-    setting.deadline_ns = linux::host_deadline(c, timer->clock, wanted.it_value, (c.b & TIMER_ABSTIME) != 0);
+  setting.deadline_ns = deadline_of(c, timers, *timer, wanted.it_value, (c.b & TIMER_ABSTIME) != 0);
   setting.interval_ns = static_cast<uint64_t>(linux::to_ns(wanted.it_interval));
   timers.set(id, setting);
   return c.d == 0 || put(c.d, before) ? 0 : -EFAULT;
@@ -122,7 +134,7 @@ long sys_timer_gettime(Call& c) {
   const Timers& timers = timers_of(c);
   const auto id = static_cast<int>(c.a);
   if (timers.find(id) == nullptr) return -EINVAL;
-  return put(c.b, describe_posix(timers.setting(id))) ? 0 : -EFAULT;
+  return put(c.b, describe_posix(timers, id)) ? 0 : -EFAULT;
 }
 
 long sys_timer_getoverrun(Call& c) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ class Environment {
   virtual bool stay(Thread& thread) = 0;
   // What Linux would show in /proc/PID/`file`, which is "stat" or "status"; what is the thread's is left out.
   virtual std::string proc_text(const Process& process, std::string_view file) = 0;
+  // Calls `see` with all that have not ended.
+  virtual void each_process(const std::function<void(Process&)>& see) = 0;
   // It has left the memory that it borrowed by vfork(2), if it did.
   virtual void gave_memory_back(Process& process) = 0;
 };

@@ -6,56 +6,77 @@
 
 namespace osp::task {
 
-long Futexes::wait(Thread& thread, uint32_t* word, uint32_t expected, uint32_t bitset, uint64_t deadline_ns) {
+// Multiplied as by Knuth (TAOCP 3, 6.4).
+Futexes::Bucket& Futexes::bucket_of(FutexKey key) {
+  constexpr uint64_t golden = 0x9e37'79b9'7f4a'7c15;
+  return buckets_[(reinterpret_cast<uintptr_t>(key.memory) + key.at) * golden >> (64 - bucket_bits)];
+}
+
+void Futexes::add(Waiter& waiter) {
+  Bucket& bucket = bucket_of(waiter.key);
+  waiter.in = this;
+  waiter.next = nullptr;
+  waiter.previous = bucket.last;
+  (bucket.last == nullptr ? bucket.first : bucket.last->next) = &waiter;
+  bucket.last = &waiter;
+}
+
+void Futexes::remove(Waiter& waiter) {
+  Bucket& bucket = bucket_of(waiter.key);
+  (waiter.previous == nullptr ? bucket.first : waiter.previous->next) = waiter.next;
+  (waiter.next == nullptr ? bucket.last : waiter.next->previous) = waiter.previous;
+}
+
+long Futexes::wait(Thread& thread, FutexKey key, const uint32_t* word, uint32_t expected, uint32_t bitset,
+                   uint64_t deadline_ns) {
   uint32_t value = 0;
   if (osp_user_copy(&value, word, sizeof value) != 0) return -EFAULT;
   if (value != expected) return -EAGAIN;
-  Waiter waiter{&thread, bitset, false, word};
-  waiters_[word].push_back(&waiter);
+  Waiter waiter{&thread, bitset, false, this, key, nullptr, nullptr};
+  add(waiter);
   const Wake why = thread.process.scheduler.park(thread, deadline_ns, true);
   if (waiter.woken) return 0;
-  Queue& queue = waiters_[waiter.word];
-  queue.remove(&waiter);
-  if (queue.empty()) waiters_.erase(waiter.word);
+  waiter.in->remove(waiter);
   return why == Wake::timeout ? -ETIMEDOUT : static_cast<long>(restart_sys);
 }
 
-long Futexes::wake(uint32_t* word, uint32_t bitset, long count) {
-  const auto found = waiters_.find(word);
-  if (found == waiters_.end()) return 0;
-  Queue& queue = found->second;
+long Futexes::wake(FutexKey key, uint32_t bitset, long count) {
   long woken = 0;
-  for (auto it = queue.begin(); it != queue.end() && woken < count;) {
-    Waiter* waiter = *it;
-    if ((waiter->bitset & bitset) == 0) {
-      ++it;
-      continue;
-    }
-    it = queue.erase(it);
-    waiter->woken = true;
-    waiter->thread->process.scheduler.wake(*waiter->thread, Wake::woken);
+  for (Waiter* waiter = bucket_of(key).first; waiter != nullptr && woken < count;) {
+    Waiter& one = *waiter;
+    waiter = one.next;
+    if (one.key != key || (one.bitset & bitset) == 0) continue;
+    remove(one);
+    one.woken = true;
+    one.thread->process.scheduler.wake(*one.thread, Wake::woken);
     ++woken;
   }
-  if (queue.empty()) waiters_.erase(found);
   return woken;
 }
 
-long Futexes::requeue(uint32_t* word, long wake_count, uint32_t* target, long move) {
-  const long woken = wake(word, ~0U, wake_count);
-  const auto found = waiters_.find(word);
-  if (found == waiters_.end() || move <= 0) return woken;
-  Queue& to = waiters_[target];
-  Queue& from = waiters_[word];
+long Futexes::requeue(FutexKey key, long wake_count, Futexes& to, FutexKey target, long move) {
+  const long woken = wake(key, ~0U, wake_count);
   long moved = 0;
-  while (!from.empty() && moved < move) {
-    from.front()->word = target;
-    to.push_back(from.front());
-    from.pop_front();
+  for (Waiter* waiter = bucket_of(key).first; waiter != nullptr && moved < move;) {
+    Waiter& one = *waiter;
+    waiter = one.next;
+    if (one.key != key) continue;
     ++moved;
+    if (this == &to && key == target) continue;
+    remove(one);
+    one.key = target;
+    to.add(one);
   }
-  if (from.empty()) waiters_.erase(word);
-  if (to.empty()) waiters_.erase(target);
   return woken + moved;
+}
+
+FutexWord futex_word(Process& process, uint64_t address, bool is_private) {
+  static Futexes shared;
+  auto* word = reinterpret_cast<uint32_t*>(address);
+  const memory::Area* area = is_private ? nullptr : process.memory.find(address);
+  const bool has_pages = area != nullptr && (area->flags & MAP_SHARED) != 0 && area->backing != nullptr;
+  if (!has_pages || area->backing->pages == nullptr) return {process.futexes, {nullptr, address}, word};
+  return {shared, {area->backing->pages.get(), area->offset + (address - area->start)}, word};
 }
 
 }  // namespace osp::task

@@ -1,35 +1,65 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <list>
-#include <unordered_map>
 
 #include "libosp/task/thread.h"
 
 namespace osp::task {
 
-// futex(2) among the threads of this process, by address. A word in memory that other processes share is
-// waited for in the host (linux/sys_futex.cc).
+// Which word it is: of the process's own memory, or natively of memory that several processes share.
+struct FutexKey {
+  const void* memory = nullptr;  // memory::Backing::pages; null: the process's own
+  uint64_t at = 0;               // where in it, or the address
+  bool operator==(const FutexKey&) const = default;
+};
+
+// futex(2) among threads that are in this core. A word in memory that other host processes share is waited for in the
+// host (linux/sys_futex.cc).
 class Futexes {
  public:
   // Parks the caller if the word still holds `expected`: 0 when woken, -EAGAIN, -EFAULT, -ETIMEDOUT, or
   // restart_sys when a signal came. The deadline is the host's CLOCK_MONOTONIC in ns; 0: none.
-  long wait(Thread& thread, uint32_t* word, uint32_t expected, uint32_t bitset, uint64_t deadline_ns);
-  // Wakes up to `count` waiters whose bitset shares a bit; returns how many.
-  long wake(uint32_t* word, uint32_t bitset, long count);
-  // Moves up to `move` of those not woken to another word; returns woken + moved.
-  long requeue(uint32_t* word, long wake_count, uint32_t* target, long move);
-  void clear() { waiters_.clear(); }
+  long wait(Thread& thread, FutexKey key, const uint32_t* word, uint32_t expected, uint32_t bitset,
+            uint64_t deadline_ns);
+  // Wakes up to `count` waiters whose bitset shares a bit, those that came first; returns how many.
+  long wake(FutexKey key, uint32_t bitset, long count);
+  // Moves up to `move` of those not woken to another word, of `to`; returns woken + moved.
+  long requeue(FutexKey key, long wake_count, Futexes& to, FutexKey target, long move);
+  void clear() { buckets_ = {}; }
 
  private:
+  // On the stack of the one who waits; linked while it is not woken.
   struct Waiter {
     Thread* thread;
     uint32_t bitset;
-    bool woken = false;
-    uint32_t* word;
+    bool woken;
+    Futexes* in;
+    FutexKey key;
+    Waiter *next, *previous;
   };
-  using Queue = std::list<Waiter*>;
-  std::unordered_map<uint32_t*, Queue> waiters_;
+  // Those who wait for words that share it, in the order in which they came.
+  struct Bucket {
+    Waiter *first = nullptr, *last = nullptr;
+  };
+  static constexpr unsigned bucket_bits = 6;
+
+  Bucket& bucket_of(FutexKey key);
+  void add(Waiter& waiter);
+  void remove(Waiter& waiter);
+
+  std::array<Bucket, 1 << bucket_bits> buckets_ = {};
 };
+
+// A word of the program's, and where its waiters are.
+struct FutexWord {
+  Futexes& futexes;
+  FutexKey key;
+  uint32_t* word;
+
+  long wake(uint32_t bitset, long count) const { return futexes.wake(key, bitset, count); }
+};
+// `is_private`: the program says that no other process has it (FUTEX_PRIVATE_FLAG).
+FutexWord futex_word(Process& process, uint64_t address, bool is_private = false);
 
 }  // namespace osp::task

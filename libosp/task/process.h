@@ -47,6 +47,8 @@ class Process {
 
   int pid = 0;  // as the program sees it; the host's, but after a restore
   int host_pid = 0;
+  int parent = 0;                        // natively
+  bool held = false;                     // natively: its threads stay at the program's edge (Environment::stay)
   std::shared_ptr<memory::Space> space;  // natively; two processes have the same between vfork and exec
   Environment* environment = nullptr;    // natively
   Credentials credentials;               // natively

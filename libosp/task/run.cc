@@ -46,6 +46,13 @@ trap::Fast allowed(const Thread& thread) {
   return thread.process.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
 }
 
+// Nothing of it changes but by calls and other threads, after which it is set anew.
+void set_native_state(trap::FastState& fast, const Process& p) {
+  fast.parent = static_cast<uint32_t>(p.parent);
+  fast.uid = p.credentials.uid, fast.euid = p.credentials.euid;
+  fast.gid = p.credentials.gid, fast.egid = p.credentials.egid;
+}
+
 void set_fast_state(trap::Worker& worker, const Thread& thread) {
   const Process& p = thread.process;
   trap::FastState& fast = worker.fast;
@@ -53,6 +60,7 @@ void set_fast_state(trap::Worker& worker, const Thread& thread) {
   fast.pid = p.pid, fast.tid = thread.tid;
   fast.clock_offset_ns = p.clock_offset_ns;
   fast.host_clock = worker.clock_refused == 0 ? host::kernel_clock() : nullptr;
+  if (host::is_native()) return set_native_state(fast, p);
   const auto& served = p.files->served_marks();
   fast.served = served.data(), fast.served_count = served.size();
   fast.core_fds_from = static_cast<uint32_t>(file::lowest_core_fd());
@@ -119,8 +127,8 @@ void release_robust_list(const Thread& thread) {
     const uint32_t dead = (value & waiters) | owner_died;
     osp_user_copy(word, &dead, sizeof dead);
     if ((value & waiters) == 0) return;
-    thread.process.futexes.wake(word, ~0U, 1);
-    raw::syscall(SYS_futex, word, 1, 1);
+    futex_word(thread.process, reinterpret_cast<uint64_t>(word)).wake(~0U, 1);
+    if (!host::is_native()) raw::syscall(SYS_futex, word, 1, 1);
   };
   uint64_t entry = head.next;
   for (int count = 0; count < limit && entry != thread.robust_list && entry != 0; ++count) {
@@ -136,7 +144,7 @@ void leave(Thread& thread) {
   if (thread.clear_child_tid != 0 && !thread.process.single_threaded()) {
     const int zero = 0;
     auto* word = reinterpret_cast<uint32_t*>(thread.clear_child_tid);
-    if (osp_user_copy(word, &zero, sizeof zero) == 0) thread.process.futexes.wake(word, ~0U, 1);
+    if (osp_user_copy(word, &zero, sizeof zero) == 0) futex_word(thread.process, thread.clear_child_tid).wake(~0U, 1);
   }
   drop_vector_state(thread);
   thread.process.remove(thread);
@@ -153,7 +161,7 @@ void run_until_it_leaves(Thread& thread) {
     p.scheduler.slice(thread);
     if (thread.exiting) break;
     if (p.deliverable(thread) != 0 || thread.interrupted != 0 || thread.signals.saved_mask) signal::deliver(thread);
-    if (p.environment != nullptr && p.environment->stay(thread)) continue;
+    if (p.held && p.environment->stay(thread)) continue;
     if (p.stop_requested()) {
       p.stop_at_edge(thread);
     } else {

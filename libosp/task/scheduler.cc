@@ -159,7 +159,7 @@ void Scheduler::yield(Thread& thread) {
   if (!has_ready()) return;
   suspend_vector_state(thread);
   note_place(thread.switched_at);
-  boost::this_fiber::yield();
+  thread.context->yield();
 }
 
 void Scheduler::yield_and_look(Thread& thread) {
@@ -181,7 +181,7 @@ Wake Scheduler::park_now(Thread& thread, uint64_t deadline_ns, bool interruptibl
   if (deadline_ns != 0) timer = deadlines_.emplace(deadline_ns, &thread);
   suspend_vector_state(thread);
   note_place(thread.switched_at);
-  boost::this_fiber::yield();
+  thread.context->yield();
   if (timer != deadlines_.end()) deadlines_.erase(timer);
   thread.interruptible = false;
   return thread.wake;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/time.h>
 
+#include <array>
 #include <map>
 #include <memory>
 
@@ -11,24 +13,31 @@ namespace osp::task {
 
 class Process;
 
-// The timers of a process that become signals: setitimer(2)'s of real time, and those of timer_create(2). Natively;
-// hosted they are the host's. Times are the host's CLOCK_MONOTONIC in ns.
+// The timers of a process that become signals: setitimer(2)'s, and those of timer_create(2). Natively; hosted they are
+// the host's. Times are in ns, of the host's CLOCK_MONOTONIC or of what the process has run; the latter ring up to 1 ms
+// late.
 class Timers {
  public:
+  enum class Time { real, processor };
   struct Setting {
     uint64_t deadline_ns = 0;  // 0: not set
     uint64_t interval_ns = 0;  // 0: it rings once
   };
   struct Posix {
     int clock = 0;
+    [[nodiscard]] Time time() const { return clock == CLOCK_PROCESS_CPUTIME_ID ? Time::processor : Time::real; }
     sigevent event = {};  // SIGEV_NONE, SIGEV_SIGNAL, or SIGEV_THREAD_ID with a thread of the process
   };
 
   Timers(Process& process, Alarms& alarms);
   ~Timers();
 
-  void set_real(const Setting& setting);
-  [[nodiscard]] Setting real() const;
+  [[nodiscard]] uint64_t now(Time time) const;
+  // ITIMER_REAL counts real time, ITIMER_VIRTUAL and ITIMER_PROF that of the processor: the core's part is not told
+  // from the program's.
+  static Time time_of_interval(int which) { return which == ITIMER_REAL ? Time::real : Time::processor; }
+  void set_interval(int which, const Setting& setting);
+  [[nodiscard]] Setting interval(int which) const;
 
   // Its number, which is the signal's value too if `tells_id`. EAGAIN: there are too many.
   int create(const Posix& timer, bool tells_id);
@@ -47,7 +56,7 @@ class Timers {
 
   Process& process_;
   Alarms& alarms_;
-  std::unique_ptr<Timer> real_;
+  std::array<std::unique_ptr<Timer>, 3> intervals_;
   std::map<int, std::unique_ptr<Timer>> posix_;
 };
 

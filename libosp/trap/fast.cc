@@ -55,6 +55,11 @@ long store(long to, long first, long second) {
 
 long get_pid(long, long, long, long, long, long) { return state().pid; }
 long get_tid(long, long, long, long, long, long) { return state().tid; }
+long get_parent(long, long, long, long, long, long) { return state().parent; }
+long get_uid(long, long, long, long, long, long) { return state().uid; }
+long get_euid(long, long, long, long, long, long) { return state().euid; }
+long get_gid(long, long, long, long, long, long) { return state().gid; }
+long get_egid(long, long, long, long, long, long) { return state().egid; }
 
 long clock_gettime(long clock, long to, long, long, long, long) {
   timespec now;
@@ -95,7 +100,23 @@ long write_at_once(long fd, long from, long size, long d, long e, long f) {
 }
 
 using Answer = long (*)(long, long, long, long, long, long);
-enum Index : uint8_t { none, pid, tid, clock, day, seconds, host, host_fd, host_wait, small_write };
+enum Index : uint8_t {
+  none,
+  pid,
+  tid,
+  clock,
+  day,
+  seconds,
+  host,
+  host_fd,
+  host_wait,
+  small_write,
+  parent,
+  uid,
+  euid,
+  gid,
+  egid
+};
 
 struct Numbers {
   uint8_t answer[OSP_FAST_CALLS] = {};
@@ -104,6 +125,8 @@ struct Numbers {
 constexpr Numbers calls_without_host() {
   Numbers n;
   n.answer[SYS_getpid] = pid, n.answer[SYS_gettid] = tid;
+  n.answer[SYS_getppid] = parent, n.answer[SYS_getuid] = uid, n.answer[SYS_geteuid] = euid;
+  n.answer[SYS_getgid] = gid, n.answer[SYS_getegid] = egid;
   n.answer[SYS_clock_gettime] = clock, n.answer[SYS_gettimeofday] = day, n.answer[SYS_time] = seconds;
   return n;
 }
@@ -148,6 +171,11 @@ const osp::trap::Answer osp_fast_answers[] = {nullptr,
                                               osp::trap::forward,
                                               osp::trap::forward_fd,
                                               osp::trap::forward_waiting,
-                                              osp::trap::write_at_once};
+                                              osp::trap::write_at_once,
+                                              osp::trap::get_parent,
+                                              osp::trap::get_uid,
+                                              osp::trap::get_euid,
+                                              osp::trap::get_gid,
+                                              osp::trap::get_egid};
 
 }  // extern "C"

@@ -49,9 +49,10 @@ struct SignalRing {
 struct FastState {
   const uint8_t* calls = nullptr;  // fast_calls()
   long pid = 0, tid = 0;
-  int64_t clock_offset_ns = 0;                    // the program's CLOCK_MONOTONIC minus the host's
-  long (*host_clock)(long, timespec*) = nullptr;  // clock_gettime of the host's vDSO
-  const uint8_t* served = nullptr;                // for each fd whether the core serves it
+  int64_t clock_offset_ns = 0;                                // the program's CLOCK_MONOTONIC minus the host's
+  long (*host_clock)(long, timespec*) = nullptr;              // clock_gettime of the host's vDSO
+  uint32_t parent = 0, uid = 0, euid = 0, gid = 0, egid = 0;  // natively
+  const uint8_t* served = nullptr;                            // for each fd whether the core serves it
   size_t served_count = 0;
   uint32_t core_fds_from = 0;  // fds from here on may be the core's own
   bool interrupted = false;    // the call that now goes to the core was made, and a signal ended it

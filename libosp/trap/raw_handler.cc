@@ -23,6 +23,7 @@ void osp_upcall(osp::native::Frame* frame);
 namespace osp::trap {
 namespace {
 
+constexpr uint64_t processor_error = 0xffff;
 constexpr uint64_t sa_restorer = 0x04000000;
 
 struct KernelAction {
@@ -191,7 +192,10 @@ siginfo_t signal_of(const native::Frame& frame) {
       is(SIGILL, ILL_ILLOPN);
       break;
     case 14:
-      is(SIGSEGV, (frame.error & present) != 0 ? SEGV_ACCERR : SEGV_MAPERR);
+      if ((frame.error & native::fault_behind_end) != 0)
+        is(SIGBUS, BUS_ADRERR);
+      else
+        is(SIGSEGV, (frame.error & present) != 0 ? SEGV_ACCERR : SEGV_MAPERR);
       address = reinterpret_cast<void*>(frame.address);
       break;
     case 16:
@@ -261,6 +265,7 @@ void osp_upcall(osp::native::Frame* frame) {
   auto* g = reinterpret_cast<greg_t*>(frame);
   if (frame->event == native::Event::fault) {
     const siginfo_t info = trap::signal_of(*frame);
+    frame->error &= trap::processor_error;  // programs are shown it
     return trap::sort(info.si_signo, info, g);
   }
   if (frame->event == native::Event::message) trap::worker().message = 1;

@@ -17,24 +17,28 @@ struct Layout {
   uint64_t components = 0;
 };
 
-const Layout& layout() {
-  static const Layout found = [] {
-    Layout l;
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    __cpuid_count(0xd, 0, a, b, c, d);
-    l.size = b;
-    unsigned low = 0, high = 0;
-    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    l.components = low | static_cast<uint64_t>(high) << 32;
-    return l;
-  }();
-  return found;
+// Read at each switch between threads, so it is no static of a function, which each reading would have to test.
+constinit Layout layout;
+
+void find_layout() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  __cpuid_count(0xd, 0, a, b, c, d);
+  layout.size = b;
+  unsigned low = 0, high = 0;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  layout.components = low | static_cast<uint64_t>(high) << 32;
 }
 
 }  // namespace
 
-size_t area_size() { return layout().size; }
-uint64_t components() { return layout().components; }
+size_t area_size() {
+  if (layout.size == 0) find_layout();
+  return layout.size;
+}
+uint64_t components() {
+  if (layout.size == 0) find_layout();
+  return layout.components;
+}
 
 std::byte* make_area() {
   const size_t size = (area_size() + 63) & ~size_t{63};
@@ -53,7 +57,7 @@ std::byte* make_area() {
 void release(std::byte* area) { std::free(area); }
 
 void save(std::byte* area) {
-  const uint64_t mask = components() & ~sse;
+  const uint64_t mask = layout.components & ~sse;
   asm volatile("xsave64 (%0)"
                :
                : "r"(area), "a"(static_cast<uint32_t>(mask)), "d"(static_cast<uint32_t>(mask >> 32))
@@ -63,7 +67,7 @@ void save(std::byte* area) {
 }
 
 void load(const std::byte* area) {
-  const uint64_t mask = components();
+  const uint64_t mask = layout.components;
   asm volatile("xrstor64 (%0)"
                :
                : "r"(area), "a"(static_cast<uint32_t>(mask)), "d"(static_cast<uint32_t>(mask >> 32))

@@ -108,18 +108,21 @@ void scribble(Chance& chance, Place& place) {
 
 bool takes_addresses(long number) {
   return number == SYS_mmap || number == SYS_munmap || number == SYS_mprotect || number == SYS_madvise ||
-         number == native::map_from || number == native::segment_map;
+         number == native::map_from || number == native::segment_map || number == native::segment_map_part;
 }
 
 // Addresses of memory calls stay away from the window and what libc maps behind it. (A range across them is refused.)
 void tame_memory_call(Chance& chance, long number, uint64_t* arguments) {
   constexpr uint64_t sizes[] = {page, 2 * page, 16 * page, 17 * page, uint64_t{1} << 30, 0, 5};
-  const int addresses = number == native::map_from ? 2 : 1, first = number == native::segment_map ? 1 : 0;
+  const int addresses = number == native::map_from ? 2 : 1,
+            first = number == native::segment_map || number == native::segment_map_part ? 1 : 0;
   for (int i = first; i < first + addresses; ++i) {
     if (chance.below(8) != 0) arguments[i] = outside + chance.below(128) * page;
     if (arguments[i] >= osp::window::image && arguments[i] < 0x7000'0000'0000) arguments[i] = outside;
   }
   if (chance.below(2) == 0) arguments[first + addresses] = sizes[chance.below(std::size(sizes))];
+  if (number == native::segment_map_part)
+    return arguments[3] &= 0x7f'ffff, arguments[4] &= 7, arguments[5] %= 3, void();
   if (number != native::map_from) return arguments[2] &= 7, void();
   arguments[3] &= 7, arguments[4] %= 4;
 }

@@ -168,6 +168,98 @@ void a_segment_is_the_same_memory_twice() {
   EXPECT(call(native::segment_make, 0) == -EINVAL);
 }
 
+long map_part(int segment, uintptr_t address, size_t size, size_t offset, native::MapHow how) {
+  return call(native::segment_map_part, segment, address, size, offset, read_write, static_cast<uint64_t>(how));
+}
+
+void a_segment_is_shared_and_copied_in_parts() {
+  const int segment = static_cast<int>(call(native::segment_make, 40 * page));
+  EXPECT(map_part(segment, window_place, 40 * page, 0, native::MapHow::share) == 0);
+  for (size_t i = 0; i < 40; ++i) at(window_place + i * page) = static_cast<char>('0' + i);
+  EXPECT(map_part(segment, place, 30 * page, 10 * page, native::MapHow::share) == 0);
+  EXPECT(map_part(segment, other_place, 30 * page, 10 * page, native::MapHow::copy) == 0);
+  bool same = true;
+  for (size_t i = 0; i < 30; ++i) same &= at(place + i * page) == static_cast<char>('0' + 10 + i);
+  for (size_t i = 29; i > 0; --i) same &= at(other_place + i * page) == static_cast<char>('0' + 10 + i);
+  EXPECT(same);
+  at(place) = 's';
+  EXPECT(at(window_place + 10 * page) == 's' && at(other_place) == 's');
+  at(other_place) = 'o';
+  at(other_place + 3 * page) = 'p';
+  EXPECT(at(place) == 's' && at(place + 3 * page) == static_cast<char>('0' + 13));
+  at(place) = 't';
+  EXPECT(at(other_place) == 'o');
+  EXPECT(map_part(segment, other_place, page, 11 * page, native::MapHow::copy) == 0);  // in the place of what was there
+  EXPECT(at(other_place) == static_cast<char>('0' + 11) && at(other_place + 3 * page) == 'p');
+  EXPECT(map_part(segment, other_place, page, 1, native::MapHow::copy) == -EINVAL);
+  EXPECT(map_part(segment, other_place, page, 0, native::MapHow::move) == -EINVAL);
+  EXPECT(map_part(segment + 1000, other_place, page, 0, native::MapHow::copy) == -EBADF);
+  EXPECT(native_calls::close(segment) == 0);
+  for (const uintptr_t each : {place, other_place, window_place}) host::unmap(each, 40 * page);
+}
+
+void a_clone_keeps_its_copies_of_a_segment() {
+  const int segment = static_cast<int>(call(native::segment_make, 4 * page));
+  EXPECT(map_part(segment, window_place, 4 * page, 0, native::MapHow::share) == 0);
+  at(window_place) = 'a';
+  at(window_place + page) = 'b';
+  EXPECT(map_part(segment, place, 4 * page, 0, native::MapHow::copy) == 0);
+  at(place) = 'm';
+  const int here = static_cast<int>(call(native::space_clone)), child = static_cast<int>(call(native::space_clone));
+  call(native::space_enter, child);
+  EXPECT(at(place) == 'm' && at(place + page) == 'b');
+  at(place) = 'c';
+  at(place + page) = 'd';
+  call(native::space_enter, here);
+  EXPECT(at(place) == 'm' && at(place + page) == 'b' && at(window_place) == 'a' && at(window_place + page) == 'b');
+  EXPECT(map_from(other_place, place, 4 * page, read_write, native::MapHow::share) == 0);
+  EXPECT(at(other_place) == 'm' && at(other_place + page) == 'b' && at(other_place + 2 * page) == 0);
+  at(other_place + page) = 'e';
+  EXPECT(at(place + page) == 'e' && at(window_place + page) == 'b');
+  call(native::space_drop, child);
+  call(native::space_drop, here);
+  EXPECT(native_calls::close(segment) == 0);
+  for (const uintptr_t each : {place, other_place, window_place}) host::unmap(each, 4 * page);
+}
+
+// Tries a byte there; whether that was a fault behind the end.
+bool is_behind_end(uintptr_t address) {
+  const int before = handler_state.faults;
+  asm volatile("lea 1f(%%rip), %%rax\n\t mov %%rax, %0\n\t movb $2, (%1)\n\t 1:"
+               : "=m"(handler_state.go_on_at)
+               : "r"(address)
+               : "rax", "memory");
+  return handler_state.faults == before + 1 && (handler_state.error & native::fault_behind_end) != 0;
+}
+
+void a_segment_ends_and_grows() {
+  begin_upcalls();
+  const int segment = static_cast<int>(call(native::segment_make, page));
+  EXPECT(map_part(segment, place, 1024 * page, 0, native::MapHow::share) == 0);
+  EXPECT(map_part(segment, other_place, 1024 * page, 0, native::MapHow::copy) == 0);
+  at(place) = 'a';
+  EXPECT(is_behind_end(place + page) && is_behind_end(other_place + page) && !is_behind_end(other_place));
+  EXPECT(call(native::message_send, 0, place + 512 * page, 1) == -EFAULT);  // the kernel's own touch
+  EXPECT(call(native::segment_resize, segment, 1000 * page) == 0);
+  EXPECT(at(place) == 'a' && at(place + 999 * page) == 0 && is_behind_end(place + 1000 * page));
+  at(place + 600 * page) = 'b';
+  at(place + 4 * page) = 'c';
+  at(place + 3 * page) = 'd';
+  EXPECT(at(other_place + 600 * page) == 'b');
+  EXPECT(call(native::segment_resize, segment, 4 * page - 1) == 0);
+  EXPECT(at(place + 4 * page) == 'c');  // until it is discarded
+  EXPECT(host::discard(place + 4 * page, 1020 * page) == 0 && host::discard(other_place + 4 * page, 1020 * page) == 0);
+  EXPECT(is_behind_end(place + 4 * page) && is_behind_end(other_place + 600 * page) && at(place + 3 * page) == 'd');
+  EXPECT(call(native::segment_resize, segment, 1024 * page) == 0);
+  EXPECT(at(place + 4 * page) == 0 && at(place + 600 * page) == 0 && at(other_place + 600 * page) == 0);
+  EXPECT(call(native::segment_resize, segment, 0) == 0 && host::discard(place, 1024 * page) == 0);
+  EXPECT(is_behind_end(place));
+  EXPECT(call(native::segment_resize, segment + 1000, page) == -EBADF);
+  EXPECT(native_calls::close(segment) == 0);
+  for (const uintptr_t each : {place, other_place}) host::unmap(each, 1024 * page);
+  end_upcalls();
+}
+
 // Other processors must not go on with what they remember of a page.
 void a_change_of_rights_reaches_other_threads() {
   host::map_at(window_place, page, read_write);
@@ -223,7 +315,31 @@ void a_clone_loses_no_writes_of_other_threads() {
   host::unmap(place, threads * page);
 }
 
+// 16 pages of it are touched, half of them shared with a clone, and all given back.
+void memory_in_use_is_counted() {
+  constexpr size_t pages = 16;
+  const auto now = [] {
+    native::MemoryUse use = {};
+    EXPECT(call(native::memory_use, &use) == 0 && use.free < use.total);
+    return use;
+  };
+  host::unmap(place, pages * page);
+  const native::MemoryUse before = now();
+  host::map_at(place, pages * page, read_write);
+  EXPECT(now().space == before.space);
+  for (size_t i = 0; i < pages; ++i) at(place + i * page) = 1;
+  EXPECT(now().space == before.space + pages * page && now().free <= before.free - pages * page);
+  host::protect(place, page, PROT_NONE);
+  EXPECT(now().space == before.space + pages * page);
+  host::unmap(place, pages / 2 * page);
+  EXPECT(now().space == before.space + pages / 2 * page);
+  host::unmap(place, pages * page);
+  EXPECT(now().space == before.space);
+  EXPECT(call(native::memory_use, nullptr) == -EFAULT);
+}
+
 constexpr Contract contracts[] = {
+    CONTRACT(memory_in_use_is_counted),
     CONTRACT(a_new_space_is_empty_but_for_the_window),
     CONTRACT(a_clone_has_copies_of_what_is_private),
     CONTRACT(spaces_give_their_memory_back),
@@ -231,6 +347,9 @@ constexpr Contract contracts[] = {
     CONTRACT(memory_is_copied_with_map_from),
     CONTRACT(memory_is_moved_with_map_from),
     CONTRACT(a_segment_is_the_same_memory_twice),
+    CONTRACT(a_segment_is_shared_and_copied_in_parts),
+    CONTRACT(a_clone_keeps_its_copies_of_a_segment),
+    CONTRACT(a_segment_ends_and_grows),
     CONTRACT(a_change_of_rights_reaches_other_threads),
     CONTRACT(a_clone_loses_no_writes_of_other_threads),
 };

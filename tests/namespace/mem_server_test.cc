@@ -131,6 +131,103 @@ TEST_F(MemServerTest, LentContentsAreReadInPlaceAndCopiedWhereWritten) {
   EXPECT_EQ(pieces, model);
 }
 
+// Pages as a string that programs could have mapped.
+struct Pages final : MemPages {
+  std::span<std::byte> bytes() override { return std::as_writable_bytes(std::span(text)); }
+  Result<void> resize(uint64_t size) override {
+    if (size > limit) return osp::fail(ENOMEM);
+    text.resize((size + page_size - 1) / page_size * page_size);
+    return {};
+  }
+  [[nodiscard]] bool is_executed() const override { return executed; }
+  pip::PageRange range(uint64_t offset) override { return {.fd = 7, .fd_offset = offset, .size = text.size()}; }
+  std::string text;
+  uint64_t limit = UINT64_MAX;
+  bool executed = false;
+};
+
+TEST_F(MemServerTest, MappedContentsAreInPagesAndBehaveAsBefore) {
+  auto file = open("f");
+  std::shared_ptr<Pages> made;
+  server_ = MemServer({.pages = [&] { return made = std::make_shared<Pages>(); }});
+  file = open("f");
+  ASSERT_EQ(write(*file, 70'000, "begin"), 5U);
+  std::string model = std::string(70'000, '\0') + "begin";
+  const auto range = file->map(4096, 4096, true);
+  ASSERT_TRUE(range);
+  EXPECT_EQ(range->fd, 7);
+  EXPECT_EQ(range->fd_offset, 4096U);
+  EXPECT_EQ(made->text.substr(0, model.size()), model);
+  std::mt19937 random(2);
+  for (int i = 0; i < 300; ++i) {
+    const uint64_t at = random() % 200'000;
+    if (i % 5 == 0) {
+      pip::AttributeChange change;
+      change.has_size = true, change.size = at;
+      ASSERT_TRUE(file->change(change));
+      model.resize(at);
+    } else if (i % 7 == 0 && !model.empty()) {  // as a program does, also behind the end
+      made->text[at % made->text.size()] = 'm';
+      if (at % made->text.size() < model.size()) model[at % made->text.size()] = 'm';
+    } else {
+      const std::string text(1 + random() % 20'000, static_cast<char>('a' + i % 26));
+      ASSERT_EQ(write(*file, at, text), text.size());
+      if (model.size() < at + text.size()) model.resize(at + text.size());
+      model.replace(at, text.size(), text);
+    }
+    ASSERT_EQ(read(*file, 0, 300'000), model) << i;
+  }
+  EXPECT_EQ(file->stat()->blocks, (model.size() + 4095) / 4096 * 8);
+  EXPECT_EQ(error_of(open("f", reading)->map(0, 4096, true)), EACCES);
+  EXPECT_EQ(error_of(open("", {.read = true, .directory = true})->map(0, 4096, false)), ENODEV);
+  made->limit = model.size();
+  EXPECT_EQ(write(*file, model.size() + 100'000, "no room"), 0U);
+  EXPECT_EQ(read(*file, 0, 300'000), model);
+}
+
+TEST_F(MemServerTest, ProgramsKeepThePagesThatTheyRunFrom) {
+  std::vector<std::shared_ptr<Pages>> made;
+  server_ = MemServer({.pages = [&] { return made.emplace_back(std::make_shared<Pages>()); }});
+  auto file = open("f");
+  ASSERT_EQ(write(*file, 0, "program"), 7U);
+  ASSERT_TRUE(file->map(0, 4096, false));
+  made[0]->executed = true;
+  pip::AttributeChange change;
+  change.has_size = true, change.size = 3;
+  ASSERT_TRUE(file->change(change));
+  ASSERT_EQ(write(*file, 3, "file"), 4U);
+  EXPECT_EQ(made[0]->text.substr(0, 7), "program");
+  ASSERT_EQ(made.size(), 2U);
+  EXPECT_EQ(made[1]->text.substr(0, 8), std::string_view("profile\0", 8));
+}
+
+TEST_F(MemServerTest, PagesCostTheBudgetAndReleaseWhatWasLent) {
+  struct Lender final : MemLender {
+    Result<void> fill(std::span<const std::byte>) override { return {}; }
+    void release(std::span<const std::byte> memory) override { released = memory.size(); }
+    size_t released = 0;
+  } lender;
+  const std::string lent(MemContents::chunk_size, 'l');
+  MemBudget budget(MemContents::chunk_size + 8192);
+  {
+    MemContents contents(budget);
+    contents.lend(std::as_bytes(std::span(lent)), &lender);
+    auto pages = std::make_shared<Pages>();
+    ASSERT_TRUE(contents.move_to(pages, {}));
+    EXPECT_EQ(lender.released, lent.size());
+    EXPECT_EQ(pages->text, lent);
+    EXPECT_EQ(budget.used(), lent.size());
+    const std::string more(10'000, 'm');
+    EXPECT_EQ(contents.write(lent.size() - 1, std::as_bytes(std::span(more))).value_or(0), 1U);  // what needs no page
+    EXPECT_EQ(error_of(contents.write(lent.size(), std::as_bytes(std::span(more)))), ENOSPC);
+    EXPECT_EQ(contents.write(lent.size(), std::as_bytes(std::span(more)).first(8000)).value_or(0), 8000U);
+    EXPECT_EQ(contents.allocated(), lent.size() + 8192);
+    ASSERT_TRUE(contents.resize(1));
+    EXPECT_EQ(budget.used(), 4096U);
+  }
+  EXPECT_EQ(budget.used(), 0U);
+}
+
 TEST_F(MemServerTest, WhatIsLentIsFilledWhereItIsRead) {
   struct Lender final : MemLender {
     Result<void> fill(std::span<const std::byte> memory) override {

@@ -1,8 +1,10 @@
 """A root archive for native boots: the files of Debian packages of this host, as a newc cpio by zstd."""
 
+import hashlib
 import os
 import stat
 import subprocess
+import threading
 
 PACKAGES = """
 base-files base-passwd bash busybox-static coreutils dash diffutils findutils gawk grep gzip hostname libc-bin libc6
@@ -12,10 +14,12 @@ libdb5.3 libgdbm6 libgdbm-compat4 python3.11 python3.11-minimal python3-minimal 
 libpython3.11-stdlib libexpat1 libffi8 libsqlite3-0 libssl3 libncursesw6 libuuid1 media-types sed sqlite3 tar procps
 libproc2-0 libsystemd0 libgcrypt20 libgpg-error0 libcap2 util-linux ncurses-base psmisc debianutils
 """.split()
-COMPILER = """
+# What cases with one of these words in their names have besides.
+MORE = {"gcc": """
 gcc-12 gcc cpp-12 cpp binutils binutils-x86-64-linux-gnu libbinutils libctf0 libctf-nobfd0 libgprofng0 libjansson4
 libc6-dev linux-libc-dev libgcc-12-dev libcc1-0 libgomp1 libatomic1 libitm1 libasan8 libubsan1 libquadmath0 make
-""".split()
+""".split(), "git": ["git"]}
+making = threading.Lock()
 LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/", "/usr/share/i18n/",
             "/usr/lib/gcc/x86_64-linux-gnu/12/plugin/")
 
@@ -27,7 +31,7 @@ def files_of(packages):
     paths = {line for line in listed.splitlines() if line.startswith("/") and line != "/."}
     alternatives = [os.path.join("/etc/alternatives", name) for name in os.listdir("/etc/alternatives")]
     paths |= {"/bin", "/lib", "/lib64", "/sbin", "/tmp", "/dev", "/proc", "/root", "/etc/ld.so.cache", "/etc/passwd",
-              "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/usr/bin/awk", "/usr/bin/cc", *alternatives}
+              "/etc/hostname", "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/usr/bin/awk", "/usr/bin/cc", *alternatives}
     places = {os.path.join(os.path.realpath(os.path.dirname(p)), os.path.basename(p)) for p in paths}  # /bin is a link
     return sorted(p for p in places if os.path.lexists(p) and not p.startswith(LEFT_OUT))
 
@@ -68,11 +72,15 @@ def compressed(data):
     return subprocess.run(["zstd", "-q", "-T0", "-3", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
-def base(path, with_compiler):
-    """Writes the archive of the packages to `path`, unless it is there."""
-    if os.path.exists(path):
-        return
-    names = files_of(PACKAGES + (COMPILER if with_compiler else []))
-    with open(path + ".new", "wb") as out:
-        out.write(compressed(archive({name: name for name in names})))
-    os.replace(path + ".new", path)
+def base(folder, case_name):
+    """The archive of the packages for a case, in `folder`; made unless it is there. One thread at a time."""
+    more = [package for word in MORE if word in case_name for package in MORE[word]]
+    names = files_of(PACKAGES + more)
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+    path = os.path.join(folder, f"root-{digest}.cpio.zst")
+    with making:
+        if not os.path.exists(path):
+            with open(path + ".new", "wb") as out:
+                out.write(compressed(archive({name: name for name in names})))
+            os.replace(path + ".new", path)
+    return path

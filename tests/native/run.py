@@ -67,8 +67,7 @@ class World:
         return {place: source}, case.argv({"case": place, "exe": place})
 
     def root_for(self, case, files):
-        base = os.path.join(self.cache, "root-gcc.cpio.zst" if "gcc" in case.name else "root.cpio.zst")
-        root.base(base, with_compiler="gcc" in case.name)
+        base = root.base(self.cache, case.name)
         target = tempfile.NamedTemporaryFile(prefix="osp-root-", suffix=".cpio", delete=False)
         with target, open(base, "rb") as start:
             shutil.copyfileobj(start, target)
@@ -89,7 +88,7 @@ def outside(world, case, files, argv):
         shutil.copy(source, place)
     work = tempfile.mkdtemp(prefix="osp-work-")
     try:
-        return run(argv, world.options.timeout, cwd=work)
+        return run(argv, world.options.timeout, cwd=work, start_new_session=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -101,10 +100,17 @@ def inside(world, archive, argv, smp):
     return run([*boot, "--", *argv], options.timeout + 30)
 
 
+def status(code):
+    """As a shell has it, and osp-boot: 128 and the signal for what died of one."""
+    return 128 - code if code < 0 else code
+
+
 def difference(case, expected, got):
     """In words; empty: none."""
     for what, before, after in zip(("stdout", "stderr", "status"), expected, got):
-        if what != "status":
+        if what == "status":
+            before, after = status(before), status(after)
+        else:
             before, after = case.normalise(before), case.normalise(after)
         if before == after:
             continue

@@ -201,12 +201,14 @@ class Archive(Boot):
             self.assertEqual(entries(given.stdout)["root"], archive)
 
     def test_print_command(self):
-        done = self.run_boot("die", "--print-command", "--smp", "2", "--machine", "q35", "--memory", "300M", "true")
+        done = self.run_boot("die", "--print-command", "--smp", "2", "--machine", "q35", "--memory", "300M",
+                             "--qemu-arg=-icount", "--qemu-arg=shift=0", "true")
         self.assertEqual(done.returncode, 0, done.stderr)
         words = shlex.split(done.stdout.decode())
         option = {flag: value for flag, value in zip(words, words[1:])}
         self.assertEqual((option["-M"], option["-smp"], option["-m"]), ("q35", "2", "300M"))
         self.assertEqual(option["-kernel"], self.path("lib/osp-kernel.elf"))
+        self.assertEqual(option["-icount"], "shift=0")
         self.assertIn(option["-initrd"], done.stderr.decode())
         with open(option["-initrd"], "rb") as archive:
             self.assertIn("boot", entries(archive.read()))

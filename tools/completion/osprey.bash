@@ -50,10 +50,10 @@ _osp_boot() {
     --chdir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     -e | -u) mapfile -t COMPREPLY < <(compgen -v -- "$current") ;;
     --machine) _osp_words 'microvm q35' "$current" ;;
-    -m | -b | --memory | --smp | --timeout) ;;
+    -m | -b | --memory | --smp | --qemu-arg | --timeout) ;;
     *)
       if [[ $current == -* ]]; then
-        _osp_words '--ns -m -b -e -u --chdir --trace --root --add --memory --smp --machine --timeout --print-command
+        _osp_words '--ns -m -b -e -u --chdir --trace --root --add --memory --smp --machine --qemu-arg --timeout --print-command
           --help --version' "$current"
       else
         mapfile -t COMPREPLY < <(compgen -c -- "$current")

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <vector>
+
+#include "libosp/linux/call.h"
+#include "libosp/native/processes.h"
+
+namespace osp::native {
+
+// As the caller would send it (sigaction(2), si_code).
+siginfo_t sent_by(const linux::Call& call, uint64_t signo, int code);
+
+// kill(2) to each of `to` that the caller may send to; signal 0 is a question. ESRCH: there is none. EPERM: to none.
+long send_signal(linux::Call& call, const std::vector<Member*>& to, const siginfo_t& info);
+
+}  // namespace osp::native
