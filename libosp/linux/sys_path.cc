@@ -125,6 +125,13 @@ long access_at(Call& c, int directory_fd, uint64_t address, uint64_t wanted, uin
   return check_access(found->attributes, wanted, (flags & AT_EACCESS) != 0);
 }
 
+// What /proc/self/fd names may be a name itself (O_PATH), which fchmod(2) refuses and chmod(2) does not.
+long change_named(const PathArgument& path, file::Description& file, const pip::AttributeChange& change) {
+  if (!file.is_name_only()) return to_long(file.change(change));
+  const auto done = ns::change(path.table(), {.base = "/", .path = file.path()}, change);
+  return done ? 0 : -done.error().code;
+}
+
 // A change by name; the served part of it is `change`. An empty path means the fd itself.
 long change_at(Call& c, int directory_fd, uint64_t address, const pip::AttributeChange& change, uint64_t flags) {
   if (file::Description* served = address == 0 ? c.process.files->find(directory_fd) : nullptr)
@@ -137,7 +144,7 @@ long change_at(Call& c, int directory_fd, uint64_t address, const pip::Attribute
     return served == nullptr ? forward(c) : to_long(served->change(change));
   }
   const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
-  if (file::Description* named = follow ? path.named_file() : nullptr) return to_long(named->change(change));
+  if (file::Description* named = follow ? path.named_file() : nullptr) return change_named(path, *named, change);
   if (follow) path.follow_proc_links();
   if (path.is_proc()) return -EPERM;
   const auto done = ns::change(path.table(), path.request(follow), change);
