@@ -137,7 +137,8 @@ long change_at(Call& c, int directory_fd, uint64_t address, const pip::Attribute
     return served == nullptr ? forward(c) : to_long(served->change(change));
   }
   const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
-  if (file::Description* named = follow ? path.named_file() : nullptr) return to_long(named->change(change));
+  file::Description* named = follow ? path.named_file() : nullptr;
+  if (named != nullptr && !named->is_name_only()) return to_long(named->change(change));
   if (follow) path.follow_proc_links();
   if (path.is_proc()) return -EPERM;
   const auto done = ns::change(path.table(), path.request(follow), change);
