@@ -8,6 +8,7 @@
 
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
+#include "libosp/host/side.h"
 #include "libosp/linux/path.h"
 
 namespace osp::linux {
@@ -67,6 +68,7 @@ long remove_value(Call& c, const ns::Request& request) {
 long by_name(Call& c, long (*act)(Call&, const ns::Request&)) {
   PathArgument path(c, AT_FDCWD, c.a);
   if (path.error() != 0) return path.error();
+  if (path.is_proc() && host::is_native()) return -EOPNOTSUPP;  // as Linux's proc(5) answers
   return path.plain() || path.is_proc() ? forward(c) : act(c, path.request(follows(c)));
 }
 

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 enum { PAGE = 4096 };
 static const int rw = PROT_READ | PROT_WRITE;
@@ -126,6 +127,12 @@ static void rights(void) {
   TRY(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, name, 0) == MAP_FAILED ? errno : 0);
   TRY(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, 999, 0) == MAP_FAILED ? errno : 0);
   TRY(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, open(".", O_RDONLY), 0) == MAP_FAILED ? errno : 0);
+  char path[40];
+  struct stat status;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", name);
+  TRY(chmod(path, 0604));
+  NEED(stat("rights", &status));
+  printf("%o\n", status.st_mode);
   int ends[2];
   NEED(pipe(ends));
   TRY(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, ends[0], 0) == MAP_FAILED ? errno : 0);
