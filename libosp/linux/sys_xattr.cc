@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "libosp/file/files.h"
-#include "libosp/linux/calls.h"
 #include "libosp/host/side.h"
+#include "libosp/linux/calls.h"
 #include "libosp/linux/path.h"
 
 namespace osp::linux {

@@ -4,7 +4,6 @@
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
 #include "libosp/host/kernel_vdso.h"
-#include "libosp/host/native.h"
 #include "libosp/host/side.h"
 #include "libosp/linux/table.h"
 #include "libosp/patch/site_patcher.h"
@@ -72,14 +71,6 @@ void set_fast_state(trap::Worker& worker, const Thread& thread) {
   }
 }
 
-// Natively, of the fault at hand or of the call that was served.
-bool ran_out_of_memory(const Thread& thread) {
-  if (!host::is_native()) return false;
-  const bool by_fault =
-      thread.regs.kind == trap::Kind::fault && (trap::worker().fault_error & native::fault_no_memory) != 0;
-  return trap::took_no_memory() || by_fault;
-}
-
 // As Linux does it to the process that it chooses; here it is the one that found none.
 void kill_for_memory(Thread& thread) {
   log::error("memory", "process {} ({}) is killed: the machine has no memory left; give it more (osp-boot --memory)",
@@ -99,10 +90,10 @@ void enter_program(Thread& thread) {
     case trap::Kind::syscall:
       if (worker.caught != caught) thread.process.patcher->caught(thread.regs.rip);
       serve_call(thread);
-      if (ran_out_of_memory(thread)) kill_for_memory(thread);
+      if (trap::took_no_memory()) kill_for_memory(thread);
       break;
     case trap::Kind::fault:
-      if (ran_out_of_memory(thread)) return kill_for_memory(thread);
+      if (trap::took_no_memory()) return kill_for_memory(thread);
       thread.regs.rip = thread.process.patcher->original_rip(thread.regs.rip);
       signal::force(thread, worker.fault);
       break;

@@ -136,7 +136,6 @@ void in_core(Worker& w, int signo, const siginfo_t& info, greg_t* g) {
   }
   if (is_synchronous(signo, info)) {
     if (within(rip, osp_user_begin, osp_user_end)) {
-      if (w.is_native != 0 && (static_cast<uint64_t>(g[REG_ERR]) & native::fault_no_memory) != 0) no_memory = true;
       g[REG_RIP] = static_cast<greg_t>(address_of(osp_user_fault));
     } else {
       fault_reporter(signo, info, g);
@@ -265,6 +264,7 @@ void osp_upcall(osp::native::Frame* frame) {
   auto* g = reinterpret_cast<greg_t*>(frame);
   if (frame->event == native::Event::fault) {
     const siginfo_t info = trap::signal_of(*frame);
+    if ((frame->error & native::fault_no_memory) != 0) trap::no_memory = true;
     frame->error &= trap::processor_error;  // programs are shown it
     return trap::sort(info.si_signo, info, g);
   }

@@ -84,12 +84,24 @@ void threads_run_out_and_come_back() {
   }
 }
 
-void another_tasks_crash_is_its_own() {
+int queue_of_echo() {
   const native::BootInfo& info = *native_calls::boot_info();
   for (size_t i = 0; i < info.service_count; ++i)
-    if (std::string_view(info.services[i].name) == "echo")
-      native_calls::send(static_cast<int>(info.services[i].queue),
-                         native_calls::message(static_cast<uint64_t>(EchoAsk::crash)));
+    if (std::string_view(info.services[i].name) == "echo") return static_cast<int>(info.services[i].queue);
+  return -1;
+}
+
+// Who waits for its answer is told, once; and what is sent to it goes nowhere.
+void another_tasks_crash_is_its_own() {
+  const int echo = queue_of_echo(), answers = native_calls::queue(4);
+  native::Message message = native_calls::message(static_cast<uint64_t>(EchoAsk::answer_here));
+  message.handle = static_cast<uint32_t>(answers);
+  EXPECT(native_calls::send(echo, message) == 0 && native_calls::send(answers, native_calls::message(7)) == 0);
+  EXPECT(native_calls::send(echo, native_calls::message(static_cast<uint64_t>(EchoAsk::crash))) == 0);
+  EXPECT(native_calls::receive(answers, message) == 0 && message.words[0] == 7);
+  EXPECT(native_calls::receive(answers, message) == -EPIPE);
+  EXPECT(native_calls::receive(answers, message, native_calls::not_at_all) == -EAGAIN);
+  EXPECT(native_calls::send(echo, native_calls::message(1)) == -EPIPE);
   char text[4096] = {};
   for (int patience = 0; patience < 1000; ++patience) {
     std::memset(text, 0, sizeof text);
