@@ -64,7 +64,9 @@ int report(const SessionEnd& end, int qemu_status, double timeout_s) {
     return complain(fmt::format("the machine was ended: SIG{} came twice within 5 s", sigabbrev_np(end.ended_by)),
                     128 + end.ended_by);
   if (!end.failure.empty())
-    return complain(fmt::format("the machine failed: {}; what it said stands above", end.failure));
+    return complain(
+        fmt::format("the machine failed: {}; {}", end.failure,
+                    end.failure.ends_with("no memory left") ? "give it more (--memory)" : "what it said stands above"));
   std::string words = end.words;
   while (words.ends_with('\n')) words.pop_back();
   return complain(fmt::format("the machine ended before the program did: {}{}{}", ending_of(qemu_status),

@@ -2,6 +2,7 @@
 #include "kernel/boot/load.h"
 #include "kernel/boot/processors.h"
 #include "kernel/boot/start_info.h"
+#include "kernel/call/count.h"
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/clock.h"
 #include "kernel/cpu/panic.h"
@@ -89,7 +90,10 @@ void read_archive() {
   for (uint64_t page = 0; page < boot_archive.size; page += page_size) adopt_page(boot_archive.physical + page);
   Archive archive(at<char>(module.address), module.size);
   ArchiveFile file;
-  while (boot_archive.count < max_modules && archive.next(file)) boot_archive.files[boot_archive.count++] = file;
+  while (boot_archive.count < max_modules && archive.next(file)) {
+    boot_archive.files[boot_archive.count++] = file;
+    if (equal(file.name, "debug/count-calls")) count_calls();
+  }
 }
 
 // NAME of task/NAME; null: not a task.

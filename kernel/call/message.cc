@@ -13,6 +13,22 @@ namespace {
 
 Handles& handles() { return current().task->handles(); }
 
+[[gnu::noinline]] bool look_up(NamedQueue& named, int handle) {
+  const uint64_t generation = handles().generation();
+  Queue* queue = handles().find<Queue>(handle).release();
+  if (queue == nullptr) return false;
+  if (named.queue != nullptr) named.queue->drop();
+  named = {queue, generation, handle};
+  return true;
+}
+
+// Makes it the queue of that handle, which stays while the thread is in the call. False: there is no such queue.
+bool name_queue(NamedQueue& named, int handle) {
+  if (named.handle == handle && named.generation == handles().generation()) [[likely]]
+    return true;
+  return look_up(named, handle);
+}
+
 }  // namespace
 
 long queue_make(uint32_t capacity) {
@@ -22,21 +38,19 @@ long queue_make(uint32_t capacity) {
 }
 
 [[gnu::flatten]] long message_send(int handle, const native::Message* message, uint64_t deadline_ns) {
-  Handles& mine = handles();
-  Held<Queue> queue = mine.find<Queue>(handle);
-  return queue ? queue->send(message, mine, deadline_ns) : -EBADF;
+  NamedQueue& queue = current().sends_to;
+  return name_queue(queue, handle) ? queue.queue->send(message, handles(), deadline_ns) : -EBADF;
 }
 
 [[gnu::flatten]] long message_receive(int handle, native::Message* message, uint64_t deadline_ns) {
-  Handles& mine = handles();
-  Held<Queue> queue = mine.find<Queue>(handle);
-  return queue ? queue->receive(message, mine, deadline_ns) : -EBADF;
+  NamedQueue& queue = current().receives_from;
+  return name_queue(queue, handle) ? queue.queue->receive(message, handles(), deadline_ns) : -EBADF;
 }
 
 [[gnu::flatten]] long message_exchange(int to, int from, native::Message* message, uint64_t deadline_ns) {
-  Handles& mine = handles();
-  Held<Queue> target = mine.find<Queue>(to), source = mine.find<Queue>(from);
-  return target && source ? target->exchange(*source, message, mine, deadline_ns) : -EBADF;
+  NamedQueue &target = current().sends_to, &source = current().receives_from;
+  if (!name_queue(target, to) || !name_queue(source, from)) return -EBADF;
+  return target.queue->exchange(*source.queue, message, handles(), deadline_ns);
 }
 
 long select(native::Ready* user, uint64_t count, uint64_t deadline_ns) {

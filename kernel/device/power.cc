@@ -1,5 +1,6 @@
 #include "kernel/device/power.h"
 
+#include "kernel/call/count.h"
 #include "kernel/cpu/registers.h"
 #include "kernel/library/text.h"
 
@@ -23,6 +24,7 @@ void write_status(int status) {
 }  // namespace
 
 void end_machine(int status) {
+  log_call_counts();
   write_status(status);
   switch_off(status);
 }

@@ -55,6 +55,7 @@ long Handles::take_out(int64_t handle, const Object::Kind* kind) {
   if (slot == nullptr || *slot == nullptr || (kind != nullptr && (*slot)->kind() != *kind)) return -EBADF;
   gone.take(*slot);  // dropped when the lock is free again
   *slot = nullptr;
+  generation_.fetch_add(1, std::memory_order_release);
   if (handle < lowest_free_) lowest_free_ = static_cast<uint32_t>(handle);
   return 0;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "kernel/ipc/object.h"
@@ -20,6 +21,9 @@ class Handles {
   [[nodiscard]] Held<T> find(int64_t handle) {
     return Held<T>(static_cast<T*>(hold(handle, T::object_kind)));
   }
+
+  // Changes when a number may no longer name what it did.
+  [[nodiscard]] uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
   // Of any kind that a message can carry: null for spaces.
   [[nodiscard]] Held<Object> find_movable(uint32_t handle);
@@ -43,6 +47,7 @@ class Handles {
   Spinlock lock_;
   Object** pages_[page_count] = {};
   uint32_t lowest_free_ = 0;  // no free number is below it
+  std::atomic<uint64_t> generation_ = 0;
 };
 
 }  // namespace osp::kernel

@@ -8,14 +8,20 @@ namespace {
 
 constinit Pool<Area> areas;
 
+// What nobody may write is the archive's own page, where it lies as one there.
 uint64_t image_page(const Area& area, uint64_t address, bool urgent) {
+  const uint64_t at = page_down(address) - area.start;
+  const uint64_t left = at < area.source_size ? area.source_size - at : 0;
+  const auto* from = reinterpret_cast<const char*>(area.source + at);
+  if (left >= page_size && (area.source + at) % page_size == 0 && (area.protection & PROT_WRITE) == 0) {
+    hold_page(physical_address(from));
+    return physical_address(from);
+  }
   const uint64_t page = allocate_program_page(urgent);
   if (page == 0) return 0;
   auto* to = static_cast<char*>(physical_pointer(page));
-  const uint64_t at = page_down(address) - area.start;
-  const uint64_t left = at < area.source_size ? area.source_size - at : 0;
   const uint64_t size = left < page_size ? left : page_size;
-  memcpy(to, reinterpret_cast<const char*>(area.source + at), size);
+  memcpy(to, from, size);
   memset(to + size, 0, page_size - size);
   return page;
 }

@@ -17,8 +17,8 @@ enum class Access : uint8_t { read, write, execute };
 
 // A stretch of addresses with the same rights and the same memory behind it.
 struct Area : Link<Map> {
-  // zero: zeroes, its own. image: bytes of the boot archive, its own when touched, then zeroes. segment: shared.
-  // physical: pages of the kernel's, copied when written.
+  // zero: zeroes, its own. image: bytes of the boot archive, its own when it may write them, then zeroes. segment:
+  // shared. physical: pages of the kernel's, copied when written.
   enum class Backing : uint8_t { zero, image, segment, physical };
 
   uint64_t start = 0, end = 0;

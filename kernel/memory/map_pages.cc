@@ -52,10 +52,11 @@ long Map::fault(uint64_t address, Access access) {
   if (*place == 0) {
     const uint64_t page = page_for(*area, address, keeps_top_);
     if (page == 0) return -ENOMEM;
-    *place = entry_for(*area, page, area->may_write_new());
+    const bool own = area->may_write_new() && (!area->is_private() || page_references(page) == 1);
+    *place = entry_for(*area, page, own);
     ++pages_;
     if (area->segment != nullptr) map_around(*area, place, address);
-    if (access != Access::write || area->may_write_new()) return 0;
+    if (access != Access::write || own) return 0;
   }
   if (access == Access::write && (*place & entry::writable) == 0) return break_sharing(*area, *place, address);
   cpu::forget_page(address);  // another processor has made it meanwhile

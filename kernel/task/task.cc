@@ -89,6 +89,7 @@ void Task::describe(Text& text) {
   using Kind = Object::Kind;
   const Queue::Fill fill = queue_->fill();
   Locked guard(lock_);
+  if (thread_count_ == 0) return;  // it has ended
   text << "task " << number_ << ' ' << name_ << ": " << thread_count_ << " threads, " << handles_.count(Kind::space)
        << " spaces, " << handles_.count(Kind::queue) << " queues, " << handles_.count(Kind::semaphore)
        << " semaphores, " << handles_.count(Kind::segment) << " segments; " << fill.count << " of " << fill.capacity

@@ -97,6 +97,8 @@ void end_current_thread(int status) {
     thread.notifier->forget_notified(thread);
     thread.notifier->drop();
   }
+  for (const NamedQueue& named : {thread.sends_to, thread.receives_from})
+    if (named.queue != nullptr) named.queue->drop();
   cancel(thread.tick);
   Task& task = *thread.task;
   Space* space = thread.space;

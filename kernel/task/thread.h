@@ -34,6 +34,14 @@ static_assert(offsetof(ThreadHead, stack_pointer) == OSP_THREAD_STACK_POINTER &&
               offsetof(ThreadHead, syscall_entry) == OSP_THREAD_SYSCALL_ENTRY &&
               offsetof(ThreadHead, attention) == OSP_THREAD_ATTENTION);
 
+// The queue that a thread named last, with a reference, so that it is not looked up again: while Handles::generation()
+// is the same.
+struct NamedQueue {
+  Queue* queue = nullptr;
+  uint64_t generation = ~uint64_t{0};
+  int handle = -1;
+};
+
 // A thread of ring 3, or a processor's idle thread (which has no task). It fills a page.
 struct Thread : ThreadHead, Link<RunQueue>, Link<Task> {
   std::atomic<Wake> wait = Wake::running;
@@ -53,6 +61,8 @@ struct Thread : ThreadHead, Link<RunQueue>, Link<Task> {
   std::atomic<bool> in_handler = false;
   std::atomic<uint32_t> pending = 0;
   Queue* notifier = nullptr;  // the queue of notify_set; holds a reference
+
+  NamedQueue sends_to, receives_from;
 
   uint32_t* cleared_word = nullptr;  // of ring 3: becomes 0 at its end, and is woken
   uint64_t signal_mask = 0;

@@ -16,7 +16,7 @@ Result<UnixAddress> UnixAddress::parse(std::span<const std::byte> address) {
   sockaddr_un in = {};
   if (address.size() < sizeof in.sun_family || address.size() > sizeof in) return fail(EINVAL);
   std::memcpy(&in, address.data(), address.size());
-  if (in.sun_family != AF_UNIX) return fail(EAFNOSUPPORT);
+  if (in.sun_family != AF_UNIX) return fail(EINVAL);
   const size_t size = address.size() - header_size;
   if (size == 0) return UnixAddress();
   if (in.sun_path[0] == '\0') return UnixAddress{std::string(in.sun_path, size)};

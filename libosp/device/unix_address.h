@@ -18,7 +18,7 @@ struct UnixAddress {
   [[nodiscard]] bool is_abstract() const;
   [[nodiscard]] bool is_path() const;
 
-  // From `size` bytes of a sockaddr_un. EINVAL: too short or too long; EAFNOSUPPORT: of another family.
+  // From `size` bytes of a sockaddr_un. EINVAL: too short or too long, or of another family.
   static Result<UnixAddress> parse(std::span<const std::byte> address);
   // As a sockaddr_un; its size with it.
   socklen_t format(sockaddr_un& to) const;

@@ -233,18 +233,9 @@ void PathArgument::follow_proc_links() {
   }
 }
 
-std::optional<int> PathArgument::named_fd() const {
-  return host::is_native() ? device::fd_of_name(held_.path, call_.process.pid) : std::nullopt;
-}
-
-file::Description* PathArgument::named_file() const {
-  const auto fd = named_fd();
-  return fd ? call_.process.files->find(*fd) : nullptr;
-}
-
 long open_path(Call& c, PathArgument& path, uint64_t flags, uint32_t mode, uint64_t resolve) {
-  if ((flags & O_NOFOLLOW) == 0)
-    if (const auto fd = path.named_fd()) return open_again(c, *fd, flags);
+  if (host::is_native() && (flags & O_NOFOLLOW) == 0)
+    if (const auto fd = device::fd_of_name(path.text(), c.process.pid)) return open_again(c, *fd, flags);
   if (path.is_proc() && (flags & O_NOFOLLOW) == 0) path.follow_proc_links();
   if (path.is_proc()) return open_proc(c, path.text(), flags);
   const bool creates_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);

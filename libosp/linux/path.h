@@ -1,6 +1,5 @@
 #pragma once
 
-#include "libosp/file/files.h"
 #include "libosp/file/names.h"
 #include "libosp/linux/call.h"
 
@@ -24,10 +23,6 @@ class PathArgument {
   // A core's file of /proc (file/proc.h); links among them have been followed already.
   [[nodiscard]] bool is_proc() const { return proc_; }
   void follow_proc_links();
-  // Natively: the fd that the path names (/dev/fd/N, /dev/stdin, /proc/self/fd/N), if it does.
-  [[nodiscard]] std::optional<int> named_fd() const;
-  // What is open there. Borrowed; null: the path names no fd, or one that is not open.
-  [[nodiscard]] file::Description* named_file() const;
   [[nodiscard]] ns::Table table() const { return call_.process.names->table(); }
 
  private:

@@ -86,10 +86,6 @@ long stat_with(Call& c, int directory_fd, uint64_t address, uint64_t flags, Host
     return attributes ? put_result(*attributes) : -attributes.error().code;
   }
   const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
-  if (file::Description* named = follow ? path.named_file() : nullptr) {
-    const auto attributes = named->stat();
-    return attributes ? put_result(*attributes) : -attributes.error().code;
-  }
   const auto at_once = [&](const ns::Step& step) { return stat_at_once(step, host, mode); };
   const auto found = look(path, follow, at_once);
   if (!found) return -found.error().code;
@@ -111,11 +107,11 @@ long access_at(Call& c, int directory_fd, uint64_t address, uint64_t wanted, uin
   PathArgument path(c, directory_fd, address);
   if (path.error() != 0) return path.error();
   if (path.plain()) return forward(c);
-  const bool is_fd_itself = path.empty() && (flags & AT_EMPTY_PATH) != 0;
-  if (file::Description* served = is_fd_itself ? c.process.files->find(directory_fd) : path.named_file()) {
-    const auto attributes = served->stat();
-    return attributes ? check_access(*attributes, wanted, (flags & AT_EACCESS) != 0) : -attributes.error().code;
-  }
+  if (path.empty() && (flags & AT_EMPTY_PATH) != 0)
+    if (file::Description* served = c.process.files->find(directory_fd)) {
+      const auto attributes = served->stat();
+      return attributes ? check_access(*attributes, wanted, (flags & AT_EACCESS) != 0) : -attributes.error().code;
+    }
   const auto never = [](const ns::Step&) -> pip::Walked<bool> { return false; };
   const auto found = look(path, (flags & AT_SYMLINK_NOFOLLOW) == 0, never);
   if (!found) return -found.error().code;
@@ -137,8 +133,6 @@ long change_at(Call& c, int directory_fd, uint64_t address, const pip::Attribute
     return served == nullptr ? forward(c) : to_long(served->change(change));
   }
   const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
-  file::Description* named = follow ? path.named_file() : nullptr;
-  if (named != nullptr && !named->is_name_only()) return to_long(named->change(change));
   if (follow) path.follow_proc_links();
   if (path.is_proc()) return -EPERM;
   const auto done = ns::change(path.table(), path.request(follow), change);

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/exec.h"
@@ -149,7 +150,8 @@ long sys_prctl(Call& c) {
       c.thread.name = {};
       const std::string text = name ? *name : std::string();
       std::memcpy(c.thread.name.data(), text.data(), std::min<size_t>(text.size(), 15));
-      if (c.thread.tid == c.process.pid) raw::syscall(SYS_prctl, PR_SET_NAME, c.thread.name.data());
+      if (c.thread.tid == c.process.pid && !host::is_native())
+        raw::syscall(SYS_prctl, PR_SET_NAME, c.thread.name.data());
       return 0;
     }
     case PR_GET_NAME:

@@ -293,6 +293,7 @@ void Processes::ended(Process& process, int wait_status) {
   add_usage(gone.usage, usage_of(process));
   process.files->close_all();
   process.timers.reset();
+  if (gone.pid != first_pid) process.space.reset();  // its memory goes when the worker is in another's
   gave_memory_back(process);
   if (gone.pid == first_pid) {
     if (watcher_ != nullptr) watcher_->ending();

@@ -184,8 +184,8 @@ class Loader {
 
 }  // namespace
 
-Outcome<std::shared_ptr<ns::MemServer>> read_root_archive(std::span<const std::byte> archive, ns::MemOptions options) {
-  const uint64_t size_limit = options.size_limit;
+Outcome<std::shared_ptr<ns::MemServer>> read_root_archive(std::span<const std::byte> archive, ns::MemOptions options,
+                                                          uint64_t size_limit) {
   auto server = std::make_shared<ns::MemServer>(std::move(options));
   ns::MemLender* lender = nullptr;
   if (is_compressed(archive) && Frames::has_table(archive)) {

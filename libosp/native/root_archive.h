@@ -19,10 +19,11 @@ namespace osp::native {
 // in Linux's initramfs; of a directory, it changes the attributes. Files of the same inode are one file with several
 // names, and contents that only one of them brings are all of theirs.
 //
-// `options.size_limit` also limits what the archive may unpack to. Any bytes are safe. The reason names the entry, or
-// the byte. EBADMSG: damaged, or no such archive; ENOTDIR, EEXIST: an entry in what is no directory, or where one is;
-// ENAMETOOLONG; ENOSPC; ENOMEM.
+// `unpacked_limit` is what the archive may unpack to at most, in bytes. Any bytes are safe. The reason names the entry,
+// or the byte. EBADMSG: damaged, or no such archive; ENOTDIR, EEXIST: an entry in what is no directory, or where one
+// is; ENAMETOOLONG; ENOSPC; ENOMEM.
 load::Outcome<std::shared_ptr<ns::MemServer>> read_root_archive(std::span<const std::byte> archive,
-                                                                ns::MemOptions options = {});
+                                                                ns::MemOptions options = {},
+                                                                uint64_t unpacked_limit = UINT64_MAX);
 
 }  // namespace osp::native

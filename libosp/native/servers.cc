@@ -1,5 +1,6 @@
 #include "libosp/native/servers.h"
 
+#include "libosp/memory/file_pages.h"
 #include "namespace/ns_file.h"
 #include "pip/url.h"
 
@@ -13,7 +14,9 @@ ns::Checked<ns::Attached> Servers::attach(const std::string& name, const std::st
     if (device->device != "m" && device->device != "mem")
       return ns::trouble(ENODEV, "there is no such device", "natively #m (memory) is all that can be mounted");
     auto& server = memory_[device->instance];
-    if (server == nullptr) server = std::make_shared<ns::MemServer>(ns::MemOptions{.name = "#m." + device->instance});
+    if (server == nullptr)
+      server = std::make_shared<ns::MemServer>(
+          ns::MemOptions{.name = "#m." + device->instance, .pages = memory::make_file_pages});
     return ns::Attached{server, device->path};
   }
   if (!pip::parse_url(name)) return ns::trouble(EINVAL, "not a name of a server", "natively there is #m.NAME (memory)");

@@ -54,7 +54,9 @@ BootRecord read_record(const BootInfo& info) {
 std::shared_ptr<ns::Namespace> make_root(const BootInfo& info) {
   const auto archive = module_named(info, "root");
   if (archive.empty()) die("the boot archive has no file 'root': there is nothing to run");
-  auto server = read_root_archive(archive, {.pages = memory::make_file_pages});
+  // As much as Linux's tmpfs lets programs write: half of what there is.
+  const uint64_t limit = (info.memory - archive.size()) / 2;
+  auto server = read_root_archive(archive, {.size_limit = limit, .pages = memory::make_file_pages});
   if (!server) die(fmt::format("the root archive: {}", server.error().reason));
   return std::make_shared<ns::Namespace>(std::move(*server));
 }

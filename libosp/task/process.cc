@@ -21,6 +21,18 @@ constexpr int first_tid = 0x40'0000;  // above every pid of the host (PID_MAX_LI
 
 Process* instance = nullptr;
 
+void collect(Process& process, trap::Worker& worker) {
+  worker.pending = 0;
+  trap::SignalRing& ring = worker.ring;
+  while (ring.tail != ring.head) {
+    const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
+    ring.tail = ring.tail + 1;
+    process.send(info);
+  }
+  if (worker.control != 0) process.request_stop(std::exchange(worker.control, 0));
+  if (process.stop_requested()) worker.pending = 1;  // no call may block any more
+}
+
 }  // namespace
 
 std::string Program::where() const { return path.empty() ? file::host_path_of(file) : path; }
@@ -48,18 +60,9 @@ int Process::new_tid() {
   return first_tid + (host_pid << 6) % (1 << 29) + next_tid_;
 }
 
+// At each entry into the core there is mostly nothing.
 void Process::collect_signals() {
-  trap::Worker& worker = trap::worker();
-  if (worker.pending == 0) return;
-  worker.pending = 0;
-  trap::SignalRing& ring = worker.ring;
-  while (ring.tail != ring.head) {
-    const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
-    ring.tail = ring.tail + 1;
-    send(info);
-  }
-  if (worker.control != 0) request_stop(std::exchange(worker.control, 0));
-  if (stop_requested()) worker.pending = 1;  // no call may block any more
+  if (trap::worker().pending != 0) collect(*this, trap::worker());
 }
 
 bool Process::signal_waits(Thread& thread) {

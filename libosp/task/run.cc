@@ -1,7 +1,10 @@
+#include <sys/wait.h>
+
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
 #include "libosp/host/kernel_vdso.h"
+#include "libosp/host/native.h"
 #include "libosp/host/side.h"
 #include "libosp/linux/table.h"
 #include "libosp/patch/site_patcher.h"
@@ -9,6 +12,7 @@
 #include "libosp/task/process.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/trap/fast.h"
+#include "libosp/trap/raw_handler.h"
 
 namespace osp::task {
 namespace {
@@ -36,30 +40,51 @@ void serve_call(Thread& thread) {
 }
 
 // A call that begins again must be seen by serve_call, as must each that is traced.
-trap::Fast allowed(const Thread& thread) {
-  if (thread.process.trace || thread.rewound_rip != 0) return trap::Fast::none;
-  if (host::is_native()) return trap::Fast::without_host;
-  return thread.process.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
-}
+bool is_watched(const Thread& thread) { return thread.process.trace || thread.rewound_rip != 0; }
 
 // Nothing of it changes but by calls and other threads, after which it is set anew.
-void set_native_state(trap::FastState& fast, const Process& p) {
+void set_native_state(trap::FastState& fast, const Thread& thread) {
+  const Process& p = thread.process;
+  fast.calls = trap::fast_calls(is_watched(thread) ? trap::Fast::none : trap::Fast::without_host);
   fast.parent = static_cast<uint32_t>(p.parent);
   fast.uid = p.credentials.uid, fast.euid = p.credentials.euid;
   fast.gid = p.credentials.gid, fast.egid = p.credentials.egid;
 }
 
-void set_fast_state(trap::Worker& worker, const Thread& thread) {
+void set_hosted_state(trap::FastState& fast, const Thread& thread) {
   const Process& p = thread.process;
-  trap::FastState& fast = worker.fast;
-  fast.calls = trap::fast_calls(allowed(thread));
-  fast.pid = p.pid, fast.tid = thread.tid;
-  fast.clock_offset_ns = p.clock_offset_ns;
-  fast.host_clock = worker.clock_refused == 0 ? host::kernel_clock() : nullptr;
-  if (host::is_native()) return set_native_state(fast, p);
+  const auto whole = p.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
+  fast.calls = trap::fast_calls(is_watched(thread) ? trap::Fast::none : whole);
   const auto& served = p.files->served_marks();
   fast.served = served.data(), fast.served_count = served.size();
   fast.core_fds_from = static_cast<uint32_t>(file::lowest_core_fd());
+}
+
+void set_fast_state(trap::Worker& worker, const Thread& thread) {
+  trap::FastState& fast = worker.fast;
+  fast.pid = thread.process.pid, fast.tid = thread.tid;
+  fast.clock_offset_ns = thread.process.clock_offset_ns;
+  fast.host_clock = worker.clock_refused == 0 ? host::kernel_clock() : nullptr;
+  if (host::is_native()) {
+    set_native_state(fast, thread);
+  } else {
+    set_hosted_state(fast, thread);
+  }
+}
+
+// Natively, of the fault at hand or of the call that was served.
+bool ran_out_of_memory(const Thread& thread) {
+  if (!host::is_native()) return false;
+  const bool by_fault =
+      thread.regs.kind == trap::Kind::fault && (trap::worker().fault_error & native::fault_no_memory) != 0;
+  return trap::took_no_memory() || by_fault;
+}
+
+// As Linux does it to the process that it chooses; here it is the one that found none.
+void kill_for_memory(Thread& thread) {
+  log::error("memory", "process {} ({}) is killed: the machine has no memory left; give it more (osp-boot --memory)",
+             thread.process.pid, thread.name.data());
+  thread.process.leave_all(W_EXITCODE(0, SIGKILL));
 }
 
 void enter_program(Thread& thread) {
@@ -74,8 +99,10 @@ void enter_program(Thread& thread) {
     case trap::Kind::syscall:
       if (worker.caught != caught) thread.process.patcher->caught(thread.regs.rip);
       serve_call(thread);
+      if (ran_out_of_memory(thread)) kill_for_memory(thread);
       break;
     case trap::Kind::fault:
+      if (ran_out_of_memory(thread)) return kill_for_memory(thread);
       thread.regs.rip = thread.process.patcher->original_rip(thread.regs.rip);
       signal::force(thread, worker.fault);
       break;

@@ -57,7 +57,7 @@ struct WindowStacks {
 }  // namespace
 
 // Boost.Fiber's hook. The dispatcher runs when nothing else can, and now and then to free what ended.
-class Scheduler::Algorithm : public boost::fibers::algo::algorithm_with_properties<ThreadProperties> {
+class Scheduler::Algorithm final : public boost::fibers::algo::algorithm_with_properties<ThreadProperties> {
  public:
   explicit Algorithm(Scheduler& owner) : owner_(owner) {}
 

@@ -36,6 +36,7 @@ struct KernelAction {
 constexpr int user_dispatch = 2;  // SYS_USER_DISPATCH of sigaction(2), which libc's headers lack
 
 FaultReporter fault_reporter = nullptr;
+volatile bool no_memory = false;
 
 uint64_t address_of(const char* label) { return reinterpret_cast<uint64_t>(label); }
 bool within(uint64_t rip, const char* begin, const char* end) {
@@ -135,6 +136,7 @@ void in_core(Worker& w, int signo, const siginfo_t& info, greg_t* g) {
   }
   if (is_synchronous(signo, info)) {
     if (within(rip, osp_user_begin, osp_user_end)) {
+      if (w.is_native != 0 && (static_cast<uint64_t>(g[REG_ERR]) & native::fault_no_memory) != 0) no_memory = true;
       g[REG_RIP] = static_cast<greg_t>(address_of(osp_user_fault));
     } else {
       fault_reporter(signo, info, g);
@@ -246,6 +248,12 @@ long take_upcalls(void* stack, size_t size) {
   const native::Upcall upcall = {reinterpret_cast<uint64_t>(&osp_upcall_entry),
                                  reinterpret_cast<uint64_t>(stack) + size, reinterpret_cast<uint64_t>(&osp_trap_entry)};
   return raw::syscall(native::upcall_set, &upcall);
+}
+
+bool took_no_memory() {
+  const bool took = no_memory;
+  if (took) no_memory = false;
+  return took;
 }
 
 void set_fault_reporter(FaultReporter reporter) { fault_reporter = reporter; }

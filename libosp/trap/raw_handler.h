@@ -30,6 +30,10 @@ long dispatch_system_calls(bool on);
 // The same natively: has the kernel send this thread's upcalls here, on that stack (host/native.h).
 long take_upcalls(void* stack, size_t size);
 
+// Natively: whether a copy from or to the program's memory found that the machine has no page left, since the last
+// time that this was asked. The copy answered EFAULT.
+bool took_no_memory();
+
 // Where a fault in the core itself is reported (never returns), with the registers in the order of gregset_t; set once
 // at start.
 using FaultReporter = void (*)(int signo, const siginfo_t& info, const long long* registers);

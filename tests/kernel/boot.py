@@ -17,12 +17,13 @@ MACHINES = {
 }
 
 
-def cpio(files):
-    """A newc archive of {name: bytes}."""
-    out = bytearray()
+def cpio(files, mode=0o100644):
+    """A newc archive of {name: bytes}, all of that mode; contents of a page or more begin at one, as osp-boot has it."""
+    out, head, page = bytearray(), 110, 4096
     for number, (name, data) in enumerate([*files.items(), ("TRAILER!!!", b"")]):
         text = name.encode() + b"\0"
-        fields = [number + 1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(text), 0]
+        text += bytes(-(len(out) + head + len(text)) % page if len(data) >= page else 0)
+        fields = [number + 1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(text), 0]
         out += b"070701" + b"".join(b"%08x" % field for field in fields) + text
         out += bytes(-len(out) % 4) + data
         out += bytes(-len(out) % 4)

@@ -68,7 +68,7 @@ void measure_messages() {
       native_calls::send(from, got);
     }
   });
-  measure("message: send, receive, switch, one way", 430, 2 * rounds, [&] {
+  measure("message: send, receive, switch, one way", 400, 2 * rounds, [&] {
     native::Message got = message(1);
     for (int i = 0; i < rounds; ++i) {
       native_calls::send(to, got);
@@ -86,7 +86,7 @@ void measure_exchange() {
     for (int i = 0; i < batches * rounds - 1; ++i) call(native::message_exchange, from, to, &got, 0);
     native_calls::send(from, got);
   });
-  measure("message: exchange, switch, one way", 370, 2 * rounds, [&] {
+  measure("message: exchange, switch, one way", 340, 2 * rounds, [&] {
     native::Message got = message(1);
     for (int i = 0; i < rounds; ++i) call(native::message_exchange, to, from, &got, 0);
   });

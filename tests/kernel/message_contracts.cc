@@ -37,6 +37,35 @@ void messages_come_in_order() {
   EXPECT(native_calls::close(queue) == 0 && native_calls::receive(queue, got) == -EBADF);
 }
 
+// Its ring is of several pages, the last of which is not full.
+void a_large_queue_keeps_the_order() {
+  constexpr uint64_t capacity = 130;
+  const int queue = native_calls::queue(capacity);
+  Message got = {};
+  uint64_t sent = 0, received = 0;
+  bool right = true;
+  for (int round = 0; round < 4; ++round) {
+    while (native_calls::send(queue, message(sent), not_at_all) == 0) ++sent;
+    EXPECT(sent - received == capacity);
+    for (int i = 0; i < 100; ++i) right &= native_calls::receive(queue, got) == 0 && got.words[0] == received++;
+  }
+  EXPECT(right);
+  native_calls::close(queue);
+}
+
+void a_closed_handle_names_nothing_or_another() {
+  const int first = native_calls::queue(4);
+  Message got = {};
+  EXPECT(native_calls::send(first, message(1)) == 0 && native_calls::receive(first, got) == 0);
+  native_calls::close(first);
+  EXPECT(native_calls::send(first, message(2)) == -EBADF && native_calls::receive(first, got) == -EBADF);
+  const int second = native_calls::queue(4);
+  EXPECT(second == first && native_calls::send(second, message(3)) == 0);
+  std::thread([&] { native_calls::close(second), native_calls::semaphore(0); }).join();
+  EXPECT(native_calls::send(second, message(4)) == -EBADF && native_calls::receive(second, got) == -EBADF);
+  native_calls::close(second);
+}
+
 void bad_messages_are_refused() {
   const int queue = native_calls::queue(4), semaphore = native_calls::semaphore(0);
   Message got = {}, flagged = message(1), wild = message(1), itself = message(1);
@@ -229,6 +258,8 @@ void another_task_answers() {
 
 constexpr Contract contracts[] = {
     CONTRACT(messages_come_in_order),
+    CONTRACT(a_large_queue_keeps_the_order),
+    CONTRACT(a_closed_handle_names_nothing_or_another),
     CONTRACT(bad_messages_are_refused),
     CONTRACT(threads_play_with_messages),
     CONTRACT(an_exchange_sends_and_receives),

@@ -159,6 +159,28 @@ TEST_F(Driver, TheControlFileSetsAndShows) {
   EXPECT_NE(answer(ask({write(2, "b9600 what")})).find("Errno 22 "), std::string::npos);
 }
 
+TEST_F(Driver, APortHasOneReader) {
+  attach();
+  open(2, "dev/uart/eia0");
+  open(3, "dev/uart/eia0", "w");
+  open(4, "dev/uart/eia1", "r");
+  const pip::Topen again{.fid = root, .nfid = 5, .path = "dev/uart/eia0", .mode = "r"};
+  EXPECT_NE(answer(ask({again})).find("Errno 16 "), std::string::npos);
+  EXPECT_TRUE(answer(ask({pip::Tclunk{.fid = 2}})).starts_with("Rclunk"));
+  EXPECT_TRUE(answer(ask({again})).starts_with("Ropen"));
+}
+
+TEST_F(Driver, OnlyWhatIsThereIsCreated) {
+  attach();
+  const auto create = [](uint32_t fid, std::string_view name) {
+    return pip::Tcreate{.fid = root, .name = name, .perm = 0666, .mode = "w", .nfid = fid, .target = {}};
+  };
+  EXPECT_TRUE(answer(ask({create(2, "dev/uart/eia1ctl")})).starts_with("Rcreate"));
+  EXPECT_TRUE(answer(ask({write(2, "b9600")})).starts_with("Rwrite Count 5"));
+  EXPECT_EQ(chip_[1].divisor, 12);
+  EXPECT_NE(answer(ask({create(3, "dev/uart/new")})).find("Errno 1 "), std::string::npos);
+}
+
 TEST_F(Driver, ADirectoryListsItsFiles) {
   attach();
   open(2, "dev/uart", "r");

@@ -25,7 +25,8 @@ void visit(const MemNode& directory) {
 // libFuzzer: any bytes as a root archive; what is taken can be read.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr uint64_t limit = 16 << 20;
-  const auto server = osp::native::read_root_archive(std::as_bytes(std::span(data, size)), {.size_limit = limit});
+  const auto server =
+      osp::native::read_root_archive(std::as_bytes(std::span(data, size)), {.size_limit = limit}, limit);
   if (!server && server.error().reason.empty()) std::abort();
   if (server) visit(*(*server)->tree().root());
   return 0;

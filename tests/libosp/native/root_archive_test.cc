@@ -14,14 +14,14 @@ namespace {
 using testing::HasSubstr;
 using Server = std::shared_ptr<ns::MemServer>;
 
-Server load_it(std::string_view archive, ns::MemOptions options = {}) {
-  auto server = read_root_archive(bytes_of(archive), std::move(options));
+Server load_it(std::string_view archive, const ns::MemOptions& options = {}) {
+  auto server = read_root_archive(bytes_of(archive), options, options.size_limit);
   EXPECT_TRUE(server) << server.error().reason;
   return server ? *server : nullptr;
 }
 
-load::Refusal refusal_of(std::string_view archive, ns::MemOptions options = {}) {
-  auto server = read_root_archive(bytes_of(archive), std::move(options));
+load::Refusal refusal_of(std::string_view archive, const ns::MemOptions& options = {}) {
+  auto server = read_root_archive(bytes_of(archive), options, options.size_limit);
   return server ? load::Refusal{Error(0), "accepted"} : server.error();
 }
 
