@@ -31,7 +31,7 @@ b touch -d '2001-02-03 04:05:06' old; b test old -ot numbers; b find . -name old
 busybox nl -ba part.aa | b tail -n 1; busybox tac part.aa | b head -n 1; busybox rev part.aa | busybox sort | b head -n 2
 busybox shuf -i 1-5 | busybox sort -n | b tr '\n' ' '
 b env -i A=1 busybox env; b timeout 1 busybox sleep 5; b timeout 5 busybox true
-b sh -c 'kill -TERM $$'; b sh -c 'busybox sleep 5 & kill $!; wait $!; echo $?'
+b sh -c 'kill -TERM $$'; b sh -c 'busybox sleep 5 & kill $!; wait $!; echo $?' 2>/dev/null  # whether ash tells of it is a race
 busybox xargs -n 3 echo <part.ab | b head -n 2; busybox uuencode numbers numbers | busybox md5sum; busybox base64 part.ac | busybox md5sum
 b awk 'BEGIN { while (("busybox seq 3" | getline x) > 0) print x * x; system("echo from awk") }'
 b cp numbers installed; b chmod u+x,o= installed; b stat -c %A installed
