@@ -12,10 +12,12 @@ inline constexpr uintptr_t boot_stack = 0x6800'4000'0000;      // the stack that
 inline constexpr uintptr_t shared_segment = 0x6800'8000'0000;  // what the processes of an environment share
 inline constexpr uintptr_t heap = 0x6801'0000'0000;            // everything that the core maps
 inline constexpr uintptr_t end = 0x6810'0000'0000;
+inline constexpr uintptr_t kept_end = 0x6880'0000'0000;  // up to here all processes have the same natively
 inline constexpr size_t boot_stack_size = 256 * 1024;
 
 constexpr bool contains(uintptr_t address) { return address >= image && address < end; }
-constexpr bool overlaps(uintptr_t address, size_t size) { return address < end && address + size > image; }
+// What no program may have.
+constexpr bool overlaps(uintptr_t address, size_t size) { return address < kept_end && address + size > image; }
 
 // Maps anonymous memory (mmap(2) protections and flags) or a file in the heap part. Returns the address
 // or minus an errno. What static glibc maps (malloc, thread stacks) comes here as well. Signal-safe

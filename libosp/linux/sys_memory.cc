@@ -81,6 +81,13 @@ long map_shared_anonymous(Call& c) {
   return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, static_cast<int>(fd), 0, backing));
 }
 
+// Natively, what vm.overcommit_memory=0 of proc(5) refuses: more than there is in all.
+bool is_too_much(const Call& c) {
+  constexpr uint64_t worth_a_look = 64 << 20;
+  const bool is_counted = (c.c & PROT_WRITE) != 0 && (c.d & MAP_NORESERVE) == 0;
+  return host::is_native() && c.b > worth_a_look && is_counted && c.b > memory::Space::use().total;
+}
+
 }  // namespace
 
 long sys_mmap(Call& c) {
@@ -88,6 +95,7 @@ long sys_mmap(Call& c) {
   if (c.b == 0) return -EINVAL;
   if ((flags & MAP_FIXED) != 0) c.process.patcher->forget(c.a, c.b);
   if ((flags & MAP_ANONYMOUS) != 0) {
+    if (is_too_much(c)) return -ENOMEM;
     if ((flags & MAP_TYPE) == MAP_SHARED) return map_shared_anonymous(c);
     return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, -1, 0, nullptr));
   }

@@ -69,7 +69,7 @@ constexpr std::array globals = {
     Global{"sys/kernel/osrelease", [] { return line("6.1.0-osprey"); }},
     Global{"sys/kernel/ostype", [] { return line("Linux"); }},
     Global{"sys/kernel/pid_max", [] { return line("4194304"); }},
-    Global{"sys/vm/overcommit_memory", [] { return line("1"); }},
+    Global{"sys/vm/overcommit_memory", [] { return line("0"); }},
     Global{"uptime", uptime},
     Global{"version", [] { return std::string("Linux version 6.1.0-osprey (Osprey " OSP_VERSION ")\n"); }},
 };

@@ -39,6 +39,12 @@ class Memory(MachineTest):
         self.assertEqual(out, "1\nlives\n")
         self.assertIn("dd: error writing '/tmp/big': No space left on device\n", error)
 
+    def test_too_much_at_once(self):
+        out, error = self.runs("busybox dd if=/dev/zero of=/tmp/x bs=64G count=1; echo $?; busybox echo lives")
+        self.assertEqual(out, "1\nlives\n")
+        self.assertIn("memory", error)
+        self.assertNotIn("is killed", error)
+
     def test_a_machine_that_is_too_small(self):
         out, error, status = self.boot("--memory", "14M", "--", "busybox", "true")
         self.assertEqual(out, b"")
