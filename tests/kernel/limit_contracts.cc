@@ -106,7 +106,7 @@ void another_tasks_crash_is_its_own() {
   for (int patience = 0; patience < 1000; ++patience) {
     std::memset(text, 0, sizeof text);
     call(native::task_table, text, sizeof text - 1);
-    if (std::strstr(text, " echo: 0 threads") != nullptr) return;
+    if (std::strstr(text, " echo: ") == nullptr) return;
     host::sleep_until(static_cast<int64_t>(native_calls::in_ms(1)));
   }
   EXPECT(false);
