@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "libosp/control/order.h"
 #include "libosp/control/text.h"
+#include "pip/text_part.h"
 
 namespace osp::control {
 namespace {
@@ -59,9 +59,7 @@ class ControlFile final : public pip::File {
       : server_(server), entry_(entry), text_(std::move(text)) {}
 
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
-    const size_t size = offset < text_.size() ? std::min<size_t>(into.size(), text_.size() - offset) : 0;
-    if (size != 0) std::memcpy(into.data(), text_.data() + offset, size);
-    return size;
+    return pip::read_text(text_, offset, into);
   }
   Result<size_t> write(uint64_t, std::span<const std::byte> from) override {
     if (entry_.text != nullptr || entry_.name != "ctl") return fail(EBADF);

@@ -7,12 +7,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "base/raw_syscall.h"
 #include "libosp/file/names.h"
 #include "libosp/file/served_file.h"
 #include "libosp/task/process.h"
+#include "pip/text_part.h"
 
 namespace osp::file {
 namespace {
@@ -166,10 +166,7 @@ class ProcFile final : public pip::File {
   explicit ProcFile(ProcEntry entry) : entry_(std::move(entry)) {}
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
     if (entry_.kind == Kind::directory) return fail(EISDIR);
-    if (offset >= entry_.contents.size()) return size_t{0};
-    const size_t size = std::min<size_t>(into.size(), entry_.contents.size() - offset);
-    std::memcpy(into.data(), entry_.contents.data() + offset, size);
-    return size;
+    return pip::read_text(entry_.contents, offset, into);
   }
   Result<size_t> write(uint64_t, std::span<const std::byte>) override { return fail(EINVAL); }
   Result<std::vector<pip::DirectoryEntry>> read_directory(uint64_t first, size_t count) override {

@@ -2,14 +2,14 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/host/native.h"
+#include "libosp/memory/address_space.h"
 
 namespace osp::memory {
 
 Segment::~Segment() { raw::syscall(native::handle_close, handle_); }
 
 Result<std::shared_ptr<Segment>> Segment::make(uint64_t size) {
-  constexpr uint64_t page = 4096;
-  const long handle = raw::syscall(native::segment_make, size == 0 ? page : size);
+  const long handle = raw::syscall(native::segment_make, size == 0 ? page_size : size);
   if (handle < 0) return fail(static_cast<int>(-handle));
   return std::make_shared<Segment>(static_cast<int>(handle));
 }

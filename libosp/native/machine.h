@@ -15,7 +15,4 @@ struct Machine {
 };
 Machine& machine();
 
-// CLOCK_PROCESS_CPUTIME_ID.
-int64_t processor_time_ns(const task::Process& process);
-
 }  // namespace osp::native

@@ -52,7 +52,7 @@ std::string stat_of(const Member& member) {
                   state_of(member), member.parent, member.group, member.session,
                   terminal != nullptr ? terminal->device : 0, terminal != nullptr ? terminal->foreground : -1, ticks,
                   20 + member.nice, member.nice, member.process->threads.size(), member.started_ns / tick_ns,
-                  mapped_bytes(*member.process), memory::Space::use().space / 4096);
+                  mapped_bytes(*member.process), memory::Space::use().space / memory::page_size);
   for (int field = 26; field <= 52; ++field) text += field == 38 ? " 17" : " 0";
   return text + "\n";
 }
@@ -61,8 +61,6 @@ std::string stat_of(const Member& member) {
 
 namespace proc_text {
 namespace {
-
-constexpr uint64_t page = 4096;
 
 struct LimitName {
   int resource;
@@ -139,8 +137,8 @@ std::string mountinfo(const task::Process& process) {
 }
 
 std::string statm(const task::Process& process) {
-  const uint64_t resident = memory::Space::use().space / page;
-  return fmt::format("{} {} 0 0 0 {} 0\n", mapped_bytes(process) / page, resident, resident);
+  const uint64_t resident = memory::Space::use().space / memory::page_size;
+  return fmt::format("{} {} 0 0 0 {} 0\n", mapped_bytes(process) / memory::page_size, resident, resident);
 }
 
 }  // namespace proc_text

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <cstring>
-
 #include "libosp/file/files.h"
 #include "libosp/native/proc_node.h"
+#include "pip/text_part.h"
 
 namespace osp::native {
 namespace {
@@ -19,10 +18,7 @@ class OpenNode final : public pip::File {
   OpenNode(Node node, pip::Attributes attributes) : node_(std::move(node)), attributes_(attributes) {}
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) override {
     if (S_ISDIR(node_.mode)) return fail(EISDIR);
-    if (offset >= node_.contents.size()) return size_t{0};
-    const size_t size = std::min<size_t>(into.size(), node_.contents.size() - offset);
-    std::memcpy(into.data(), node_.contents.data() + offset, size);
-    return size;
+    return pip::read_text(node_.contents, offset, into);
   }
   Result<size_t> write(uint64_t, std::span<const std::byte>) override { return fail(EBADF); }
   Result<std::vector<pip::DirectoryEntry>> read_directory(uint64_t first, size_t count) override {

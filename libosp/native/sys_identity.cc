@@ -225,7 +225,7 @@ long sys_times(Call& c) {
   struct {
     long user, system, children_user, children_system;
   } ticks = {};
-  ticks.user = processor_time_ns(c.process) / tick_ns;
+  ticks.user = c.process.scheduler.processor_time_ns(c.process) / tick_ns;
   const timeval& children = Processes::of(c.process).member(c.process).usage.ru_utime;
   ticks.children_user = (children.tv_sec * 1'000'000'000 + children.tv_usec * 1000) / tick_ns;
   return c.a == 0 || put(c.a, ticks) ? now / tick_ns : -EFAULT;

@@ -6,7 +6,6 @@
 #include "libosp/linux/clock.h"
 #include "libosp/memory/address_space.h"
 #include "libosp/native/calls.h"
-#include "libosp/native/machine.h"
 
 namespace osp::native {
 
@@ -58,7 +57,7 @@ long sys_getrandom(Call& c) {
 
 long sys_clock_gettime(Call& c) {
   if (c.a == CLOCK_PROCESS_CPUTIME_ID || c.a == CLOCK_THREAD_CPUTIME_ID)
-    return put(c.b, linux::to_timespec(processor_time_ns(c.process))) ? 0 : -EFAULT;
+    return put(c.b, linux::to_timespec(c.process.scheduler.processor_time_ns(c.process))) ? 0 : -EFAULT;
   return linux::sys_clock_gettime(c);
 }
 

@@ -49,7 +49,7 @@ long sys_pidfd_send_signal(Call& c) {
   if (c.c == 0) return send_signal(c, {member}, sent_by(c, c.b, SI_USER));
   if (!get(c.c, info)) return -EFAULT;
   if (static_cast<uint64_t>(info.si_signo) != c.b) return -EINVAL;
-  if (member->process.get() != &c.process && (info.si_code >= 0 || info.si_code == SI_TKILL)) return -EPERM;
+  if (!may_tell(c, *member, info)) return -EPERM;
   return send_signal(c, {member}, info);
 }
 

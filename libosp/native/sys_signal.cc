@@ -32,6 +32,10 @@ siginfo_t sent_by(const Call& c, uint64_t signo, int code) {
   return info;
 }
 
+bool may_tell(const Call& c, const Member& to, const siginfo_t& info) {
+  return (info.si_code < 0 && info.si_code != SI_TKILL) || to.process.get() == &c.process;
+}
+
 long send_signal(Call& c, const std::vector<Member*>& members, const siginfo_t& info) {
   const auto signo = static_cast<uint64_t>(info.si_signo);
   bool sent = false;
@@ -91,8 +95,7 @@ long sys_rt_sigqueueinfo(Call& c) {
   if (!valid_signal(signo)) return -EINVAL;
   Member* member = Processes::of(c.process).find(static_cast<int>(c.a));
   if (member == nullptr || member->is_zombie()) return -ESRCH;
-  const bool forged = info.si_code >= 0 || info.si_code == SI_TKILL;
-  if (forged && member->process.get() != &c.process) return -EPERM;
+  if (!may_tell(c, *member, info)) return -EPERM;
   if (!may_send(c, *member, signo)) return -EPERM;
   info.si_signo = static_cast<int>(signo);
   if (signo == 0) return 0;
