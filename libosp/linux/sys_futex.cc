@@ -13,13 +13,12 @@ namespace {
 constexpr uint64_t shared_poll_ns = 1'000'000;
 
 task::FutexWord word_at(const Call& c, uint64_t address) {
-  return task::futex_word(c.process, address, (c.b & FUTEX_PRIVATE_FLAG) != 0);
+  return (c.b & FUTEX_PRIVATE_FLAG) != 0 ? c.process.futexes.own_word(address) : task::futex_word(c.process, address);
 }
 
 // In memory that other processes of the host's share.
 bool is_shared(const Call& c) {
-  if (host::is_native()) return false;
-  if ((c.b & FUTEX_PRIVATE_FLAG) != 0) return false;
+  if ((c.b & FUTEX_PRIVATE_FLAG) != 0 || host::is_native()) return false;
   const memory::Area* area = c.process.memory.find(c.a);
   return area != nullptr && (area->flags & MAP_SHARED) != 0;
 }

@@ -70,13 +70,12 @@ long Futexes::requeue(FutexKey key, long wake_count, Futexes& to, FutexKey targe
   return woken + moved;
 }
 
-FutexWord futex_word(Process& process, uint64_t address, bool is_private) {
+FutexWord futex_word(Process& process, uint64_t address) {
   static Futexes shared;
-  auto* word = reinterpret_cast<uint32_t*>(address);
-  const memory::Area* area = is_private ? nullptr : process.memory.find(address);
+  const memory::Area* area = process.memory.find(address);
   const bool has_pages = area != nullptr && (area->flags & MAP_SHARED) != 0 && area->backing != nullptr;
-  if (!has_pages || area->backing->pages == nullptr) return {process.futexes, {nullptr, address}, word};
-  return {shared, {area->backing->pages.get(), area->offset + (address - area->start)}, word};
+  if (!has_pages || area->backing->pages == nullptr) return process.futexes.own_word(address);
+  return {shared, {area->backing->pages.get(), area->offset + (address - area->start)}, reinterpret_cast<uint32_t*>(address)};
 }
 
 }  // namespace osp::task

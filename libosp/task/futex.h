@@ -14,6 +14,8 @@ struct FutexKey {
   bool operator==(const FutexKey&) const = default;
 };
 
+struct FutexWord;
+
 // futex(2) among threads that are in this core. A word in memory that other host processes share is waited for in the
 // host (linux/sys_futex.cc).
 class Futexes {
@@ -27,6 +29,8 @@ class Futexes {
   // Moves up to `move` of those not woken to another word, of `to`; returns woken + moved.
   long requeue(FutexKey key, long wake_count, Futexes& to, FutexKey target, long move);
   void clear() { buckets_ = {}; }
+  // A word that no other process has; these are its process's.
+  FutexWord own_word(uint64_t address);
 
  private:
   // On the stack of the one who waits; linked while it is not woken.
@@ -59,7 +63,10 @@ struct FutexWord {
 
   long wake(uint32_t bitset, long count) const { return futexes.wake(key, bitset, count); }
 };
-// `is_private`: the program says that no other process has it (FUTEX_PRIVATE_FLAG).
-FutexWord futex_word(Process& process, uint64_t address, bool is_private = false);
+inline FutexWord Futexes::own_word(uint64_t address) {
+  return {*this, {nullptr, address}, reinterpret_cast<uint32_t*>(address)};
+}
+// A word that others may have too: the process's memory is looked at.
+FutexWord futex_word(Process& process, uint64_t address);
 
 }  // namespace osp::task

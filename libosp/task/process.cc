@@ -21,18 +21,6 @@ constexpr int first_tid = 0x40'0000;  // above every pid of the host (PID_MAX_LI
 
 Process* instance = nullptr;
 
-void collect(Process& process, trap::Worker& worker) {
-  worker.pending = 0;
-  trap::SignalRing& ring = worker.ring;
-  while (ring.tail != ring.head) {
-    const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
-    ring.tail = ring.tail + 1;
-    process.send(info);
-  }
-  if (worker.control != 0) process.request_stop(std::exchange(worker.control, 0));
-  if (process.stop_requested()) worker.pending = 1;  // no call may block any more
-}
-
 }  // namespace
 
 std::string Program::where() const { return path.empty() ? file::host_path_of(file) : path; }
@@ -60,14 +48,17 @@ int Process::new_tid() {
   return first_tid + (host_pid << 6) % (1 << 29) + next_tid_;
 }
 
-// At each entry into the core there is mostly nothing.
-void Process::collect_signals() {
-  if (trap::worker().pending != 0) collect(*this, trap::worker());
-}
-
-bool Process::signal_waits(Thread& thread) {
-  collect_signals();
-  return stop_requested() || has_signal(thread);
+void Process::collect_pending() {
+  trap::Worker& worker = trap::worker();
+  worker.pending = 0;
+  trap::SignalRing& ring = worker.ring;
+  while (ring.tail != ring.head) {
+    const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
+    ring.tail = ring.tail + 1;
+    send(info);
+  }
+  if (worker.control != 0) request_stop(std::exchange(worker.control, 0));
+  if (stop_requested()) worker.pending = 1;  // no call may block any more
 }
 
 signal::Mask Process::takes(const Thread& thread) const {
@@ -79,13 +70,7 @@ signal::Mask Process::takes(const Thread& thread) const {
   return (others | first.signals.mask) & ~thread.signals.mask;
 }
 
-signal::Mask Process::deliverable(const Thread& thread) const {
-  const signal::Mask shared = signals.pending.set();
-  return (thread.signals.pending.set() & ~thread.signals.mask) | (shared == 0 ? 0 : shared & takes(thread));
-}
-
-bool Process::has_signal(const Thread& thread) const {
-  signal::Mask ready = deliverable(thread);
+bool Process::has_effect(signal::Mask ready) const {
   for (int signo = 1; ready != 0 && signo <= signal::last_signal; ++signo) {
     if ((ready & signal::bit(signo)) == 0) continue;
     if (!signals.ignored(signo)) return true;

@@ -77,17 +77,28 @@ class Process {
   int new_tid();
 
   // Takes what the signal handler noted into the pending sets, and wakes threads that it concerns.
-  void collect_signals();
+  void collect_signals() {
+    if (trap::worker().pending != 0) collect_pending();  // mostly there is nothing
+  }
   // Whether the thread must leave the call it is in for the program's edge: for a signal, or a stop. Collects
   // first. A call that is left for a stop must be one that begins again: a Restart code, never EINTR.
-  bool signal_waits(Thread& thread);
+  bool signal_waits(const Thread& thread) {
+    collect_signals();
+    return stop_requested() || has_signal(thread);
+  }
   // Which of the process's signals the thread may take. One with a handler is the first thread's, unless that has ended
   // or blocks it: programs rely on what Linux does here (complete_signal() in kernel/signal.c).
   [[nodiscard]] signal::Mask takes(const Thread& thread) const;
   // What is pending for the thread: its own, and of the process's what it takes. Nothing that it blocks.
-  [[nodiscard]] signal::Mask deliverable(const Thread& thread) const;
+  [[nodiscard]] signal::Mask deliverable(const Thread& thread) const {
+    const signal::Mask shared = signals.pending.set();
+    return (thread.signals.pending.set() & ~thread.signals.mask) | (shared == 0 ? 0 : shared & takes(thread));
+  }
   // Whether a signal that has an effect is pending for the thread and not blocked.
-  [[nodiscard]] bool has_signal(const Thread& thread) const;
+  [[nodiscard]] bool has_signal(const Thread& thread) const {
+    const signal::Mask ready = deliverable(thread);
+    return ready != 0 && has_effect(ready);
+  }
   void send(const siginfo_t& info);                  // to the process
   void send(Thread& thread, const siginfo_t& info);  // to one thread
 
@@ -119,6 +130,9 @@ class Process {
   void remove(Thread& thread);
 
  private:
+  void collect_pending();
+  [[nodiscard]] bool has_effect(signal::Mask ready) const;
+
   int next_tid_ = 0;
   uint64_t stop_reason_ = 0;
   Thread* stopper_ = nullptr;  // calls serve_stop

@@ -147,10 +147,6 @@ void leave(Thread& thread) {
   thread.process.remove(thread);
 }
 
-}  // namespace
-
-namespace {
-
 void run_until_it_leaves(Thread& thread) {
   while (!thread.exiting) {
     Process& p = thread.process;

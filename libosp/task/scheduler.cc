@@ -7,7 +7,7 @@
 #include <boost/fiber/fiber.hpp>
 #include <boost/fiber/operations.hpp>
 #include <boost/fiber/properties.hpp>
-#include <deque>
+#include <boost/fiber/scheduler.hpp>
 
 #include "base/raw_syscall.h"
 #include "libosp/host/host.h"
@@ -68,14 +68,14 @@ class Scheduler::Algorithm final : public boost::fibers::algo::algorithm_with_pr
       properties.thread->state = RunState::parked;
     } else {
       if (properties.thread != nullptr) properties.thread->state = RunState::ready;
-      ready_.push_back(context);
+      context->ready_link(ready_);
     }
   }
 
   boost::fibers::context* pick_next() noexcept override {
     const bool clean_up = ++switches_ % switches_between_cleanups == 0 && dispatcher_ != nullptr;
     if (!ready_.empty() && !clean_up) {
-      boost::fibers::context* next = ready_.front();
+      boost::fibers::context* next = &ready_.front();
       ready_.pop_front();
       if (Thread* thread = properties(next).thread; thread != nullptr) {
         thread->state = RunState::running;
@@ -90,14 +90,14 @@ class Scheduler::Algorithm final : public boost::fibers::algo::algorithm_with_pr
   void suspend_until(const std::chrono::steady_clock::time_point&) noexcept override { owner_.idle(); }
   void notify() noexcept override {}
 
-  void enqueue(boost::fibers::context* context) { ready_.push_back(context); }
+  void enqueue(boost::fibers::context* context) { context->ready_link(ready_); }
   void keep_only(const boost::fibers::context* kept) {
-    std::erase_if(ready_, [kept](const boost::fibers::context* c) { return c != kept; });
+    ready_.remove_if([kept](const boost::fibers::context& context) { return &context != kept; });
   }
 
  private:
   Scheduler& owner_;
-  std::deque<boost::fibers::context*> ready_;
+  boost::fibers::scheduler::ready_queue_type ready_;
   boost::fibers::context* dispatcher_ = nullptr;
   int switches_ = 0;
 };
