@@ -75,7 +75,9 @@ FutexWord futex_word(Process& process, uint64_t address) {
   const memory::Area* area = process.memory.find(address);
   const bool has_pages = area != nullptr && (area->flags & MAP_SHARED) != 0 && area->backing != nullptr;
   if (!has_pages || area->backing->pages == nullptr) return process.futexes.own_word(address);
-  return {shared, {area->backing->pages.get(), area->offset + (address - area->start)}, reinterpret_cast<uint32_t*>(address)};
+  return {shared,
+          {area->backing->pages.get(), area->offset + (address - area->start)},
+          reinterpret_cast<uint32_t*>(address)};
 }
 
 }  // namespace osp::task
