@@ -123,6 +123,11 @@ long sys_first_pid(Call& c) {
   return raw::syscall(c.nr, ours ? 0 : c.a, c.b, c.c, c.d, c.e, c.f);
 }
 
+long sys_perf_event_open(Call& c) {
+  const bool ours = static_cast<int>(c.b) == c.process.pid || c.process.find_thread(static_cast<int>(c.b)) != nullptr;
+  return raw::syscall(c.nr, c.a, ours ? 0 : c.b, c.c, c.d, c.e);
+}
+
 long sys_arch_prctl(Call& c) {
   constexpr uint64_t set_gs = 0x1001, set_fs = 0x1002, get_fs = 0x1003, get_gs = 0x1004;
   constexpr uint64_t task_size = 0x7fff'ffff'f000;

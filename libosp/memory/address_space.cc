@@ -273,6 +273,11 @@ uintptr_t AddressSpace::set_break(uintptr_t wanted) {
 
 void AddressSpace::adopt(const Area& area) { insert(area); }
 
+void AddressSpace::replace(Area area) {
+  erase(area.start, area.end);
+  insert(std::move(area));
+}
+
 // Areas near each other go by one call, with what is between them: nobody else has anything there.
 void AddressSpace::clear() {
   constexpr uintptr_t near = 1u << 30;
