@@ -19,6 +19,7 @@ long sys_chroot(Call& call);
 long sys_clock_gettime(Call& call);
 long sys_clock_nanosleep(Call& call);
 long sys_clone(Call& call);
+long sys_clone3(Call& call);
 long sys_close(Call& call);
 long sys_close_range(Call& call);
 long sys_connect(Call& call);
@@ -41,10 +42,12 @@ long sys_fanotify_mark(Call& call);
 long sys_fchdir(Call& call);
 long sys_fchmod(Call& call);
 long sys_fchmodat(Call& call);
+long sys_fchmodat2(Call& call);
 long sys_fchown(Call& call);
 long sys_fchownat(Call& call);
 long sys_fcntl(Call& call);
 long sys_fgetxattr(Call& call);
+long sys_file_attr(Call& call);
 long sys_first_pid(Call& call);
 long sys_flistxattr(Call& call);
 long sys_flock(Call& call);
@@ -67,8 +70,11 @@ long sys_gettid(Call& call);
 long sys_gettimeofday(Call& call);
 long sys_getxattr(Call& call);
 long sys_inotify_add_watch(Call& call);
+long sys_io_destroy(Call& call);
+long sys_io_setup(Call& call);
 long sys_ioctl(Call& call);
 long sys_kill(Call& call);
+long sys_landlock_restrict_self(Call& call);
 long sys_lchown(Call& call);
 long sys_link(Call& call);
 long sys_linkat(Call& call);
@@ -102,6 +108,7 @@ long sys_openat2(Call& call);
 long sys_pause(Call& call);
 long sys_perf_event_open(Call& call);
 long sys_personality(Call& call);
+long sys_pivot_root(Call& call);
 long sys_pkey_mprotect(Call& call);
 long sys_poll(Call& call);
 long sys_ppoll(Call& call);
@@ -140,6 +147,7 @@ long sys_sendmsg(Call& call);
 long sys_sendto(Call& call);
 long sys_set_robust_list(Call& call);
 long sys_set_tid_address(Call& call);
+long sys_setns(Call& call);
 long sys_setpgid(Call& call);
 long sys_setxattr(Call& call);
 long sys_shmat(Call& call);
@@ -173,6 +181,9 @@ long sys_wait4(Call& call);
 long sys_waitid(Call& call);
 long sys_write(Call& call);
 long sys_writev(Call& call);
+
+// forward_blocking() for calls that a handler always ends with EINTR, whatever SA_RESTART says (signal(7)).
+long forward_once(Call& call);
 
 // A call that cannot be polled for (locks, opening a fifo) with several threads: tried again and again
 // without waiting, as long as the program can be told nothing else.

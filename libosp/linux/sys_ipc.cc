@@ -82,6 +82,11 @@ long when_queue_ready(Call& c, short events) {
 
 }  // namespace
 
+long forward_once(Call& c) {
+  if (host::is_native()) return forward_blocking(c);
+  return block_in_host(c.nr, c.a, c.b, c.c, c.d, c.e, c.f, task::restart_nohand);
+}
+
 long sys_shmat(Call& c) {
   if (host::is_native()) return -ENOSYS;
   const auto flags = static_cast<int>(c.c);

@@ -93,6 +93,7 @@ bool is_too_much(const Call& c) {
 long sys_mmap(Call& c) {
   const int flags = static_cast<int>(c.d), fd = static_cast<int>(c.e);
   if (c.b == 0) return -EINVAL;
+  if (c.b > ~c.a) return -ENOMEM;
   if ((flags & MAP_FIXED) != 0) c.process.patcher->forget(c.a, c.b);
   if ((flags & MAP_ANONYMOUS) != 0) {
     if (is_too_much(c)) return -ENOMEM;
@@ -114,11 +115,13 @@ long sys_msync(Call& c) {
 }
 
 long sys_munmap(Call& c) {
+  if (c.b > ~c.a) return -EINVAL;
   c.process.patcher->forget(c.a, c.b);
   return to_long(c.process.memory.unmap(c.a, c.b));
 }
 long sys_mprotect(Call& c) { return to_long(c.process.memory.protect(c.a, c.b, static_cast<int>(c.c))); }
 long sys_mremap(Call& c) {
+  if (c.b > ~c.a || ((c.d & MREMAP_FIXED) != 0 && c.c > ~c.e)) return -EINVAL;
   c.process.patcher->forget(c.a, c.b);
   if ((c.d & MREMAP_FIXED) != 0) c.process.patcher->forget(c.e, c.c);
   return to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e));

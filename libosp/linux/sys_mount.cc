@@ -72,6 +72,7 @@ long sys_acct(Call& c) { return c.a == 0 ? forward(c) : with_first_path(c, true)
 long sys_open_tree(Call& c) { return with_path_at(c, (c.c & AT_SYMLINK_NOFOLLOW) == 0); }
 long sys_fspick(Call& c) { return with_path_at(c, (c.c & FSPICK_SYMLINK_NOFOLLOW) == 0); }
 long sys_mount_setattr(Call& c) { return with_path_at(c, (c.c & AT_SYMLINK_NOFOLLOW) == 0); }
+long sys_file_attr(Call& c) { return with_path_at(c, (c.e & AT_SYMLINK_NOFOLLOW) == 0); }
 long sys_name_to_handle_at(Call& c) { return with_path_at(c, (c.e & AT_SYMLINK_FOLLOW) != 0); }
 
 long sys_fanotify_mark(Call& c) {
@@ -86,6 +87,13 @@ long sys_move_mount(Call& c) {
   if (from.error() != 0) return from.error();
   const HostName to(c, static_cast<int>(c.c), c.d, (c.e & MOVE_MOUNT_T_SYMLINKS) != 0);
   return to.error() != 0 ? to.error() : raw::syscall(SYS_move_mount, c.a, from.value(), c.c, to.value(), c.e);
+}
+
+long sys_pivot_root(Call& c) {
+  const HostName root(c, AT_FDCWD, c.a, true);
+  if (root.error() != 0) return root.error();
+  const HostName old(c, AT_FDCWD, c.b, true);
+  return old.error() != 0 ? old.error() : raw::syscall(SYS_pivot_root, root.value(), old.value());
 }
 
 // The names of the block device, and of the file with the quota where Q_QUOTAON has one.
