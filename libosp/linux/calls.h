@@ -126,6 +126,7 @@ long sys_readv(Call& call);
 long sys_recvfrom(Call& call);
 long sys_recvmmsg(Call& call);
 long sys_recvmsg(Call& call);
+long sys_remap_file_pages(Call& call);
 long sys_removexattr(Call& call);
 long sys_rename(Call& call);
 long sys_renameat(Call& call);

@@ -39,7 +39,7 @@ long clone_process(Call& c, const CloneArguments& args) {
   const bool vfork = (args.flags & CLONE_VFORK) != 0;
   if ((args.flags & CLONE_VM) != 0 && !vfork) return -ENOSYS;  // docs/caveats.md
   if ((args.flags & (CLONE_SIGHAND | CLONE_FILES)) != 0) return -EINVAL;
-  const long child = task::fork_process(c.thread, vfork, args.flags & (namespaces | CLONE_PARENT));
+  const long child = task::fork_process(c.thread, vfork, args.flags & (namespaces | CLONE_PARENT | CSIGNAL));
   if (child > 0 && (args.flags & CLONE_PIDFD) != 0) {
     const long pidfd = raw::syscall(SYS_pidfd_open, child, 0);
     raw::syscall(SYS_fcntl, pidfd, F_SETFD, FD_CLOEXEC);
@@ -88,8 +88,8 @@ long sys_clone3(Call& c) {
   constexpr uint64_t not_here = CLONE_VM | CLONE_INTO_CGROUP | CLONE_CLEAR_SIGHAND;
   if (host::is_native() || (given.flags & not_here) != 0) return -ENOSYS;
   if ((given.flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0) return -EINVAL;
-  return clone_process(
-      c, {given.flags, given.stack + given.stack_size, given.parent_tid, given.child_tid, given.tls, given.pidfd});
+  return clone_process(c, {given.flags | given.exit_signal, given.stack + given.stack_size, given.parent_tid,
+                           given.child_tid, given.tls, given.pidfd});
 }
 
 long sys_fork(Call& c) { return task::fork_process(c.thread, false); }

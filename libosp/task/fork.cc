@@ -74,7 +74,7 @@ void become_child(Thread& thread) {
 long host_fork(Thread& thread, uint64_t flags, const std::function<void()>& in_child) {
   keeper::before_fork();
   const SignalsHeld held;
-  const long child = raw::syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+  const long child = raw::syscall(SYS_clone, (flags & CSIGNAL) != 0 ? flags : flags | SIGCHLD, 0, 0, 0, 0);
   if (child != 0) {
     keeper::after_fork_in_parent();
     return child;
