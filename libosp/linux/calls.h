@@ -12,6 +12,7 @@ long sys_acct(Call& call);
 long sys_arch_prctl(Call& call);
 long sys_bind(Call& call);
 long sys_brk(Call& call);
+long sys_cachestat(Call& call);
 long sys_chdir(Call& call);
 long sys_chmod(Call& call);
 long sys_chown(Call& call);

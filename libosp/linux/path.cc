@@ -220,7 +220,7 @@ PathArgument::PathArgument(const Call& call, int directory_fd, uint64_t address)
   if (held) {
     held_ = std::move(*held);
   } else if (!is_fd_itself) {  // which may be of a file without a name
-    error_ = -held.error().code;
+    error_ = served_directory && held.error().code == EBADF ? -ENOTDIR : -held.error().code;
   }
 }
 

@@ -298,6 +298,8 @@ long sys_fcntl(Call& c) {
   }
 }
 
+long sys_cachestat(Call& c) { return served(c) != nullptr ? -EBADF : forward(c); }
+
 long sys_ioctl(Call& c) {
   if (served(c) != nullptr && c.b != FIOCLEX && c.b != FIONCLEX) return -ENOTTY;
   return forward_blocking(c);

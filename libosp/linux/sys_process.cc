@@ -84,7 +84,8 @@ long sys_clone3(Call& c) {
   if (c.b > page) return -E2BIG;
   if (osp_user_copy(&given, Call::pointer<void>(c.a), std::min<size_t>(c.b, sizeof given)) != 0) return -EFAULT;
   if ((given.flags & (CLONE_DETACHED | CSIGNAL)) != 0 || given.exit_signal > signal::last_signal) return -EINVAL;
-  if ((given.stack == 0) != (given.stack_size == 0) || given.set_tid_size != 0) return -EINVAL;
+  if ((given.stack == 0) != (given.stack_size == 0)) return -EINVAL;
+  if (given.set_tid_size != 0) return -EPERM;  // nobody chooses pids here
   constexpr uint64_t not_here = CLONE_VM | CLONE_INTO_CGROUP | CLONE_CLEAR_SIGHAND;
   if (host::is_native() || (given.flags & not_here) != 0) return -ENOSYS;
   if ((given.flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0) return -EINVAL;

@@ -1,5 +1,8 @@
 // Signals: rt_sigaction(2), rt_sigprocmask(2), kill(2), sigtimedwait(2)…
 #include <fcntl.h>
+#include <sys/resource.h>
+
+#include <bit>
 
 #include "libosp/file/signal_file.h"
 #include "libosp/linux/calls.h"
@@ -21,6 +24,15 @@ siginfo_t sent_by_us(const Call& c, int signo, int code) {
   info.si_pid = c.process.pid;
   info.si_uid = task::credentials_of(c.process).uid;
   return info;
+}
+
+// RLIMIT_SIGPENDING, of which real-time signals alone are refused. Each that is pending counts once at least.
+bool queue_is_full(const Call& c, const task::Thread& to, uint64_t signo) {
+  constexpr uint64_t first_queued = 32;
+  rlimit limit = {};
+  if (signo < first_queued || raw::syscall(SYS_getrlimit, RLIMIT_SIGPENDING, &limit) < 0) return false;
+  return static_cast<rlim_t>(std::popcount(to.signals.pending.set() | c.process.signals.pending.set())) >=
+         limit.rlim_cur;
 }
 
 }  // namespace
@@ -181,6 +193,7 @@ long sys_tgkill(Call& c) {
   }
   if (signo == 0) return 0;
   if (signo == SIGKILL || signo == SIGSTOP) return raw::syscall(SYS_kill, c.process.host_pid, signo);
+  if (queue_is_full(c, *thread, signo)) return -EAGAIN;
   c.process.send(*thread, sent_by_us(c, static_cast<int>(signo), SI_TKILL));
   return 0;
 }

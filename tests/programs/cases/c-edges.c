@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -51,6 +52,7 @@ static void memory(void) {
 static void no_socket(void) {
   const int fd = (int)NEED(open("/proc/self/maps", O_RDONLY));
   TRY(accept(fd, NULL, NULL));
+  TRY(faccessat(fd, "below", F_OK, 0));
   close(fd);
   TRY(accept(fd, NULL, NULL));
 }
@@ -88,6 +90,15 @@ static void execution(void) {
   show_end("execveat", pid);
 }
 
+// RLIMIT_SIGPENDING refuses real-time signals only.
+static void full_queue(void) {
+  const struct rlimit none = {0, 0};
+  NEED(setrlimit(RLIMIT_SIGPENDING, &none));
+  signal(SIGUSR1, take);
+  TRY(syscall(SYS_tgkill, getpid(), gettid(), SIGRTMIN + 1));
+  TRY(syscall(SYS_tgkill, getpid(), gettid(), SIGUSR1));
+}
+
 static void no_way_in(void) {
   NEED(mkdir("closed", 0600));
   if (geteuid() != 0) TRY(chroot("closed"));
@@ -102,4 +113,5 @@ int main(void) {
   processes();
   execution();
   no_way_in();
+  full_queue();
 }
