@@ -95,8 +95,10 @@ Result<ProgramFile> open_on_host(int directory_fd, const std::string& path, int 
   const int checked = AT_EACCESS | (flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
   OSP_TRY(from_raw<void>(raw::syscall(SYS_faccessat2, directory_fd, path.c_str(), X_OK, checked)));
   const int no_follow = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+  // Opened anew: it may be an fd that cannot be read (O_PATH).
+  const std::string itself = fmt::format("/proc/self/fd/{}", directory_fd);
   const long fd = path.empty()
-                      ? raw::syscall(SYS_fcntl, directory_fd, F_DUPFD_CLOEXEC, 0)
+                      ? raw::syscall(SYS_openat, AT_FDCWD, itself.c_str(), O_RDONLY | O_CLOEXEC, 0)
                       : raw::syscall(SYS_openat, directory_fd, path.c_str(), O_RDONLY | O_CLOEXEC | no_follow, 0);
   if (fd < 0) return fail(static_cast<int>(-fd));
   struct stat st = {};
@@ -125,6 +127,7 @@ Result<ProgramFile> open_served(const Names& names, const ns::Request& request) 
 }  // namespace
 
 Result<ProgramFile> open_program(task::Thread& thread, int directory_fd, const std::string& path, int flags) {
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0) return fail(EINVAL);
   if (path.empty() && (flags & AT_EMPTY_PATH) == 0) return fail(ENOENT);
   const task::Process& p = thread.process;
   std::string name = path;

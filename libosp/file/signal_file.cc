@@ -100,7 +100,8 @@ Result<pip::Attributes> SignalFile::stat() {
 
 long make_signal_file(task::Thread& thread, int fd, signal::Mask mask, int flags) {
   Files& files = *thread.process.files;
-  if (fd >= 0) {
+  if (fd != -1) {
+    if (raw::syscall(SYS_fcntl, fd, F_GETFD) < 0 && files.find(fd) == nullptr) return -EBADF;
     auto* existing = dynamic_cast<SignalFile*>(files.find(fd));
     if (existing == nullptr) return -EINVAL;
     existing->set_mask(mask);

@@ -220,7 +220,7 @@ PathArgument::PathArgument(const Call& call, int directory_fd, uint64_t address)
   if (held) {
     held_ = std::move(*held);
   } else if (!is_fd_itself) {  // which may be of a file without a name
-    error_ = -held.error().code;
+    error_ = served_directory && held.error().code == EBADF ? -ENOTDIR : -held.error().code;
   }
 }
 
@@ -236,6 +236,9 @@ void PathArgument::follow_proc_links() {
 long open_path(Call& c, PathArgument& path, uint64_t flags, uint32_t mode, uint64_t resolve) {
   if (host::is_native() && (flags & O_NOFOLLOW) == 0)
     if (const auto fd = device::fd_of_name(path.text(), c.process.pid)) return open_again(c, *fd, flags);
+  if (path.is_proc() && (resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)) != 0)
+    if (const auto entry = file::find_proc(path.text()); entry && entry->kind == file::ProcEntry::Kind::link)
+      return -ELOOP;
   if (path.is_proc() && (flags & O_NOFOLLOW) == 0) path.follow_proc_links();
   if (path.is_proc()) return open_proc(c, path.text(), flags);
   const bool creates_new = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);

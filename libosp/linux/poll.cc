@@ -164,6 +164,7 @@ long epoll_pwait_by(Call& c, EpollUntil wait) {
 long epoll_pwait2_by(Call& c, EpollUntil wait) {
   timespec timeout = {};
   if (c.d != 0 && !get(c.d, timeout)) return -EFAULT;
+  if (timeout.tv_sec < 0 || timeout.tv_nsec < 0 || timeout.tv_nsec >= 1'000'000'000) return -EINVAL;
   if (long error = 0; !take_mask(c, c.e, c.f, error)) return error;
   return wait(c, deadline_for(c, c.d != 0 ? &timeout : nullptr));
 }

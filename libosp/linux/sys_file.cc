@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include <cstring>
+
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/send_whole.h"
@@ -119,6 +121,32 @@ long sys_getdents64(Call& c) {
   const auto file = served(c);
   if (file != nullptr && file->is_name_only()) return -EBADF;
   return file == nullptr ? forward(c) : file->list(c.thread, Call::pointer<void>(c.b), c.c);
+}
+
+namespace {
+
+// The entries of getdents64(2) at `at`, `size` bytes of them, in the older form: the type is each one's last byte.
+bool make_old_entries(uint64_t at, size_t size) {
+  constexpr size_t size_offset = 16, type_offset = 18, name_offset = 19;
+  std::vector<char> entries(size);
+  if (osp_user_copy(entries.data(), Call::pointer<void>(at), size) != 0) return false;
+  uint16_t length = 0;
+  for (size_t start = 0; start + name_offset < size; start += length) {
+    char* const entry = entries.data() + start;
+    std::memcpy(&length, entry + size_offset, sizeof length);
+    const char type = entry[type_offset];
+    std::memmove(entry + type_offset, entry + name_offset, length - name_offset);
+    entry[length - 1] = type;
+  }
+  return osp_user_copy(Call::pointer<void>(at), entries.data(), size) == 0;
+}
+
+}  // namespace
+
+long sys_getdents(Call& c) {
+  if (served(c) == nullptr) return forward(c);
+  const long size = sys_getdents64(c);
+  return size <= 0 || make_old_entries(c.b, static_cast<size_t>(size)) ? size : -EFAULT;
 }
 
 long sys_fstat(Call& c) {
@@ -269,6 +297,8 @@ long sys_fcntl(Call& c) {
       return forward(c);  // owners: on the placeholder, which the processes share as they do the file
   }
 }
+
+long sys_cachestat(Call& c) { return served(c) != nullptr ? -EBADF : forward(c); }
 
 long sys_ioctl(Call& c) {
   if (served(c) != nullptr && c.b != FIOCLEX && c.b != FIONCLEX) return -ENOTTY;

@@ -81,11 +81,14 @@ long wake(Call& c, uint32_t bitset) {
 }
 
 long requeue(Call& c, bool compare) {
+  if (static_cast<int>(c.c) < 0 || static_cast<int>(c.d) < 0) return -EINVAL;
   uint32_t value = 0;
   if (!get(c.a, value)) return -EFAULT;
   if (compare && value != static_cast<uint32_t>(c.f)) return -EAGAIN;
   const task::FutexWord from = word_at(c, c.a), to = word_at(c, c.e);
-  return from.futexes.requeue(from.key, static_cast<int>(c.c), to.futexes, to.key, static_cast<int>(c.d));
+  const long moved = from.futexes.requeue(from.key, static_cast<int>(c.c), to.futexes, to.key, static_cast<int>(c.d));
+  if (moved != 0 || !is_shared(c)) return moved;
+  return forward(c);  // who waits for it is in other processes
 }
 
 // FUTEX_WAKE_OP: an atomic operation on the second word, then wake both if its old value compares.
@@ -219,7 +222,7 @@ long sys_set_robust_list(Call& c) {
 
 long sys_get_robust_list(Call& c) {
   task::Thread* thread = c.a == 0 ? &c.thread : c.process.find_thread(static_cast<int>(c.a));
-  if (thread == nullptr) return -ESRCH;
+  if (thread == nullptr) return forward(c);  // of another process
   return put(c.b, thread->robust_list) && put(c.c, uint64_t{24}) ? 0 : -EFAULT;
 }
 

@@ -1,4 +1,6 @@
 // mmap(2) and its family.
+#include <fcntl.h>
+#include <linux/mman.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -71,13 +73,15 @@ long map_new_segment(Call& c) {
 // Memory shared with children and nobody else: a memfd of the core's, so that a checkpoint can find it.
 long map_shared_anonymous(Call& c) {
   if (host::is_native()) return map_new_segment(c);
-  const long fd = file::keep_fd(static_cast<int>(raw::syscall(SYS_memfd_create, "osp-shared", 1)));
+  constexpr uint64_t huge_sizes = uint64_t{MAP_HUGE_MASK} << MAP_HUGE_SHIFT;
+  const uint64_t huge = (c.d & MAP_HUGETLB) != 0 ? MFD_HUGETLB | (c.d & huge_sizes) : 0;
+  const long fd = file::keep_fd(static_cast<int>(raw::syscall(SYS_memfd_create, "osp-shared", MFD_CLOEXEC | huge)));
   if (fd < 0) return fd;
   auto backing = std::make_shared<Backing>();
   backing->path = "/dev/zero (deleted)";
   backing->kept_fd = static_cast<int>(fd);
   if (const long sized = raw::syscall(SYS_ftruncate, fd, memory::page_up(c.b)); sized < 0) return sized;
-  const int flags = static_cast<int>(c.d) & ~MAP_ANONYMOUS;
+  const auto flags = static_cast<int>(c.d & ~(MAP_ANONYMOUS | MAP_HUGETLB | huge_sizes));
   return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, static_cast<int>(fd), 0, backing));
 }
 
@@ -88,11 +92,17 @@ bool is_too_much(const Call& c) {
   return host::is_native() && c.b > worth_a_look && is_counted && c.b > memory::Space::use().total;
 }
 
+// Linux looks at the fd before the size.
+bool has_bad_fd(const Call& c) {
+  return (c.d & MAP_ANONYMOUS) == 0 && !host::is_native() && raw::syscall(SYS_fcntl, c.e, F_GETFD) < 0;
+}
+
 }  // namespace
 
 long sys_mmap(Call& c) {
   const int flags = static_cast<int>(c.d), fd = static_cast<int>(c.e);
-  if (c.b == 0) return -EINVAL;
+  if (c.b == 0) return has_bad_fd(c) ? -EBADF : -EINVAL;
+  if (c.b > ~c.a) return -ENOMEM;
   if ((flags & MAP_FIXED) != 0) c.process.patcher->forget(c.a, c.b);
   if ((flags & MAP_ANONYMOUS) != 0) {
     if (is_too_much(c)) return -ENOMEM;
@@ -114,15 +124,30 @@ long sys_msync(Call& c) {
 }
 
 long sys_munmap(Call& c) {
+  if (c.b > ~c.a) return -EINVAL;
   c.process.patcher->forget(c.a, c.b);
   return to_long(c.process.memory.unmap(c.a, c.b));
 }
 long sys_mprotect(Call& c) { return to_long(c.process.memory.protect(c.a, c.b, static_cast<int>(c.c))); }
 long sys_mremap(Call& c) {
+  if (c.b > ~c.a || ((c.d & MREMAP_FIXED) != 0 && c.c > ~c.e)) return -EINVAL;
   c.process.patcher->forget(c.a, c.b);
   if ((c.d & MREMAP_FIXED) != 0) c.process.patcher->forget(c.e, c.c);
   return to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e));
 }
+// The same mapping shows other pages of its file.
+long sys_remap_file_pages(Call& c) {
+  const memory::Area* found = c.process.memory.find(c.a);
+  if (host::is_native()) return -ENOSYS;
+  if (found == nullptr || c.b > ~c.a) return -EINVAL;
+  memory::Area area = *found;
+  area.start = memory::page_down(c.a), area.end = area.start + memory::page_down(c.b);
+  area.offset = c.d * memory::page_size;
+  const long result = forward(c);
+  if (result == 0 && area.end > area.start) c.process.memory.replace(std::move(area));
+  return result;
+}
+
 long sys_madvise(Call& c) { return to_long(c.process.memory.advise(c.a, c.b, static_cast<int>(c.c))); }
 long sys_brk(Call& c) { return static_cast<long>(c.process.memory.set_break(c.a)); }
 

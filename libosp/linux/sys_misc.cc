@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "libosp/file/files.h"
+#include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/clock.h"
 
@@ -66,22 +67,15 @@ long sys_setpgid(Call& c) {
   return raw::syscall(SYS_setpgid, own(c.a), own(c.b));
 }
 
-// Layouts of old would break the split of the address space between program and core.
+// The host's exec is not used, so what a personality says of layouts moves nothing of the core's.
 long sys_personality(Call& c) {
   constexpr uint32_t query = 0xffffffff;
   const auto wanted = static_cast<uint32_t>(c.a);
+  if (!host::is_native()) return forward(c);
   return wanted == query || wanted == 0 ? 0 : -EINVAL;
 }
 
 long sys_mlockall(Call& c) { return forward(c); }
-
-// Name spaces of the host's kernel are not the program's to change; CLONE_FS and CLONE_FILES of a single
-// thread change nothing.
-long sys_unshare(Call& c) {
-  constexpr uint64_t harmless = 0x200 | 0x400 | 0x40000;  // CLONE_FS CLONE_FILES CLONE_SYSVSEM
-  if ((c.a & ~harmless) == 0) return c.process.single_threaded() ? 0 : -EINVAL;
-  return -EPERM;
-}
 
 long sys_epoll_ctl(Call& c) { return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c); }
 

@@ -116,11 +116,12 @@ long sys_getcwd(Call& c) {
 long sys_chroot(Call& c) {
   PathArgument path(c, AT_FDCWD, c.a);
   if (path.error() != 0) return path.error();
-  if (task::credentials_of(c.process).euid != 0) return -EPERM;
   const auto found = ns::stat(c.process.names->table(),
                               path.plain() ? ns::Request{c.process.names->cwd(), path.text()} : path.request(true));
   if (!found) return -found.error().code;
   if (!S_ISDIR(found->attributes.mode)) return -ENOTDIR;
+  if (const long refused = check_access(found->attributes, X_OK, true); refused != 0) return refused;
+  if (task::credentials_of(c.process).euid != 0) return -EPERM;
   c.process.names->set_cwd(c.process.names->cwd());
   c.process.names->set_root(found->place.path());
   return 0;

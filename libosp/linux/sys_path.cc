@@ -223,6 +223,10 @@ long sys_readlink(Call& c) { return sys_readlinkat(c); }
 
 long sys_chmod(Call& c) { return change_at(c, AT_FDCWD, c.a, mode_change(c.b), 0); }
 long sys_fchmodat(Call& c) { return change_at(c, static_cast<int>(c.a), c.b, mode_change(c.c), 0); }
+long sys_fchmodat2(Call& c) {
+  if ((c.d & ~uint64_t{AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH}) != 0) return -EINVAL;
+  return change_at(c, static_cast<int>(c.a), c.b, mode_change(c.c), c.d);
+}
 long sys_chown(Call& c) { return change_at(c, AT_FDCWD, c.a, owner_change(c.b, c.c), 0); }
 long sys_lchown(Call& c) { return change_at(c, AT_FDCWD, c.a, owner_change(c.b, c.c), AT_SYMLINK_NOFOLLOW); }
 long sys_fchownat(Call& c) { return change_at(c, static_cast<int>(c.a), c.b, owner_change(c.c, c.d), c.e); }

@@ -21,7 +21,7 @@ constexpr uint64_t namespaces =
     CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
 
 struct CloneArguments {
-  uint64_t flags, stack, parent_tid, child_tid, tls;
+  uint64_t flags, stack, parent_tid, child_tid, tls, pidfd;
 };
 
 long clone_thread(Call& c, const CloneArguments& args) {
@@ -38,14 +38,12 @@ long clone_thread(Call& c, const CloneArguments& args) {
 long clone_process(Call& c, const CloneArguments& args) {
   const bool vfork = (args.flags & CLONE_VFORK) != 0;
   if ((args.flags & CLONE_VM) != 0 && !vfork) return -ENOSYS;  // docs/caveats.md
-  if ((args.flags & (CLONE_SIGHAND | CLONE_FILES | namespaces | CLONE_PARENT)) != 0) return -EINVAL;
-  constexpr uint64_t pidfd_and_tid = CLONE_PIDFD | CLONE_PARENT_SETTID;  // clone(2) has one place for both
-  if ((args.flags & pidfd_and_tid) == pidfd_and_tid) return -EINVAL;
-  const long child = task::fork_process(c.thread, vfork);
+  if ((args.flags & (CLONE_SIGHAND | CLONE_FILES)) != 0) return -EINVAL;
+  const long child = task::fork_process(c.thread, vfork, args.flags & (namespaces | CLONE_PARENT | CSIGNAL));
   if (child > 0 && (args.flags & CLONE_PIDFD) != 0) {
     const long pidfd = raw::syscall(SYS_pidfd_open, child, 0);
     raw::syscall(SYS_fcntl, pidfd, F_SETFD, FD_CLOEXEC);
-    put(args.parent_tid, static_cast<int>(pidfd));
+    put(args.pidfd, static_cast<int>(pidfd));
   }
   if (child > 0 && (args.flags & CLONE_PARENT_SETTID) != 0) put(args.parent_tid, static_cast<int>(child));
   if (child != 0) return child;
@@ -67,13 +65,32 @@ void end_thread(Call& c, int status) {
 }  // namespace
 
 long sys_clone(Call& c) {
-  const CloneArguments args = {c.a, c.b, c.c, c.d, c.e};
+  const CloneArguments args = {c.a, c.b, c.c, c.d, c.e, c.c};
+  constexpr uint64_t pidfd_and_tid = CLONE_PIDFD | CLONE_PARENT_SETTID;  // clone(2) has one place for both
+  if ((args.flags & pidfd_and_tid) == pidfd_and_tid) return -EINVAL;
   const uint64_t shared = args.flags & (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND);
   if (shared == (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)) {
     return (args.flags & thread_flags) == thread_flags ? clone_thread(c, args) : -EINVAL;
   }
   if ((args.flags & CLONE_THREAD) != 0) return -EINVAL;
   return clone_process(c, args);
+}
+
+// Processes with memory of their own. For what shares memory libc falls back to clone(2) and vfork(2).
+long sys_clone3(Call& c) {
+  clone_args given = {};
+  constexpr size_t page = 4096;
+  if (c.b < CLONE_ARGS_SIZE_VER0) return -EINVAL;
+  if (c.b > page) return -E2BIG;
+  if (osp_user_copy(&given, Call::pointer<void>(c.a), std::min<size_t>(c.b, sizeof given)) != 0) return -EFAULT;
+  if ((given.flags & (CLONE_DETACHED | CSIGNAL)) != 0 || given.exit_signal > signal::last_signal) return -EINVAL;
+  if ((given.stack == 0) != (given.stack_size == 0)) return -EINVAL;
+  if (given.set_tid_size != 0) return -EPERM;  // nobody chooses pids here
+  constexpr uint64_t not_here = CLONE_VM | CLONE_INTO_CGROUP | CLONE_CLEAR_SIGHAND;
+  if (host::is_native() || (given.flags & not_here) != 0) return -ENOSYS;
+  if ((given.flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0) return -EINVAL;
+  return clone_process(c, {given.flags | given.exit_signal, given.stack + given.stack_size, given.parent_tid,
+                           given.child_tid, given.tls, given.pidfd});
 }
 
 long sys_fork(Call& c) { return task::fork_process(c.thread, false); }
@@ -123,6 +140,11 @@ long sys_first_pid(Call& c) {
   return raw::syscall(c.nr, ours ? 0 : c.a, c.b, c.c, c.d, c.e, c.f);
 }
 
+long sys_perf_event_open(Call& c) {
+  const bool ours = static_cast<int>(c.b) == c.process.pid || c.process.find_thread(static_cast<int>(c.b)) != nullptr;
+  return raw::syscall(c.nr, c.a, ours ? 0 : c.b, c.c, c.d, c.e);
+}
+
 long sys_arch_prctl(Call& c) {
   constexpr uint64_t set_gs = 0x1001, set_fs = 0x1002, get_fs = 0x1003, get_gs = 0x1004;
   constexpr uint64_t task_size = 0x7fff'ffff'f000;
@@ -137,6 +159,9 @@ long sys_arch_prctl(Call& c) {
       return put(c.b, uint64_t{0}) ? 0 : -EFAULT;
     case set_gs:
       return c.b == 0 ? 0 : -EPERM;  // gs is the core's: docs/caveats.md
+    case 0x1011:                     // ARCH_GET_CPUID, ARCH_SET_CPUID
+    case 0x1012:
+      return forward(c);
     default:
       return -EINVAL;
   }

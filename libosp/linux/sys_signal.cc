@@ -1,5 +1,8 @@
 // Signals: rt_sigaction(2), rt_sigprocmask(2), kill(2), sigtimedwait(2)…
 #include <fcntl.h>
+#include <sys/resource.h>
+
+#include <bit>
 
 #include "libosp/file/signal_file.h"
 #include "libosp/linux/calls.h"
@@ -21,6 +24,15 @@ siginfo_t sent_by_us(const Call& c, int signo, int code) {
   info.si_pid = c.process.pid;
   info.si_uid = task::credentials_of(c.process).uid;
   return info;
+}
+
+// RLIMIT_SIGPENDING, of which real-time signals alone are refused. Each that is pending counts once at least.
+bool queue_is_full(const Call& c, const task::Thread& to, uint64_t signo) {
+  constexpr uint64_t first_queued = 32;
+  rlimit limit = {};
+  if (signo < first_queued || raw::syscall(SYS_getrlimit, RLIMIT_SIGPENDING, &limit) < 0) return false;
+  return static_cast<rlim_t>(std::popcount(to.signals.pending.set() | c.process.signals.pending.set())) >=
+         limit.rlim_cur;
 }
 
 }  // namespace
@@ -158,7 +170,8 @@ long sys_sigaltstack(Call& c) {
 // To ourselves it goes the core's way: the host would not tell threads apart.
 long sys_kill(Call& c) {
   const auto pid = static_cast<int>(c.a);
-  if (pid != c.process.pid) return raw::syscall(SYS_kill, pid, c.b);
+  if (pid != c.process.pid && (pid <= 0 || c.process.find_thread(pid) == nullptr))
+    return raw::syscall(SYS_kill, pid, c.b);
   if (c.b == 0) return 0;
   if (!valid_signal(c.b)) return -EINVAL;
   if (c.b == SIGKILL || c.b == SIGSTOP) return raw::syscall(SYS_kill, c.process.host_pid, c.b);
@@ -180,6 +193,7 @@ long sys_tgkill(Call& c) {
   }
   if (signo == 0) return 0;
   if (signo == SIGKILL || signo == SIGSTOP) return raw::syscall(SYS_kill, c.process.host_pid, signo);
+  if (queue_is_full(c, *thread, signo)) return -EAGAIN;
   c.process.send(*thread, sent_by_us(c, static_cast<int>(signo), SI_TKILL));
   return 0;
 }
@@ -190,7 +204,8 @@ long sys_rt_sigqueueinfo(Call& c) {
   const uint64_t signo = to_thread ? c.c : c.b;
   if (!get(to_thread ? c.d : c.c, info)) return -EFAULT;
   if (!valid_signal(signo)) return -EINVAL;
-  if (static_cast<int>(c.a) != c.process.pid) return forward(c);
+  const bool ours = static_cast<int>(c.a) == c.process.pid || c.process.find_thread(static_cast<int>(c.a)) != nullptr;
+  if (!ours) return forward(c);
   info.si_signo = static_cast<int>(signo);
   if (!to_thread) {
     c.process.send(info);

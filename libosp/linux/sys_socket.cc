@@ -10,9 +10,10 @@ namespace osp::linux {
 namespace {
 
 long when_ready(Call& c, short events, uint64_t flags) {
+  if (c.process.files->find(static_cast<int>(c.a)) != nullptr) return -ENOTSOCK;
   if ((flags & MSG_DONTWAIT) == 0)
     if (const long wait = wait_ready(c, static_cast<int>(c.a), events); wait != 0) return wait;
-  return forward_fd_blocking(c);
+  return forward_blocking(c);
 }
 
 // connect(2) of a blocking socket with other threads to run: started as non-blocking, waited for, asked for.

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
+#include "libosp/linux/numbers.h"
 #include "libosp/linux/trace.h"
 #include "libosp/native/calls.h"
 

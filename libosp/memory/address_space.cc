@@ -152,7 +152,12 @@ Result<uintptr_t> AddressSpace::map(uintptr_t hint, size_t size, int protection,
     if (start == 0) return fail(ENOMEM);
   }
   const int host_flags = (flags & ~(MAP_FIXED_NOREPLACE | MAP_32BIT)) | MAP_FIXED;
-  const long mapped = map_on_host(start, size, protection, host_flags, fd, offset);
+  long mapped = map_on_host(start, size, protection, host_flags, fd, offset);
+  if (mapped == -EINVAL && !fixed && !host::is_native() && start % huge != 0) {  // huge pages have places of their own
+    size = (size + huge - 1) & ~(huge - 1);
+    start = choose(size, huge);
+    if (start != 0) mapped = map_on_host(start, size, protection, host_flags, fd, offset);
+  }
   if (mapped < 0) return fail(static_cast<int>(-mapped));
   erase(start, start + size);
   Area area;
@@ -214,6 +219,7 @@ Result<void> AddressSpace::move_natively(const Area& area, uintptr_t old, size_t
 Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new_size, int flags, uintptr_t fixed) {
   const size_t from = page_up(old_size), to = page_up(new_size);
   if (old != page_down(old) || to == 0 || window::overlaps(old, from)) return fail(EINVAL);
+  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 && (flags & MREMAP_MAYMOVE) == 0) return fail(EINVAL);
   const Area* found = find(old);
   if (found == nullptr) return fail(EFAULT);
   Area area = *found;
@@ -272,6 +278,11 @@ uintptr_t AddressSpace::set_break(uintptr_t wanted) {
 }
 
 void AddressSpace::adopt(const Area& area) { insert(area); }
+
+void AddressSpace::replace(Area area) {
+  erase(area.start, area.end);
+  insert(std::move(area));
+}
 
 // Areas near each other go by one call, with what is between them: nobody else has anything there.
 void AddressSpace::clear() {

@@ -72,6 +72,8 @@ class AddressSpace {
 
   // Records memory that is mapped already (door 2, a restore); does not touch the host.
   void adopt(const Area& area);
+  // The same where something else was recorded, which is mapped no more.
+  void replace(Area area);
   // Unmaps everything of the program.
   void clear();
   // The memory has been left.

@@ -125,6 +125,7 @@ long return_from_handler(Thread& thread) {
 void mirror(const Process& process, int signo) {
   if (process.environment != nullptr) return;
   if (signo == trap::tick_signal || signo == trap::control_signal) return;
+  if (signo == SIGSYS) return;  // which catches the program's calls
   const Action& action = process.signals.actions[static_cast<size_t>(signo)];
   if (action.handler == 1) {
     trap::install_disposition(signo, true);

@@ -71,10 +71,10 @@ void become_child(Thread& thread) {
 }
 
 // fork(2); the child is a process of its own when this returns 0.
-long host_fork(Thread& thread, const std::function<void()>& in_child) {
+long host_fork(Thread& thread, uint64_t flags, const std::function<void()>& in_child) {
   keeper::before_fork();
   const SignalsHeld held;
-  const long child = raw::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  const long child = raw::syscall(SYS_clone, (flags & CSIGNAL) != 0 ? flags : flags | SIGCHLD, 0, 0, 0, 0);
   if (child != 0) {
     keeper::after_fork_in_parent();
     return child;
@@ -108,10 +108,10 @@ void await_vfork(int child, const Pipe& from_child, const Pipe& to_child) {
   file::drop_fd(to_child.write);  // the child, which may be waiting for this, goes on
 }
 
-long vfork_process(Thread& thread) {
+long vfork_process(Thread& thread, uint64_t host_flags) {
   const Pipe from_child = Pipe::make(), to_child = Pipe::make();
   if (from_child.read < 0 || to_child.read < 0) return -EMFILE;
-  const long child = host_fork(thread, [&] {
+  const long child = host_fork(thread, host_flags, [&] {
     file::drop_fd(from_child.read);
     file::drop_fd(to_child.write);
     tell_parent = from_child.write;
@@ -131,10 +131,10 @@ long vfork_process(Thread& thread) {
 
 }  // namespace
 
-long fork_process(Thread& thread, bool vfork) {
+long fork_process(Thread& thread, bool vfork, uint64_t host_flags) {
   save_vector_state(thread);
-  if (vfork) return vfork_process(thread);
-  return host_fork(thread, [] {
+  if (vfork) return vfork_process(thread, host_flags);
+  return host_fork(thread, host_flags, [] {
     if (tell_parent < 0) return;
     file::drop_fd(std::exchange(tell_parent, -1));
     file::drop_fd(std::exchange(hear_parent, -1));

@@ -7,7 +7,9 @@ namespace osp::task {
 // fork(2) on the host. Returns the child's pid, 0 in the child (whose only thread is a copy of `thread`),
 // or minus an errno. With `vfork`, blocks until the child has called execve or ended, and then takes over
 // what the child wrote to memory, as if it had been shared (vfork(2)).
-long fork_process(Thread& thread, bool vfork);
+// `host_flags` are the host's clone(2) flags that the child shall have besides: name spaces, CLONE_PARENT, the signal
+// that tells its end (0: SIGCHLD).
+long fork_process(Thread& thread, bool vfork, uint64_t host_flags = 0);
 
 // The child of a vfork tells its parent that it is about to replace its memory or to end: the parent takes
 // over the pages and goes on. No-op in other processes.

@@ -1,0 +1,25 @@
+// What confines a process on the host: its name spaces (namespaces(7)), Landlock. They are a host thread's, so a
+// program must not have threads yet: those that come later are begun by that one, and have what it has.
+#include <linux/sched.h>
+
+#include "libosp/host/side.h"
+#include "libosp/linux/calls.h"
+
+namespace osp::linux {
+namespace {
+
+long alone(Call& c) { return c.process.owns_worker() ? forward(c) : -EPERM; }
+
+}  // namespace
+
+// CLONE_FS and CLONE_FILES of a single thread change nothing.
+long sys_unshare(Call& c) {
+  constexpr uint64_t harmless = CLONE_FS | CLONE_FILES | CLONE_SYSVSEM;
+  if ((c.a & ~harmless) == 0) return c.process.single_threaded() ? 0 : -EINVAL;
+  return alone(c);
+}
+
+long sys_setns(Call& c) { return alone(c); }
+long sys_landlock_restrict_self(Call& c) { return alone(c); }
+
+}  // namespace osp::linux
