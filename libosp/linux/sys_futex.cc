@@ -222,7 +222,7 @@ long sys_set_robust_list(Call& c) {
 
 long sys_get_robust_list(Call& c) {
   task::Thread* thread = c.a == 0 ? &c.thread : c.process.find_thread(static_cast<int>(c.a));
-  if (thread == nullptr) return forward(c);  // of another process
+  if (thread == nullptr) return host::is_native() ? -ESRCH : forward(c);  // of another process
   return put(c.b, thread->robust_list) && put(c.c, uint64_t{24}) ? 0 : -EFAULT;
 }
 
