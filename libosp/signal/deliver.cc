@@ -125,9 +125,8 @@ long return_from_handler(Thread& thread) {
 void mirror(const Process& process, int signo) {
   if (process.environment != nullptr) return;
   if (signo == trap::tick_signal || signo == trap::control_signal) return;
-  if (signo == SIGSYS) return;  // which catches the program's calls
   const Action& action = process.signals.actions[static_cast<size_t>(signo)];
-  if (action.handler == 1) {
+  if (action.handler == 1 && signo != SIGSYS) {  // which catches the program's calls
     trap::install_disposition(signo, true);
   } else {
     const uint64_t child_flags = signo == SIGCHLD ? action.flags & (SA_NOCLDSTOP | SA_NOCLDWAIT) : 0;
