@@ -91,14 +91,17 @@ Result<void> ProgramFile::map(memory::AddressSpace& memory, uintptr_t address, s
 
 namespace {
 
+// To read: the fd may be one that cannot be read (O_PATH).
+long open_anew(int fd) {
+  return raw::syscall(SYS_open, fmt::format("/proc/self/fd/{}", fd).c_str(), O_RDONLY | O_CLOEXEC, 0);
+}
+
 Result<ProgramFile> open_on_host(int directory_fd, const std::string& path, int flags) {
   const int checked = AT_EACCESS | (flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
   OSP_TRY(from_raw<void>(raw::syscall(SYS_faccessat2, directory_fd, path.c_str(), X_OK, checked)));
   const int no_follow = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
-  // Opened anew: it may be an fd that cannot be read (O_PATH).
-  const std::string itself = fmt::format("/proc/self/fd/{}", directory_fd);
   const long fd = path.empty()
-                      ? raw::syscall(SYS_openat, AT_FDCWD, itself.c_str(), O_RDONLY | O_CLOEXEC, 0)
+                      ? open_anew(directory_fd)
                       : raw::syscall(SYS_openat, directory_fd, path.c_str(), O_RDONLY | O_CLOEXEC | no_follow, 0);
   if (fd < 0) return fail(static_cast<int>(-fd));
   struct stat st = {};

@@ -55,7 +55,7 @@ bool must_not_wait(int fd, short events) {
   return (events == POLLIN && mode == O_WRONLY) || (events == POLLOUT && mode == O_RDONLY);
 }
 
-long wait_ready(Call& c, int fd, short events) {
+long wait_ready(Call& c, int fd, short events, uint64_t deadline_ns) {
   if (host::is_native()) return 0;  // what follows answers EBADF
   if (c.process.single_threaded()) return 0;
   pollfd wait = {fd, events, 0};
@@ -63,8 +63,15 @@ long wait_ready(Call& c, int fd, short events) {
   for (bool first = true;; first = false) {
     if (raw::syscall(SYS_ppoll, &wait, 1, &none, 0, 8) != 0) return 0;
     if (first && must_not_wait(fd, events)) return 0;
-    if (c.process.scheduler.wait(c.thread, {&wait, 1}, 0) == task::Wake::signal) return task::restart_sys;
+    const task::Wake why = c.process.scheduler.wait(c.thread, {&wait, 1}, deadline_ns);
+    if (why == task::Wake::signal) return task::restart_sys;
+    if (why == task::Wake::timeout) return -ETIMEDOUT;
   }
+}
+
+bool is_own_id(const Call& c, uint64_t id) {
+  const auto number = static_cast<int>(id);
+  return number == c.process.pid || c.process.find_thread(number) != nullptr;
 }
 
 Result<std::string> get_string(uint64_t address, size_t limit) {

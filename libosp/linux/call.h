@@ -37,10 +37,13 @@ long block_in_host(long nr, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint
                    uint64_t f = 0, long restart = task::restart_sys);
 
 // Waits until the host's fd is ready for `events`, unless this is the only thread, which blocks in the
-// call itself. 0, or a Restart code when a signal came.
-long wait_ready(Call& call, int fd, short events);
+// call itself. 0, a Restart code when a signal came, or -ETIMEDOUT at the deadline (as Scheduler::wait() has it).
+long wait_ready(Call& call, int fd, short events, uint64_t deadline_ns = 0);
 // An fd that does not block is never waited for, nor is one that is not open for what `events` wants (POLLIN, POLLOUT).
 bool must_not_wait(int fd, short events);
+
+// Whether the number is the process's pid, or the tid of one of its threads.
+bool is_own_id(const Call& call, uint64_t id);
 
 // Copies from and to the program's memory; false: EFAULT.
 template <class T>

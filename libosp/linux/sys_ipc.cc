@@ -56,27 +56,13 @@ size_t attached_size(const Call& c, uintptr_t start) {
   return end - start;
 }
 
-// Waits until the queue has what is wanted, or `deadline_ns` (0: none). Only with several threads: one blocks.
-long wait_queue(Call& c, short events, uint64_t deadline_ns) {
-  const auto fd = static_cast<int>(c.a);
-  pollfd wait = {fd, events, 0};
-  const timespec none = {};
-  for (bool first = true;; first = false) {
-    if (raw::syscall(SYS_ppoll, &wait, 1, &none, 0, 8) != 0) return 0;
-    if (first && must_not_wait(fd, events)) return 0;
-    const auto why = c.process.scheduler.wait(c.thread, {&wait, 1}, deadline_ns);
-    if (why == task::Wake::signal) return task::restart_sys;
-    if (why == task::Wake::timeout) return -ETIMEDOUT;
-  }
-}
-
 long when_queue_ready(Call& c, short events) {
   if (c.process.files->find(static_cast<int>(c.a)) != nullptr) return -EBADF;
   if (c.process.single_threaded()) return forward_blocking(c);
   timespec until = {};
   if (c.e != 0 && !get(c.e, until)) return -EFAULT;
   const uint64_t deadline = c.e == 0 ? 0 : host_deadline(c, CLOCK_REALTIME, until, true);
-  if (const long wait = wait_queue(c, events, deadline); wait != 0) return wait;
+  if (const long wait = wait_ready(c, static_cast<int>(c.a), events, deadline); wait != 0) return wait;
   return forward_blocking(c);
 }
 

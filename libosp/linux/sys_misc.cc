@@ -57,8 +57,7 @@ long sys_timer_create(Call& c) {
 long sys_timer_forward(Call& c) { return forward(c); }
 
 long sys_second_pid(Call& c) {
-  const bool ours = c.a == PRIO_PROCESS &&
-                    (static_cast<int>(c.b) == c.process.pid || c.process.find_thread(static_cast<int>(c.b)) != nullptr);
+  const bool ours = c.a == PRIO_PROCESS && is_own_id(c, c.b);
   return raw::syscall(c.nr, c.a, ours ? 0 : c.b, c.c);
 }
 

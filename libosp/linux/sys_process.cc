@@ -79,9 +79,8 @@ long sys_clone(Call& c) {
 // Processes with memory of their own. For what shares memory libc falls back to clone(2) and vfork(2).
 long sys_clone3(Call& c) {
   clone_args given = {};
-  constexpr size_t page = 4096;
   if (c.b < CLONE_ARGS_SIZE_VER0) return -EINVAL;
-  if (c.b > page) return -E2BIG;
+  if (c.b > memory::page_size) return -E2BIG;
   if (osp_user_copy(&given, Call::pointer<void>(c.a), std::min<size_t>(c.b, sizeof given)) != 0) return -EFAULT;
   if ((given.flags & (CLONE_DETACHED | CSIGNAL)) != 0 || given.exit_signal > signal::last_signal) return -EINVAL;
   if ((given.stack == 0) != (given.stack_size == 0)) return -EINVAL;
@@ -135,15 +134,9 @@ long sys_set_tid_address(Call& c) {
 }
 
 // Calls whose first argument is a pid: our own number, as the program knows it, is the host's there.
-long sys_first_pid(Call& c) {
-  const bool ours = static_cast<int>(c.a) == c.process.pid || c.process.find_thread(static_cast<int>(c.a)) != nullptr;
-  return raw::syscall(c.nr, ours ? 0 : c.a, c.b, c.c, c.d, c.e, c.f);
-}
+long sys_first_pid(Call& c) { return raw::syscall(c.nr, is_own_id(c, c.a) ? 0 : c.a, c.b, c.c, c.d, c.e, c.f); }
 
-long sys_perf_event_open(Call& c) {
-  const bool ours = static_cast<int>(c.b) == c.process.pid || c.process.find_thread(static_cast<int>(c.b)) != nullptr;
-  return raw::syscall(c.nr, c.a, ours ? 0 : c.b, c.c, c.d, c.e);
-}
+long sys_perf_event_open(Call& c) { return raw::syscall(c.nr, c.a, is_own_id(c, c.b) ? 0 : c.b, c.c, c.d, c.e); }
 
 long sys_arch_prctl(Call& c) {
   constexpr uint64_t set_gs = 0x1001, set_fs = 0x1002, get_fs = 0x1003, get_gs = 0x1004;

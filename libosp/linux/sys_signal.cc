@@ -170,8 +170,7 @@ long sys_sigaltstack(Call& c) {
 // To ourselves it goes the core's way: the host would not tell threads apart.
 long sys_kill(Call& c) {
   const auto pid = static_cast<int>(c.a);
-  if (pid != c.process.pid && (pid <= 0 || c.process.find_thread(pid) == nullptr))
-    return raw::syscall(SYS_kill, pid, c.b);
+  if (!is_own_id(c, c.a)) return raw::syscall(SYS_kill, pid, c.b);
   if (c.b == 0) return 0;
   if (!valid_signal(c.b)) return -EINVAL;
   if (c.b == SIGKILL || c.b == SIGSTOP) return raw::syscall(SYS_kill, c.process.host_pid, c.b);
@@ -204,8 +203,7 @@ long sys_rt_sigqueueinfo(Call& c) {
   const uint64_t signo = to_thread ? c.c : c.b;
   if (!get(to_thread ? c.d : c.c, info)) return -EFAULT;
   if (!valid_signal(signo)) return -EINVAL;
-  const bool ours = static_cast<int>(c.a) == c.process.pid || c.process.find_thread(static_cast<int>(c.a)) != nullptr;
-  if (!ours) return forward(c);
+  if (!is_own_id(c, c.a)) return forward(c);
   info.si_signo = static_cast<int>(signo);
   if (!to_thread) {
     c.process.send(info);
