@@ -169,7 +169,7 @@ long sys_prctl(Call& c) {
       const std::string text = name ? *name : std::string();
       std::memcpy(c.thread.name.data(), text.data(), std::min<size_t>(text.size(), 15));
       if (c.thread.tid == c.process.pid && !host::is_native())
-        raw::syscall(SYS_prctl, PR_SET_NAME, c.thread.name.data());
+        task::show_process_name(c.thread.name.data());
       return 0;
     }
     case PR_GET_NAME:

@@ -1,15 +1,19 @@
 #pragma once
 
 #include <array>
-#include <boost/fiber/context.hpp>
 #include <cstdint>
 
 #include "libosp/signal/state.h"
 #include "libosp/trap/frame.h"
 
+namespace boost::fibers {
+class context;
+}
+
 namespace osp::task {
 
 class Process;
+struct Worker;
 
 // What a system call returns when it was interrupted and may start again; never seen by the program.
 // Linux's numbers (include/linux/errno.h), with its meanings.
@@ -62,6 +66,7 @@ struct Thread {
   // The scheduler's.
   boost::fibers::context* context = nullptr;
   RunState state = RunState::ready;
+  Worker* on = nullptr;  // where it runs
   Wake wake = Wake::none;
   bool interruptible = false;  // parked so that a signal wakes it
 };

@@ -1,0 +1,126 @@
+#include "libosp/task/worker.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cstring>
+
+#include "base/raw_syscall.h"
+#include "libosp/host/host.h"
+#include "libosp/task/core_lock.h"
+#include "libosp/task/fork.h"
+#include "libosp/task/process.h"
+#include "libosp/task/signals_held.h"
+#include "libosp/trap/raw_handler.h"
+
+namespace osp::task {
+namespace {
+
+constexpr size_t stack_size = 256 * 1024;
+
+struct Beginning {
+  Worker* worker;
+  void (*body)();
+};
+
+// The first things that a new host thread does; until then all signals are blocked.
+void* begin(void* argument) {
+  const auto start = *static_cast<Beginning*>(argument);
+  Worker& self = *start.worker;
+  uint64_t fs = 0;
+  asm volatile("rdfsbase %0" : "=r"(fs));
+  self.raw.core_fs = fs;
+  asm volatile("wrgsbase %0" : : "r"(&self));
+  core_lock().lock();
+  delete static_cast<Beginning*>(argument);
+  prepare_worker();
+  const signal::Mask none = self.terminal_mask;
+  raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+  start.body();
+  return nullptr;
+}
+
+bool start_thread(Beginning* beginning) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack_size);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  const SignalsHeld held;
+  pthread_t thread;
+  const int error = pthread_create(&thread, &attributes, begin, beginning);
+  pthread_attr_destroy(&attributes);
+  return error == 0;
+}
+
+}  // namespace
+
+Worker& first_worker() {
+  static Worker the_first;
+  return the_first;
+}
+
+Workers& workers() {
+  static Workers the_workers;
+  return the_workers;
+}
+
+void Workers::begin_with(Worker& only) {
+  all_.assign(1, &only);
+  blocked = 0;
+}
+
+bool Workers::grow(void (*body)()) {
+  auto made = std::make_unique<Worker>();
+  made->raw.entry = this_worker().raw.entry;
+  made->terminal_mask = this_worker().terminal_mask;
+  auto beginning = std::make_unique<Beginning>(made.get(), body);
+  if (!start_thread(beginning.get())) {
+    most_ = all_.size();
+    return false;
+  }
+  static_cast<void>(beginning.release());
+  all_.push_back(made.release());  // for as long as the process
+  return true;
+}
+
+void Workers::kick(Worker& worker) {
+  worker.raw.pending = 1;
+  raw::syscall(SYS_tgkill, raw::getpid(), worker.host_tid, trap::tick_signal);
+}
+
+void Workers::stop_the_world() const {
+  const auto in_program = [](const Worker* w) { return w->away.load() == Worker::Away::in_program; };
+  Worker* const self = &this_worker();
+  for (Worker* worker : all_)
+    if (worker != self && in_program(worker)) kick(*worker);
+  for (Worker* worker : all_)
+    while (worker != self && in_program(worker)) host::yield();
+}
+
+// It is the first thread's, which may be another worker's.
+void show_process_name(const char* name) {
+  if (this_worker().host_tid == raw::getpid()) {
+    raw::syscall(SYS_prctl, PR_SET_NAME, name);
+    return;
+  }
+  const auto fd = static_cast<int>(raw::syscall(SYS_open, "/proc/self/comm", O_WRONLY | O_CLOEXEC, 0));
+  raw::write(fd, name, std::strlen(name));
+  raw::close(fd);
+}
+
+OutsideCore::OutsideCore() {
+  ++workers().blocked;
+  this_worker().away = Worker::Away::in_host;
+  scheduler().let_others_run();
+  core_lock().unlock();
+}
+
+OutsideCore::~OutsideCore() {
+  core_lock().lock();
+  this_worker().away = Worker::Away::no;
+  --workers().blocked;
+}
+
+}  // namespace osp::task
