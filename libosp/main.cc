@@ -48,14 +48,9 @@ const char* host_variable(const host::BootBlock& boot, std::string_view name) {
 }
 
 void start_worker() {
-  if ((getauxval(AT_HWCAP2) & fsgsbase) == 0)
-    die(125, "this processor or kernel has no FSGSBASE: Linux 5.9 and a processor of 2012 or later are needed");
-  uint64_t fs = 0;
-  asm volatile("rdfsbase %0" : "=r"(fs));
   task::Worker& worker = task::first_worker();
-  worker.raw.core_fs = fs;
-  worker.raw.entry = reinterpret_cast<void*>(&osp_trap_entry);
-  asm volatile("wrgsbase %0" : : "r"(&worker));
+  if (task::serve_by(worker, (getauxval(AT_HWCAP2) & fsgsbase) == 0) != 0)
+    die(125, "the host does not let the core set gs (arch_prctl)");
   task::workers().begin_with(worker);
   task::core_lock().lock();
 }

@@ -1,5 +1,6 @@
 #include "libosp/task/worker.h"
 
+#include <asm/prctl.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,10 +30,7 @@ struct Beginning {
 void* begin(void* argument) {
   const auto start = *static_cast<Beginning*>(argument);
   Worker& self = *start.worker;
-  uint64_t fs = 0;
-  asm volatile("rdfsbase %0" : "=r"(fs));
-  self.raw.core_fs = fs;
-  asm volatile("wrgsbase %0" : : "r"(&self));
+  serve_by(self, self.raw.bases_by_call != 0);
   core_lock().lock();
   delete static_cast<Beginning*>(argument);
   prepare_worker();
@@ -56,6 +54,15 @@ bool start_thread(Beginning* beginning) {
 
 }  // namespace
 
+long serve_by(Worker& worker, bool bases_by_call) {
+  worker.raw.core_fs = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
+  worker.raw.entry = reinterpret_cast<void*>(&osp_trap_entry);
+  worker.raw.bases_by_call = bases_by_call ? 1 : 0;
+  if (bases_by_call) return raw::syscall(SYS_arch_prctl, ARCH_SET_GS, &worker);
+  asm volatile("wrgsbase %0" : : "r"(&worker));
+  return 0;
+}
+
 Worker& first_worker() {
   static Worker the_first;
   return the_first;
@@ -73,7 +80,7 @@ void Workers::begin_with(Worker& only) {
 
 bool Workers::grow(void (*body)()) {
   auto made = std::make_unique<Worker>();
-  made->raw.entry = this_worker().raw.entry;
+  made->raw.bases_by_call = this_worker().raw.bases_by_call;
   made->terminal_mask = this_worker().terminal_mask;
   auto beginning = std::make_unique<Beginning>(made.get(), body);
   if (!start_thread(beginning.get())) {

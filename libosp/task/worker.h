@@ -35,6 +35,10 @@ struct Worker {
 // The caller's. Asked anew after each switch of fibers: then it may be another one.
 inline Worker& this_worker() { return reinterpret_cast<Worker&>(trap::worker()); }
 
+// Makes `worker` the caller's host thread's, found through gs from now on. `bases_by_call`: there is no FSGSBASE. 0, or the
+// error of arch_prctl(2).
+long serve_by(Worker& worker, bool bases_by_call);
+
 // The worker that the process starts with, before it is one of workers().
 Worker& first_worker();
 
