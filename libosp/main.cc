@@ -58,7 +58,8 @@ void start_worker() {
 // OSP_WORKERS: how many; else one for each processor that the process may use.
 size_t most_workers(const host::BootBlock& boot) {
   unsigned long count = 0;
-  if (const char* wanted = host_variable(boot, "OSP_WORKERS"); wanted != nullptr) count = std::strtoul(wanted, nullptr, 10);
+  if (const char* wanted = host_variable(boot, "OSP_WORKERS"); wanted != nullptr)
+    count = std::strtoul(wanted, nullptr, 10);
   unsigned long processors[128] = {};
   if (count == 0 && raw::syscall(SYS_sched_getaffinity, 0, sizeof processors, processors) > 0)
     for (const unsigned long word : processors) count += static_cast<unsigned long>(std::popcount(word));

@@ -114,7 +114,8 @@ class Files {
   [[nodiscard]] const std::vector<std::shared_ptr<Description>>& table() const { return table_; }
 
   // By number, not 0 where find() finds a file: for calls that are answered outside the core proper.
-  // They stay where they are, since other workers look at them without the core lock; from `first_core_fd` on there is none.
+  // They stay where they are, since other workers look at them without the core lock; from `first_core_fd` on there is
+  // none.
   static constexpr int first_core_fd = 1024;
   using ServedMarks = std::array<uint8_t, first_core_fd>;
   [[nodiscard]] const ServedMarks& served_marks() const { return served_; }

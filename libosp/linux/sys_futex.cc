@@ -166,13 +166,13 @@ long lock_pi(Call& c, bool try_only) {
   const auto deadline = deadline_of(c, true);
   if (!deadline) return -deadline.error().code;
   const auto tid = static_cast<uint32_t>(c.thread.tid);
-  uint32_t value = 0;
+  uint32_t value = 0, others = 0;  // who has waited does not know who else does
   if (!get(c.a, value)) return -EFAULT;
   for (;;) {
     if ((value & tid_mask) == tid) return -EDEADLK;
     const bool is_free = (value & tid_mask) == 0;
     if (!is_free && try_only) return -EAGAIN;
-    const uint32_t wanted = is_free ? tid | (value & ~tid_mask) : value | waiters;
+    const uint32_t wanted = is_free ? tid | (value & ~tid_mask) | others : value | waiters;
     const long outcome = osp_user_exchange(Call::pointer<void>(c.a), &value, wanted);
     if (outcome < 0) return outcome;
     if (outcome == 1) continue;
@@ -180,6 +180,7 @@ long lock_pi(Call& c, bool try_only) {
     const long result = wait_here(c, value | waiters, ~0U, *deadline);
     if (result < 0 && result != -EAGAIN) return result;
     if (!get(c.a, value)) return -EFAULT;
+    others = waiters;
   }
 }
 

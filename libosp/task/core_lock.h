@@ -9,7 +9,8 @@ struct Worker;
 
 // Whoever runs code of the core (fibers, scheduler, tables) holds this lock: one worker at a time. It is given up while
 // the worker runs the program, rests, or waits in the host. Signal handlers and calls answered outside the core proper
-// (trap/fast.h) do without. Not recursive; held across switches of fibers, since it is the worker's and not the fiber's.
+// (trap/fast.h) do without. Not recursive; held across switches of fibers, since it is the worker's and not the
+// fiber's.
 //
 // Fair in this: a worker that has been passed over once is the next to have it. Core only; lock() blocks.
 class CoreLock {

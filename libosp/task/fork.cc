@@ -55,6 +55,7 @@ void become_child(Thread& thread) {
     return true;
   });
   thread.tid = p.pid;
+  p.had_threads = false;
   p.memory.forget_unforked();
   keeper::after_fork();
   p.after_fork();
@@ -98,7 +99,8 @@ void await_vfork(int child, const Pipe& from_child, const Pipe& to_child) {
   file::drop_fd(to_child.write);  // the child, which may be waiting for this, goes on
 }
 
-// Other threads of the parent must not write to pages that are the child's to change: they stand still until it is done.
+// Other threads of the parent must not write to pages that are the child's to change: they stand still until it is
+// done.
 long vfork_process(Thread& thread, uint64_t host_flags) {
   workers().stop_the_world();
   const Pipe from_child = Pipe::make(), to_child = Pipe::make();
@@ -154,6 +156,15 @@ void copy_thread(Thread& to, Thread& from) {
   to.regs.rax = 0;
   to.signals.mask = from.signals.mask;
   to.name = from.name;
+  to.processors = from.processors;
+}
+
+// Until now the process's processor time was its only thread's.
+static void begin_thread_clock(Thread& only) {
+  timespec used = {};
+  if (host::is_native() || raw::syscall(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, &used) != 0) return;
+  only.ran_ns = static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
+  only.since_ns = host_now_ns();
 }
 
 long make_thread(Thread& parent, const NewThread& wanted) {
@@ -167,6 +178,7 @@ long make_thread(Thread& parent, const NewThread& wanted) {
   const int tid = thread.tid;
   if (wanted.parent_tid != 0) osp_user_copy(reinterpret_cast<void*>(wanted.parent_tid), &tid, sizeof tid);
   if (wanted.child_tid != 0) osp_user_copy(reinterpret_cast<void*>(wanted.child_tid), &tid, sizeof tid);
+  if (!std::exchange(p.had_threads, true)) begin_thread_clock(parent);
   p.threads.push_back(std::move(made));
   p.scheduler.start(thread, [&thread] { run_thread(thread); });
   return tid;

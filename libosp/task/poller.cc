@@ -79,25 +79,30 @@ void Poller::look(int64_t timeout_ns, const signal::Mask* mask, Events& found) {
   }
 }
 
-void Poller::settle(const Events& events) {
+bool Poller::settle(const Events& events) {
+  bool has_rung = false;
   for (long i = 0; i < events.count; ++i) {
     const epoll_event& event = events.items[static_cast<size_t>(i)];
     if (event.data.fd == bell_) {
-      uint64_t count = 0;
-      raw::read(bell_, &count, sizeof count);
+      has_rung = true;
     } else {
       wake_for(event.data.fd, event.events);
     }
   }
+  return has_rung;
+}
+
+void Poller::silence_bell() {
+  uint64_t count = 0;
+  raw::read(bell_, &count, sizeof count);
 }
 
 // Those that want something else of the fd go on waiting, and its entry has been used up.
 void Poller::wake_for(int fd, uint32_t events) {
   bool others = false;
   for (Waiter* waiter : list_of(fd)) {
-    const bool concerned = std::ranges::any_of(waiter->fds_, [&](const pollfd& one) {
-      return one.fd == fd && (events & (bits(one.events) | always)) != 0;
-    });
+    const bool concerned = std::ranges::any_of(
+        waiter->fds_, [&](const pollfd& one) { return one.fd == fd && (events & (bits(one.events) | always)) != 0; });
     if (concerned) {
       waiter->thread_.process.scheduler.wake(waiter->thread_, Wake::woken);
     } else {

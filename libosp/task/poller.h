@@ -44,10 +44,12 @@ class Poller {
   // Waits for events, at the longest `timeout_ns` (-1: without end), with `mask` as the host's signal mask meanwhile
   // (null: as it is). Ends early for a signal or ring(). Without the core lock.
   void look(int64_t timeout_ns, const signal::Mask* mask, Events& found);
-  // Wakes the threads that the events concern.
-  void settle(const Events& events);
-  // Makes a look() that goes on, or the next one, return.
+  // Wakes the threads that the events concern. Whether ring() was one of them.
+  bool settle(const Events& events);
+  // Makes a look() that goes on, or the next one, return, until silence_bell().
   void ring();
+  // By the one whose look() it was.
+  void silence_bell();
 
   // Creates what it needs of the host, if it has not; false: the host has no fd left.
   bool open();

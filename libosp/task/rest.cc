@@ -1,8 +1,8 @@
 // What workers do that have nothing to run, and how they are roused.
 //
 // One of those at rest looks for events (the poller); others sleep. A signal for the process must reach the thread that
-// runs, before what its sender does next: so who rests takes none while another worker is awake. When the last lies down
-// it becomes the guard, who polls and takes signals.
+// runs, before what its sender does next: so who rests takes none while another worker is awake. When the last lies
+// down it becomes the guard, who polls and takes signals.
 #include <sys/eventfd.h>
 
 #include "base/raw_syscall.h"
@@ -41,15 +41,15 @@ void Scheduler::poll(Worker& self, bool guards) {
     host::sleep_until(host::monotonic_ns() + without_bell_ns);
   }
   core_lock().lock();
-  if (can_poll) poller_.settle(events);
+  if (can_poll && poller_.settle(events)) poller_.silence_bell();
   if (poller_worker_ == &self) poller_worker_ = nullptr;
   if (guard_ == &self) guard_ = nullptr;
 }
 
 void Scheduler::sleep_until_roused(Worker& self) {
   if (self.bell < 0)
-    self.bell = static_cast<int>(
-        file::keep_fd(static_cast<int>(raw::syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK))));
+    self.bell =
+        static_cast<int>(file::keep_fd(static_cast<int>(raw::syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK))));
   pollfd bell = {self.bell, POLLIN, 0};
   const timespec limit = {0, without_bell_ns};
   core_lock().unlock();
@@ -71,6 +71,7 @@ void Scheduler::rest(Worker& self) {
     mind_poller();
     sleep_until_roused(self);
   }
+  Workers::run_errands(self);
   self.is_resting = false;
   --resting_;
   if (std::exchange(self.is_roused, false)) --roused_;

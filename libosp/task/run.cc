@@ -87,6 +87,7 @@ void resume_program() {
   osp_resume();
   self.away.store(Worker::Away::no, std::memory_order_release);
   core_lock().lock();
+  Workers::run_errands(self);
 }
 
 void enter_program(Thread& thread) {

@@ -60,7 +60,8 @@ struct WindowStacks {
 
 }  // namespace
 
-// Boost.Fiber's hook, one for each worker. The dispatcher runs when nothing else can, and now and then to free what ended.
+// Boost.Fiber's hook, one for each worker. The dispatcher runs when nothing else can, and now and then to free what
+// ended.
 class Scheduler::Algorithm final : public boost::fibers::algo::algorithm_with_properties<ThreadProperties> {
  public:
   explicit Algorithm(Scheduler& owner) : owner_(owner) {}
@@ -73,7 +74,7 @@ class Scheduler::Algorithm final : public boost::fibers::algo::algorithm_with_pr
     }
     context->detach();
     Thread* const thread = properties.thread;
-    if (thread != nullptr) thread->on = nullptr;
+    if (thread != nullptr) thread->ran_ns = time_of(*thread), thread->on = nullptr;
     if (thread != nullptr && thread->state == RunState::parking) {
       thread->state = RunState::parked;
     } else {
@@ -126,7 +127,12 @@ Scheduler& scheduler() {
   return the_scheduler;
 }
 
-uint64_t host_now_ns() { return static_cast<uint64_t>(host::monotonic_ns()); }
+uint64_t host_now_ns() {
+  timespec now = {};
+  const auto clock = trap::worker().fast.host_clock;
+  if (clock == nullptr || clock(CLOCK_MONOTONIC, &now) != 0) return static_cast<uint64_t>(host::monotonic_ns());
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
 
 void Scheduler::enqueue(boost::fibers::context* context) {
   context->ready_link(ready_->fibers);
@@ -178,6 +184,10 @@ void Scheduler::charge() {
   charged_ns_ = now;
 }
 
+uint64_t Scheduler::time_of(const Thread& thread) {
+  return thread.on == nullptr ? thread.ran_ns : thread.ran_ns + (host_now_ns() - thread.since_ns);
+}
+
 int64_t Scheduler::processor_time_ns(const Process& of) const {
   const uint64_t running = &of == &process() ? host_now_ns() - charged_ns_ : 0;
   return static_cast<int64_t>(of.processor_ns + running);
@@ -188,7 +198,9 @@ void Scheduler::enter(Thread& thread) {
   Worker& self = this_worker();
   self.current = &thread;
   thread.on = &self;
+  thread.since_ns = host_now_ns();
   signal::show_mask_to_terminals(thread);
+  if (thread.processors != self.processors) workers().move_to_processors_of(thread);
   if (&thread.process == &process()) return;
   charge();
   set_process(&thread.process);
@@ -267,10 +279,10 @@ void Scheduler::expire_timers() {
   }
 }
 
-// Without waiting for any.
+// Without waiting for any. Who rests and looks already is not raced: the bell is for it.
 void Scheduler::look_for_events() {
   if (devices_ != nullptr) return devices_->look(0);
-  if (!poller_.has_waiters()) return;
+  if (!poller_.has_waiters() || poller_worker_ != nullptr) return;
   Poller::Events events;
   poller_.look(0, nullptr, events);
   poller_.settle(events);

@@ -24,12 +24,12 @@ class Devices {
   virtual void look(int64_t timeout_ns) = 0;
 };
 
-// Runs the program's threads as fibers on the workers: one run queue, in the order of coming. Boost.Fiber gives contexts
-// and the dispatcher; the run queue, parking, timeouts and the poller are here. All of it is the core lock holder's
-// (core_lock.h): while a fiber runs in the core, no other does. Nothing here is signal-safe.
+// Runs the program's threads as fibers on the workers: one run queue, in the order of coming. Boost.Fiber gives
+// contexts and the dispatcher; the run queue, parking, timeouts and the poller are here. All of it is the core lock
+// holder's (core_lock.h): while a fiber runs in the core, no other does. Nothing here is signal-safe.
 //
-// A woken fiber stays with the workers that are awake for a moment (patience_ns in scheduler.cc): threads that take turns
-// do so on one processor. What waits longer, or is not alone, has a worker of its own roused.
+// A woken fiber stays with the workers that are awake for a moment (patience_ns in scheduler.cc): threads that take
+// turns do so on one processor. What waits longer, or is not alone, has a worker of its own roused.
 class Scheduler {
  public:
   Scheduler();
@@ -71,6 +71,9 @@ class Scheduler {
 
   // How long threads of the process have run; kept natively.
   [[nodiscard]] int64_t processor_time_ns(const Process& process) const;
+
+  // How long the thread has had a worker, in the program or in the core, be it waiting in the host; CLOCK_MONOTONIC ns.
+  [[nodiscard]] static uint64_t time_of(const Thread& thread);
 
   [[nodiscard]] bool has_ready() const { return ready_count_ != 0; }
   // Null: the worker runs none.
@@ -125,7 +128,7 @@ class Scheduler {
   Worker* guard_ = nullptr;          // the same, while all rest: takes the process's signals
   uint64_t poller_until_ = 0;        // when its look ends; 0: for an event only
   size_t resting_ = 0, roused_ = 0;  // workers; who has been roused still rests until it comes
-  uint64_t charged_ns_ = 0;  // until then the process at hand has been charged
+  uint64_t charged_ns_ = 0;          // until then the process at hand has been charged
 };
 
 Scheduler& scheduler();

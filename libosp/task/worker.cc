@@ -40,6 +40,8 @@ void* begin(void* argument) {
   return nullptr;
 }
 
+bool is_in_program(const Worker& worker) { return worker.away.load() == Worker::Away::in_program; }
+
 bool start_thread(Beginning* beginning) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -82,6 +84,7 @@ bool Workers::grow(void (*body)()) {
   auto made = std::make_unique<Worker>();
   made->raw.bases_by_call = this_worker().raw.bases_by_call;
   made->terminal_mask = this_worker().terminal_mask;
+  made->processors = this_worker().processors;
   auto beginning = std::make_unique<Beginning>(made.get(), body);
   if (!start_thread(beginning.get())) {
     most_ = all_.size();
@@ -97,13 +100,39 @@ void Workers::kick(Worker& worker) {
   raw::syscall(SYS_tgkill, raw::getpid(), worker.host_tid, trap::tick_signal);
 }
 
+void Workers::kick_from_program() const {
+  for (Worker* worker : all_)
+    if (worker != &this_worker() && is_in_program(*worker)) kick(*worker);
+}
+
 void Workers::stop_the_world() const {
-  const auto in_program = [](const Worker* w) { return w->away.load() == Worker::Away::in_program; };
-  Worker* const self = &this_worker();
+  kick_from_program();
+  for (const Worker* worker : all_)
+    while (worker != &this_worker() && is_in_program(*worker)) host::yield();
+}
+
+void Workers::everywhere(const std::function<void()>& change) const {
   for (Worker* worker : all_)
-    if (worker != self && in_program(worker)) kick(*worker);
-  for (Worker* worker : all_)
-    while (worker != self && in_program(worker)) host::yield();
+    if (worker != &this_worker()) worker->errands.push_back(change);
+  kick_from_program();
+}
+
+void Workers::run_errands(Worker& self) {
+  if (self.errands.empty()) return;
+  for (const auto& errand : std::exchange(self.errands, {})) errand();
+}
+
+void Workers::move_to_processors_of(const Thread& thread) {
+  Worker& self = this_worker();
+  if (processors_at_start_.empty()) {
+    processors_at_start_.resize(128);
+    const long size = raw::syscall(SYS_sched_getaffinity, 0, processors_at_start_.size() * sizeof(uint64_t),
+                                   processors_at_start_.data());
+    processors_at_start_.resize(size > 0 ? static_cast<size_t>(size) / sizeof(uint64_t) : 1);
+  }
+  self.processors = thread.processors;
+  const ProcessorSet& set = self.processors != nullptr ? *self.processors : processors_at_start_;
+  raw::syscall(SYS_sched_setaffinity, 0, set.size() * sizeof(uint64_t), set.data());
 }
 
 // It is the first thread's, which may be another worker's.
@@ -126,6 +155,7 @@ OutsideCore::OutsideCore() {
 
 OutsideCore::~OutsideCore() {
   core_lock().lock();
+  Workers::run_errands(this_worker());
   this_worker().away = Worker::Away::no;
   --workers().blocked;
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,6 +12,9 @@
 namespace osp::task {
 
 struct Thread;
+
+// As sched_setaffinity(2) has it: a bit for each processor.
+using ProcessorSet = std::vector<uint64_t>;
 
 // A host thread that runs fibers. Its fields are the lock holder's (core_lock.h) where nothing else is said.
 struct Worker {
@@ -26,6 +30,9 @@ struct Worker {
   bool is_resting = false;         // has nothing to run: waits for events, or for its bell
   bool is_roused = false;          // has been told that there is work
 
+  std::vector<std::function<void()>> errands;      // what its host thread has to do before anything else
+  std::shared_ptr<const ProcessorSet> processors;  // where the host lets it run; null: where it was begun
+
   // Where it is without the lock, for others to see.
   enum class Away : uint32_t { no, in_program, in_host };
   std::atomic<Away> away = Away::no;
@@ -35,8 +42,8 @@ struct Worker {
 // The caller's. Asked anew after each switch of fibers: then it may be another one.
 inline Worker& this_worker() { return reinterpret_cast<Worker&>(trap::worker()); }
 
-// Makes `worker` the caller's host thread's, found through gs from now on. `bases_by_call`: there is no FSGSBASE. 0, or the
-// error of arch_prctl(2).
+// Makes `worker` the caller's host thread's, found through gs from now on. `bases_by_call`: there is no FSGSBASE. 0, or
+// the error of arch_prctl(2).
 long serve_by(Worker& worker, bool bases_by_call);
 
 // The worker that the process starts with, before it is one of workers().
@@ -55,6 +62,14 @@ class Workers {
   [[nodiscard]] const std::vector<Worker*>& all() const { return all_; }
   [[nodiscard]] bool is_one() const { return all_.size() == 1; }
 
+  // What the host keeps for each of its threads and the program for the process (credentials, say): the caller has
+  // changed it for its own worker; `change` makes the host threads of the others follow before they do anything else.
+  void everywhere(const std::function<void()>& change) const;
+  // To be called by a worker that has just taken the core lock: what everywhere() left for it.
+  static void run_errands(Worker& self);
+  // Makes the caller's host thread run where `thread` shall.
+  void move_to_processors_of(const Thread& thread);
+
   // Makes it leave the program or the host's call that it is in; it comes for the core lock soon.
   static void kick(Worker& worker);
   // When it returns no other worker runs the program, and none can until the caller gives up the lock.
@@ -65,8 +80,11 @@ class Workers {
  private:
   static constexpr size_t limit = 64;
 
+  void kick_from_program() const;
+
   std::vector<Worker*> all_;
   size_t most_ = 1;
+  ProcessorSet processors_at_start_;
 };
 
 Workers& workers();
