@@ -109,7 +109,8 @@ bool Scheduler::rouse_one() {
 }
 
 void Scheduler::let_others_run() {
-  if (has_ready() || needs_watch()) rouse_one();
+  if (rouse_one() || resting_ != 0 || !needs_watch()) return;
+  if (workers().may_grow() && workers().grow(serve_as_worker)) ++roused_;
 }
 
 // A deadline before the one that the poller looks for.

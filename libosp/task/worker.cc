@@ -10,6 +10,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/host/host.h"
+#include "libosp/task/blocking.h"
 #include "libosp/task/core_lock.h"
 #include "libosp/task/fork.h"
 #include "libosp/task/process.h"
@@ -133,6 +134,13 @@ void Workers::move_to_processors_of(const Thread& thread) {
   self.processors = thread.processors;
   const ProcessorSet& set = self.processors != nullptr ? *self.processors : processors_at_start_;
   raw::syscall(SYS_sched_setaffinity, 0, set.size() * sizeof(uint64_t), set.data());
+}
+
+long blocking_call(long nr, long a, long b, long c, long d, long e, long f) {
+  const bool is_alone = workers().is_one() && process().single_threaded();
+  if (is_alone) return osp_blocking_syscall(nr, a, b, c, d, e, f);
+  const OutsideCore outside;
+  return osp_blocking_syscall(nr, a, b, c, d, e, f);
 }
 
 // It is the first thread's, which may be another worker's.
