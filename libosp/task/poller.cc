@@ -71,12 +71,13 @@ bool Poller::arm(int fd) {
 void Poller::look(int64_t timeout_ns, const signal::Mask* mask, Events& found) {
   const timespec timeout = {timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   const long room = static_cast<long>(found.items.size());
-  if (timeout_ns == 0) {
-    found.count = raw::syscall(SYS_epoll_pwait, epoll_, found.items.data(), room, 0, 0, 8);
-  } else {
+  found.count = OSP_NOT_BEGUN;
+  if (timeout_ns != 0)
     found.count = osp_blocking_syscall(SYS_epoll_pwait2, epoll_, raw::arg(found.items.data()), room,
                                        timeout_ns < 0 ? 0 : raw::arg(&timeout), raw::arg(mask), 8);
-  }
+  // Something is pending: there must be no wait, but a look, since a stop waits for threads that wait for these.
+  if (found.count == OSP_NOT_BEGUN)
+    found.count = raw::syscall(SYS_epoll_pwait, epoll_, found.items.data(), room, 0, 0, 8);
 }
 
 bool Poller::settle(const Events& events) {

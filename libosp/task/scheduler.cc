@@ -25,7 +25,7 @@ namespace {
 constexpr uint64_t slice_ns = 1'000'000;
 // How long what is ready may wait for the workers that are awake before another is roused.
 constexpr uint64_t patience_ns = 100'000;
-constexpr uint64_t short_wait_ns = 1'000'000;
+constexpr uint64_t short_wait_ns = 300'000;
 constexpr size_t stack_size = 128 * 1024;
 constexpr int switches_between_cleanups = 64;
 
@@ -214,10 +214,10 @@ void Scheduler::yield(Thread& thread) {
   thread.context->yield();
 }
 
+// Several that wait so must not hand the worker to each other: those they wait for may need the core.
 void Scheduler::yield_and_look(Thread& thread) {
   expire_timers();
   look_for_events();
-  if (has_ready()) return yield(thread);
   park_now(thread, host_now_ns() + short_wait_ns, false);
 }
 
