@@ -135,6 +135,7 @@ int main(int argc, char** argv) {
   const long child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
   if (child < 0) fail("clone");
   if (child == 0) {
+    if (getpgrp() == getppid() && isatty(STDIN_FILENO) == 0) setpgid(0, 0);  // it is what it would be without us
     const long fd = set_filter();
     *listener = fd < 0 ? -2 : static_cast<int>(fd);  // and no call after this one but the next
     if (fd >= 0) execvp(argv[1], argv + 1);
