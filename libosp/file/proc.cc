@@ -109,6 +109,9 @@ void replace_line(std::string& text, std::string_view key, const std::string& va
   text.replace(at, text.find('\n', at) - at, value);
 }
 
+// The host knows the state of its own thread, which may be another's worker.
+bool sleeps(const Thread& thread) { return thread.state == task::RunState::parked; }
+
 std::string status_text(const Process& p, const Thread& thread) {
   std::string text = p.environment != nullptr ? p.environment->proc_text(p, "status") : host_text("/proc/self/status");
   signal::Mask ignored = 0, caught = 0;
@@ -120,6 +123,7 @@ std::string status_text(const Process& p, const Thread& thread) {
   replace_line(text, "Name:", fmt::format("\t{}", thread.name.data()));
   replace_line(text, "Tgid:", fmt::format("\t{}", p.pid));
   replace_line(text, "Pid:", fmt::format("\t{}", thread.tid));
+  replace_line(text, "State:", sleeps(thread) ? "\tS (sleeping)" : "\tR (running)");
   replace_line(text, "Threads:", fmt::format("\t{}", p.threads.size()));
   replace_line(text, "SigPnd:", fmt::format("\t{:016x}", thread.signals.pending.set()));
   replace_line(text, "ShdPnd:", fmt::format("\t{:016x}", p.signals.pending.set()));
@@ -136,6 +140,7 @@ std::string stat_text(const Process& p, const Thread& thread) {
   const size_t behind = text.rfind(')');
   if (behind == std::string::npos) return text;
   std::string rest = text.substr(behind + 1);
+  if (rest.size() > 1) rest[1] = sleeps(thread) ? 'S' : 'R';
   size_t at = 0;
   for (int field = 3; field < 20 && at != std::string::npos; ++field) at = rest.find(' ', at + 1);
   if (at != std::string::npos)

@@ -8,6 +8,7 @@
 #include "libosp/linux/table.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/signal/deliver.h"
+#include "libosp/task/core_lock.h"
 #include "libosp/task/process.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/trap/fast.h"
@@ -78,6 +79,17 @@ void kill_for_memory(Thread& thread) {
   thread.process.leave_all(W_EXITCODE(0, SIGKILL));
 }
 
+// The program runs without the core lock.
+void resume_program() {
+  Worker& self = this_worker();
+  self.away.store(Worker::Away::in_program, std::memory_order_release);
+  core_lock().unlock();
+  osp_resume();
+  self.away.store(Worker::Away::no, std::memory_order_release);
+  core_lock().lock();
+  Workers::run_errands(self);
+}
+
 void enter_program(Thread& thread) {
   trap::Worker& worker = trap::worker();
   load_vector_state(thread);
@@ -85,7 +97,7 @@ void enter_program(Thread& thread) {
   set_fast_state(worker, thread);
   thread.process.scheduler.set_current(thread);
   const uint64_t caught = worker.caught;
-  osp_resume();
+  resume_program();
   switch (thread.regs.kind) {
     case trap::Kind::syscall:
       if (worker.caught != caught) thread.process.patcher->caught(thread.regs.rip);
@@ -120,9 +132,9 @@ void release_robust_list(const Thread& thread) {
     auto* word = reinterpret_cast<uint32_t*>((entry & ~uint64_t{1}) + static_cast<uint64_t>(head.futex_offset));
     uint32_t value = 0;
     if (osp_user_copy(&value, word, sizeof value) != 0) return;
-    if ((value & tid_mask) != static_cast<uint32_t>(thread.tid)) return;
-    const uint32_t dead = (value & waiters) | owner_died;
-    osp_user_copy(word, &dead, sizeof dead);
+    do {
+      if ((value & tid_mask) != static_cast<uint32_t>(thread.tid)) return;
+    } while (osp_user_exchange(word, &value, (value & waiters) | owner_died) == 1);
     if ((value & waiters) == 0) return;
     futex_word(thread.process, reinterpret_cast<uint64_t>(word)).wake(~0U, 1);
     if (!host::is_native()) raw::syscall(SYS_futex, word, 1, 1);

@@ -62,8 +62,8 @@ for call in (lambda: os.read(r, 1), lambda: time.sleep(100), lambda: select.sele
             signal.pause()
     if not os.path.exists("fifo"):
         os.mkfifo("fifo")
-    signal.setitimer(signal.ITIMER_REAL, 0.02)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
         call()
         print("not interrupted")
     except KeyboardInterrupt as stop:
