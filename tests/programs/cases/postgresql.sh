@@ -28,7 +28,7 @@ sql -c 'SELECT 1/0' 2>&1; sql -c "SELECT pg_sleep(10)" -v ON_ERROR_STOP=1 2>&1 &
 until [ "$(sql -c "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")" = 1 ]; do :; done; wait $!
 pg_ctl -w -m fast stop >/dev/null; echo "stop $?"
 pg_ctl -w -l log -o "-c listen_addresses='' -c unix_socket_directories='$PWD/s'" start >/dev/null; echo "start $?"
-pg_dump -t t | cksum
+pg_dump -t t | grep -v restrict | cksum
 pg_ctl -w -m immediate stop >/dev/null; echo "stop $?"
 pg_ctl -w -l log -o "-c listen_addresses='' -c unix_socket_directories='$PWD/s'" start >/dev/null; echo "start $?"
 sql -c 'SELECT count(*) FROM t'; pg_ctl -w stop >/dev/null; echo "stop $?"
