@@ -11,13 +11,11 @@ affinity 1 200
 alarm 1 20
 bigheap 1 50
 brk 1 500
-chdir 1 100
 chmod 1 50
 clock 1 50
 clone 1 50
 close 1 200
 context 1 500
-copy-file 1 20 --copy-file-bytes 2M
 cpu 2 20
 daemon 1 20
 dir 1 200
@@ -67,7 +65,7 @@ mlock 1 100
 mmap 1 20 --mmap-bytes 2M
 mmapaddr 1 50
 mmapfixed 1 100
-mmapfork 1 2 --mmapfork-bytes 4M
+mmapfork 1 2
 mmapmany 1 2
 mprotect 1 500
 mq 1 500
@@ -96,7 +94,6 @@ rename 1 200
 resources 1 5
 revio 1 50 --revio-bytes 2M
 rlimit 1 50
-rtc 1 10
 schedpolicy 1 100
 secretmem 1 5
 seek 1 200 --seek-size 2M
