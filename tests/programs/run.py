@@ -83,7 +83,9 @@ def missing(case):
 def units_of(case, options, users, locations):
     """The case by each door, user and place that both it and the options name."""
     stand_ins = ("env", "proot", "bwrap")
-    times = options.times or (SOAK_TIMES if options.soak else case.quick)
+    if not case.quick and not options.soak and not options.case:
+        return
+    times = options.times or (SOAK_TIMES if options.soak else max(1, case.quick))
     for door in options.door or ("run", "preload"):
         if door not in stand_ins and door not in case.doors:
             continue
