@@ -169,18 +169,23 @@ long lock_pi(Call& c, bool try_only) {
     if (try_only) return -EAGAIN;
     if (!put(c.a, value | waiters)) return -EFAULT;
     const long result = wait_here(c, value | waiters, ~0U, *deadline);
+    if (result == 0 && get(c.a, value) && (value & tid_mask) == tid) return 0;  // it was handed over
     if (result < 0 && result != -EAGAIN) return result;
   }
 }
 
 long unlock_pi(Call& c) {
-  constexpr uint32_t tid_mask = 0x3fffffff;
+  constexpr uint32_t tid_mask = 0x3fffffff, waiters = 0x80000000;
   uint32_t value = 0;
   if (!get(c.a, value)) return -EFAULT;
   if ((value & tid_mask) != static_cast<uint32_t>(c.thread.tid)) return -EPERM;
-  if (!put(c.a, uint32_t{0})) return -EFAULT;
-  word_at(c, c.a).wake(~0U, 1);
-  return 0;
+  // To the one who has waited longest: were it free for a moment, who takes it would not know of the others.
+  const task::FutexWord at = word_at(c, c.a);
+  const task::Thread* next = at.futexes.first(at.key);
+  if (next == nullptr) return put(c.a, uint32_t{0}) ? 0 : -EFAULT;
+  const auto owner = static_cast<uint32_t>(next->tid);
+  at.wake(~0U, 1);
+  return put(c.a, at.futexes.first(at.key) != nullptr ? owner | waiters : owner) ? 0 : -EFAULT;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "libosp/host/host.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
+#include "libosp/task/executed.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
 #include "libosp/trap/raw_handler.h"
@@ -68,6 +69,7 @@ void become_child(Thread& thread) {
   p.memory.forget_unforked();
   keeper::after_fork();
   p.after_fork();
+  note_execution(false);
 }
 
 // fork(2); the child is a process of its own when this returns 0.
@@ -162,6 +164,7 @@ void copy_thread(Thread& to, Thread& from) {
   to.regs.rax = 0;
   to.signals.mask = from.signals.mask;
   to.name = from.name;
+  to.seccomp = from.seccomp;
 }
 
 long make_thread(Thread& parent, const NewThread& wanted) {

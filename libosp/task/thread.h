@@ -4,6 +4,7 @@
 #include <boost/fiber/context.hpp>
 #include <cstdint>
 
+#include "libosp/seccomp/state.h"
 #include "libosp/signal/state.h"
 #include "libosp/trap/frame.h"
 
@@ -64,6 +65,8 @@ struct Thread {
   RunState state = RunState::ready;
   Wake wake = Wake::none;
   bool interruptible = false;  // parked so that a signal wakes it
+
+  seccomp::State seccomp;
 };
 
 }  // namespace osp::task
