@@ -1,8 +1,8 @@
 // The core's own start: a door has mapped us and passes a BootBlock in the aux vector.
-#include <asm/prctl.h>
 #include <sys/auxv.h>
 #include <sys/wait.h>
 
+#include <bit>
 #include <cstdlib>
 
 #include "base/log.h"
@@ -20,16 +20,16 @@
 #include "libosp/native/start.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/start.h"
+#include "libosp/task/core_lock.h"
 #include "libosp/task/fork.h"
 #include "libosp/task/process.h"
+#include "libosp/task/worker.h"
 #include "migrate/checkpoint.h"
 #include "migrate/restore.h"
 
 namespace {
 
 using namespace osp;
-
-trap::Worker the_worker;
 
 constexpr unsigned long fsgsbase = 2;  // AT_HWCAP2
 
@@ -48,21 +48,29 @@ const char* host_variable(const host::BootBlock& boot, std::string_view name) {
 }
 
 void start_worker() {
-  the_worker.core_fs = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
-  the_worker.entry = reinterpret_cast<void*>(&osp_trap_entry);
-  the_worker.bases_by_call = (getauxval(AT_HWCAP2) & fsgsbase) == 0 ? 1 : 0;
-  if (the_worker.bases_by_call == 0) {
-    asm volatile("wrgsbase %0" : : "r"(&the_worker));
-  } else if (raw::syscall(SYS_arch_prctl, ARCH_SET_GS, &the_worker) != 0) {
+  task::Worker& worker = task::first_worker();
+  if (task::serve_by(worker, (getauxval(AT_HWCAP2) & fsgsbase) == 0) != 0)
     die(125, "the host does not let the core set gs (arch_prctl)");
-  }
+  task::workers().begin_with(worker);
+  task::core_lock().lock();
+}
+
+// OSP_WORKERS: how many; else one for each processor that the process may use.
+size_t most_workers(const host::BootBlock& boot) {
+  unsigned long count = 0;
+  if (const char* wanted = host_variable(boot, "OSP_WORKERS"); wanted != nullptr)
+    count = std::strtoul(wanted, nullptr, 10);
+  unsigned long processors[128] = {};
+  if (count == 0 && raw::syscall(SYS_sched_getaffinity, 0, sizeof processors, processors) > 0)
+    for (const unsigned long word : processors) count += static_cast<unsigned long>(std::popcount(word));
+  return std::max(count, 1UL);
 }
 
 }  // namespace
 
 int main() {
   if (const auto* info = reinterpret_cast<const native::BootInfo*>(getauxval(native::auxv_boot_info))) {
-    the_worker.is_native = 1;
+    task::first_worker().raw.is_native = 1;
     start_worker();
     install_crash_report(nullptr);
     native::start(*info);
@@ -80,6 +88,7 @@ int main() {
   process.umask = static_cast<uint32_t>(raw::syscall(SYS_umask, 0));
   raw::syscall(SYS_umask, process.umask);
   keeper::prepare(*boot);
+  task::workers().set_most(most_workers(*boot));
   process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
   if (boot->trace != nullptr) {
     if (const auto opened = linux::trace_to(boot->trace); !opened)

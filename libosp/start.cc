@@ -56,6 +56,7 @@ void take_signals(Thread& thread, const host::ProgramStart* start) {
   }
   const signal::Mask terminal = mask & (signal::bit(SIGTTIN) | signal::bit(SIGTTOU));
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &terminal, 0, 8);
+  task::this_worker().terminal_mask = terminal;
 }
 
 // execvp(3): EACCES in one place of PATH does not keep us from looking in the next.

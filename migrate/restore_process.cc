@@ -96,6 +96,7 @@ void restore_signals(const Restore& restore) {
   set_pending(restore.saved().pending, p.signals.pending);
   const signal::Mask host = p.threads.front()->signals.mask & (signal::bit(SIGTTIN) | signal::bit(SIGTTOU));
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &host, 0, 8);
+  task::this_worker().terminal_mask = host;
 }
 
 void restore_interval_timers(const Restore& restore) {

@@ -47,6 +47,20 @@ Outcome add_bind(RunOptions& options, const char* value) {
   return {};
 }
 
+Outcome set_root(RunOptions& options, const char* value) {
+  if (*value == '\0') return wrong("--root", value, "give a directory, an archive, or a URL such as pip://HOST/TREE");
+  if (options.root != nullptr) return wrong("--root", value, "there is one root; for more than it use -b or --ns");
+  options.root = value;
+  options.root_place = options.names.size();
+  options.names.push_back({NamespaceOption::Kind::contents, "", "--root"});
+  return {};
+}
+
+Outcome set_bare_root(RunOptions& options, const char*) {
+  options.bare_root = true;
+  return {};
+}
+
 Outcome set_variable(RunOptions& options, const char* value) {
   if (*value == '\0' || *value == '=') return wrong("-e", value, "the form is VAR=VALUE, or VAR to pass it on");
   options.environment.push_back({value, false});
@@ -90,6 +104,8 @@ constexpr Option known[] = {
     {"--ns", Takes::value, add_file},
     {"-m", Takes::value, add_mount},
     {"-b", Takes::value, add_bind},
+    {"--root", Takes::value, set_root},
+    {"--bare-root", Takes::nothing, set_bare_root},
     {"-e", Takes::value, set_variable},
     {"-u", Takes::value, unset_variable},
     {"--chdir", Takes::value, set_directory},
@@ -152,7 +168,8 @@ std::expected<RunOptions, std::string> parse_run_options(char** argv) {
     if (auto taken = take_option(options, argv); !taken) return std::unexpected(std::move(taken.error()));
   }
   options.program = argv;
-  if (*argv == nullptr && !options.help && !options.version)
+  if (options.bare_root && options.root == nullptr) return wrong("--bare-root", nullptr, "goes with --root");
+  if (*argv == nullptr && !options.help && !options.version && options.root == nullptr)
     return std::unexpected("no program is given; the form is osp-run [OPTION…] [--] PROG [ARG…]");
   return options;
 }

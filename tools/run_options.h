@@ -22,9 +22,12 @@ struct RunOptions {
   std::vector<EnvironmentChange> environment;
   const char* change_directory = nullptr;
   const char* trace = nullptr;  // as in BootBlock
+  const char* root = nullptr;
+  size_t root_place = 0;  // which of `names` is to become the commands for it
+  bool bare_root = false;
   bool help = false;
   bool version = false;
-  char** program = nullptr;  // the program's argv: the rest of ours, not empty unless help or version
+  char** program = nullptr;  // the program's argv: the rest of ours, not empty unless help, version or root
 };
 
 // Parses `argv`, which ends with a null pointer, from its second element up to the first that is no option, or

@@ -17,7 +17,7 @@
 namespace osp::file {
 namespace {
 
-constexpr int first_core_fd = 1024, core_fds_below_limit = 64;
+constexpr int first_core_fd = Files::first_core_fd, core_fds_below_limit = 64;
 
 std::vector<bool> core_fds;  // by number
 int lowest_kept = first_core_fd;
@@ -138,9 +138,9 @@ std::unique_ptr<Files> Files::clone() const {
 
 void Files::set(int fd, std::shared_ptr<Description> file) {
   const auto index = static_cast<size_t>(fd);
-  if (index >= table_.size()) table_.resize(index + 1), served_.resize(index + 1);
+  if (index >= table_.size()) table_.resize(index + 1);
   table_[index] = std::move(file);
-  served_[index] = table_[index] != nullptr ? 1 : 0;
+  if (index < served_.size()) served_[index] = table_[index] != nullptr ? 1 : 0;
 }
 
 long Files::install(std::shared_ptr<Description> file, bool close_on_exec, int lowest) {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <map>
@@ -113,7 +114,11 @@ class Files {
   [[nodiscard]] const std::vector<std::shared_ptr<Description>>& table() const { return table_; }
 
   // By number, not 0 where find() finds a file: for calls that are answered outside the core proper.
-  [[nodiscard]] const std::vector<uint8_t>& served_marks() const { return served_; }
+  // They stay where they are, since other workers look at them without the core lock; from `first_core_fd` on there is
+  // none.
+  static constexpr int first_core_fd = 1024;
+  using ServedMarks = std::array<uint8_t, first_core_fd>;
+  [[nodiscard]] const ServedMarks& served_marks() const { return served_; }
 
   // signalfds that are readable by it are woken; and may no longer be, when one was taken.
   void signal_arrived(int signo);
@@ -125,7 +130,7 @@ class Files {
 
   std::unique_ptr<Numbers> numbers_;
   std::vector<std::shared_ptr<Description>> table_;
-  std::vector<uint8_t> served_;
+  ServedMarks served_ = {};
   std::map<int, std::string> directories_;
 };
 

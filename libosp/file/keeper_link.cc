@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/task/blocking.h"
 #include "libosp/task/process.h"
 #include "pip/shm_server.h"
 
@@ -65,7 +66,7 @@ Result<void> Link::block(pip::shm::Header& header, uint32_t seen) {
   const bool plain = exclusive_ || process.stop_requested();
   const long result =
       plain ? raw::syscall(SYS_futex, &header.replies, FUTEX_WAIT, seen, &limit, 0, 0)
-            : osp_blocking_syscall(SYS_futex, raw::arg(&header.replies), FUTEX_WAIT, seen, raw::arg(&limit), 0, 0);
+            : task::blocking_call(SYS_futex, raw::arg(&header.replies), FUTEX_WAIT, seen, raw::arg(&limit), 0, 0);
   if (result == -ETIMEDOUT) return fail(ETIMEDOUT);
   if (!trap::was_interrupted(result) || exclusive_) return {};
   process.collect_signals();

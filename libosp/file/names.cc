@@ -10,6 +10,7 @@
 #include "libosp/file/servers.h"
 #include "libosp/host/host.h"
 #include "libosp/task/process.h"
+#include "namespace/host_name.h"
 
 namespace osp::file {
 namespace {
@@ -69,6 +70,12 @@ ns::Request Names::Held::request(bool follow, uint64_t resolve) const {
 }
 
 std::string Names::cwd() const { return cwd_.empty() ? host_cwd() : cwd_; }
+
+std::string Names::name_of(std::string path) const {
+  if (only_host() || !path.starts_with('/')) return path;
+  auto name = ns::name_of_host_path(*table(), path);
+  return name ? std::move(*name) : path;
+}
 
 Result<void> Names::change_directory(ns::Request where) {
   const std::string with_slash = std::string(where.path) + "/";  // ENOTDIR for anything but a directory

@@ -44,6 +44,8 @@ class Names {
   // of us is right. ENOTDIR ENOENT EACCES and what resolving gives.
   Result<void> change_directory(ns::Request where);
   void set_cwd(std::string path) { cwd_ = std::move(path); }  // as it is known; nothing is looked up
+  // What the program is to be told of a file that the host calls `path`: the name space's name, where it has one.
+  [[nodiscard]] std::string name_of(std::string path) const;
   [[nodiscard]] const std::string& root() const { return root_; }
   void set_root(std::string path) { root_ = std::move(path); }
 

@@ -10,6 +10,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/file/names.h"
 #include "libosp/file/proc_maps.h"
+#include "libosp/file/proc_mounts.h"
 #include "libosp/file/served_file.h"
 #include "libosp/seccomp/filter.h"
 #include "libosp/task/process.h"
@@ -23,6 +24,11 @@ using task::Thread;
 using Kind = ProcEntry::Kind;
 
 constexpr std::array text_names = {"maps", "cmdline", "environ", "auxv", "comm", "stat", "status"};
+
+// Of the host's where the name space is the host's.
+bool is_mount_list(std::string_view name) {
+  return (name == "mountinfo" || name == "mounts") && !task::process().names->only_host();
+}
 
 // "/proc/self/fd/3" -> "fd/3"; nothing for other processes. task/TID is taken off into `tid`.
 std::optional<std::string_view> own_part(std::string_view path, int& tid) {
@@ -71,7 +77,7 @@ void replace_line(std::string& text, std::string_view key, const std::string& va
   text.replace(at, text.find('\n', at) - at, value);
 }
 
-// The host knows of one thread, which runs: it is asking.
+// The host knows the state of its own thread, which may be another's worker.
 char state_of(const Thread& thread) { return thread.state == task::RunState::parked ? 'S' : 'R'; }
 
 std::string status_text(const Process& p, const Thread& thread) {
@@ -119,6 +125,7 @@ std::string text_of(std::string_view name, const Process& p, const Thread& threa
   if (name == "maps") return maps_text(p);
   if (name == "cmdline") return program_memory(p.program.arguments_start, p.program.arguments_end);
   if (name == "environ") return program_memory(p.program.arguments_end, p.program.environment_end);
+  if (name == "mountinfo" || name == "mounts") return mounts_text(*p.names->table(), name == "mountinfo");
   if (name == "comm") return std::string(thread.name.data()) + "\n";
   if (name == "stat") return stat_text(p, thread);
   if (name == "status") return status_text(p, thread);
@@ -205,7 +212,7 @@ bool is_core_proc(std::string_view path) {
       *rest == "task-directory")
     return true;
   if (rest->starts_with("fd/")) return fd_entry(rest->substr(3)).has_value();
-  return std::find(text_names.begin(), text_names.end(), *rest) != text_names.end();
+  return is_mount_list(*rest) || std::find(text_names.begin(), text_names.end(), *rest) != text_names.end();
 }
 
 Result<ProcEntry> find_proc(std::string_view path) {

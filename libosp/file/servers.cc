@@ -4,6 +4,7 @@
 #include "libosp/file/keeper.h"
 #include "libosp/file/proc.h"
 #include "libosp/host/kernel_vdso.h"
+#include "libosp/task/worker.h"
 #include "libosp/trap/frame.h"
 #include "namespace/ns_file.h"
 #include "pip/url.h"
@@ -28,6 +29,8 @@ ns::Checked<ns::Attached> attach_device(const ns::DeviceName& name) {
 // The same until the host's clock ticks, or the program makes a call by which others could have told it something: so
 // long, what it sees of the host's directories may be what was there a moment ago.
 uint64_t present_moment() {
+  static uint64_t moments = 0;
+  if (!task::workers().is_one()) return ++moments;  // one worker does not know what another has been told
   trap::FastState& fast = trap::worker().fast;
   timespec now = {};
   if (fast.host_clock == nullptr || fast.host_clock(CLOCK_MONOTONIC_COARSE, &now) != 0)

@@ -9,8 +9,8 @@ namespace osp::host {
 bool is_native();
 void set_native();
 
-// The preemption tick: the worker's pending is set after that time, once. `timer` is what the last call has left, -1 at
-// first.
-void set_tick(uint64_t after_ns, int& timer);
+// The preemption tick: the pending of the caller's worker is set after that time, once. `timer` is what the last call
+// has left, -1 at first; `host_tid` is the caller's.
+void set_tick(uint64_t after_ns, int& timer, int host_tid);
 
 }  // namespace osp::host

@@ -13,6 +13,7 @@ long sys_arch_prctl(Call& call);
 long sys_bind(Call& call);
 long sys_brk(Call& call);
 long sys_cachestat(Call& call);
+long sys_capset(Call& call);
 long sys_chdir(Call& call);
 long sys_chmod(Call& call);
 long sys_chown(Call& call);
@@ -69,6 +70,7 @@ long sys_getdents64(Call& call);
 long sys_getpid(Call& call);
 long sys_gettid(Call& call);
 long sys_gettimeofday(Call& call);
+long sys_getrusage(Call& call);
 long sys_getxattr(Call& call);
 long sys_inotify_add_watch(Call& call);
 long sys_io_destroy(Call& call);
@@ -152,12 +154,15 @@ long sys_rt_sigreturn(Call& call);
 long sys_rt_sigsuspend(Call& call);
 long sys_rt_sigtimedwait(Call& call);
 long sys_sched_yield(Call& call);
+long sys_sched_getaffinity(Call& call);
+long sys_sched_setaffinity(Call& call);
 long sys_second_pid(Call& call);
 long sys_select(Call& call);
 long sys_sendfile(Call& call);
 long sys_sendmmsg(Call& call);
 long sys_sendmsg(Call& call);
 long sys_sendto(Call& call);
+long sys_setgroups(Call& call);
 long sys_set_robust_list(Call& call);
 long sys_set_tid_address(Call& call);
 long sys_setns(Call& call);
@@ -196,6 +201,8 @@ long sys_write(Call& call);
 long sys_writev(Call& call);
 
 // forward_blocking() for calls that a handler always ends with EINTR, whatever SA_RESTART says (signal(7)).
+// As forward(), and then by the other workers' host threads: the host keeps for each what the program means for all.
+long forward_everywhere(Call& call);
 long forward_once(Call& call);
 
 // A call that cannot be polled for (locks, opening a fifo) with several threads: tried again and again

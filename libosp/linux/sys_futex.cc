@@ -146,31 +146,42 @@ long wake_op(Call& c) {
   const auto op = WakeOperation::decode(static_cast<uint32_t>(c.f));
   uint32_t old = 0;
   if (!get(c.e, old)) return -EFAULT;
-  const auto value = op.apply(old);
-  if (!value) return -ENOSYS;
-  if (!put(c.e, *value)) return -EFAULT;
+  long outcome = 1;
+  while (outcome == 1) {
+    const auto value = op.apply(old);
+    if (!value) return -ENOSYS;
+    outcome = osp_user_exchange(Call::pointer<void>(c.e), &old, *value);
+  }
+  if (outcome < 0) return outcome;
   const auto both = op.holds(old);  // the kernel too stores before it looks at the comparison
   if (!both) return -ENOSYS;
   const long woken = wake(c, FUTEX_BITSET_MATCH_ANY);
   return woken + (*both ? word_at(c, c.e).wake(~0U, static_cast<int>(c.d)) : 0);
 }
 
-// The PI operations with one worker: the word is the owner's tid, contention parks on the word.
+// The PI operations: the word is the owner's tid, which the program changes without us where nobody else wants it;
+// contention parks on the word.
 long lock_pi(Call& c, bool try_only) {
   constexpr uint32_t tid_mask = 0x3fffffff, waiters = 0x80000000;
   const auto deadline = deadline_of(c, true);
   if (!deadline) return -deadline.error().code;
+  const auto tid = static_cast<uint32_t>(c.thread.tid);
+  uint32_t value = 0, others = 0;  // who has waited does not know who else does
+  if (!get(c.a, value)) return -EFAULT;
   for (;;) {
-    uint32_t value = 0;
-    if (!get(c.a, value)) return -EFAULT;
-    const auto tid = static_cast<uint32_t>(c.thread.tid);
-    if ((value & tid_mask) == 0) return put(c.a, tid | (value & ~tid_mask)) ? 0 : -EFAULT;
     if ((value & tid_mask) == tid) return -EDEADLK;
-    if (try_only) return -EAGAIN;
-    if (!put(c.a, value | waiters)) return -EFAULT;
+    const bool is_free = (value & tid_mask) == 0;
+    if (!is_free && try_only) return -EAGAIN;
+    const uint32_t wanted = is_free ? tid | (value & ~tid_mask) | others : value | waiters;
+    const long outcome = osp_user_exchange(Call::pointer<void>(c.a), &value, wanted);
+    if (outcome < 0) return outcome;
+    if (outcome == 1) continue;
+    if (is_free) return 0;
     const long result = wait_here(c, value | waiters, ~0U, *deadline);
     if (result == 0 && get(c.a, value) && (value & tid_mask) == tid) return 0;  // it was handed over
     if (result < 0 && result != -EAGAIN) return result;
+    if (!get(c.a, value)) return -EFAULT;
+    others = waiters;
   }
 }
 
@@ -182,10 +193,15 @@ long unlock_pi(Call& c) {
   // To the one who has waited longest: were it free for a moment, who takes it would not know of the others.
   const task::FutexWord at = word_at(c, c.a);
   const task::Thread* next = at.futexes.first(at.key);
-  if (next == nullptr) return put(c.a, uint32_t{0}) ? 0 : -EFAULT;
-  const auto owner = static_cast<uint32_t>(next->tid);
-  at.wake(~0U, 1);
-  return put(c.a, at.futexes.first(at.key) != nullptr ? owner | waiters : owner) ? 0 : -EFAULT;
+  uint32_t wanted = 0;
+  if (next != nullptr) {
+    wanted = static_cast<uint32_t>(next->tid);
+    at.wake(~0U, 1);
+    if (at.futexes.first(at.key) != nullptr) wanted |= waiters;
+  }
+  long outcome = 1;
+  while (outcome == 1) outcome = osp_user_exchange(Call::pointer<void>(c.a), &value, wanted);
+  return outcome;
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ long sys_setpgid(Call& c) {
 long sys_personality(Call& c) {
   constexpr uint32_t query = 0xffffffff;
   const auto wanted = static_cast<uint32_t>(c.a);
-  if (!host::is_native()) return forward(c);
+  if (!host::is_native()) return wanted == query ? forward(c) : forward_everywhere(c);
   return wanted == query || wanted == 0 ? 0 : -EINVAL;
 }
 

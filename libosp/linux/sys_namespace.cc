@@ -8,7 +8,7 @@
 namespace osp::linux {
 namespace {
 
-long alone(Call& c) { return c.process.owns_worker() ? forward(c) : -EPERM; }
+long alone(Call& c) { return c.process.owns_worker() && task::workers().is_one() ? forward(c) : -EPERM; }
 
 }  // namespace
 

@@ -199,6 +199,17 @@ long sys_statx(Call& c) {
 long sys_access(Call& c) { return access_at(c, AT_FDCWD, c.a, c.b, 0); }
 long sys_faccessat(Call& c) { return access_at(c, static_cast<int>(c.a), c.b, c.c, c.nr == SYS_faccessat2 ? c.d : 0); }
 
+namespace {
+
+// Links of /proc to what is open, mapped or run: the host tells its own names.
+bool is_told_by_proc(const PathArgument& path) {
+  const ns::Request request = path.request(false);
+  const std::string_view where = request.path.starts_with('/') ? request.path : request.base;
+  return where.starts_with("/proc/") || where.starts_with("/dev/fd/");
+}
+
+}  // namespace
+
 long sys_readlinkat(Call& c) {
   const bool at = c.nr == SYS_readlinkat;
   const auto size = static_cast<int64_t>(at ? c.d : c.c);
@@ -213,6 +224,7 @@ long sys_readlinkat(Call& c) {
     if (entry->kind == file::ProcEntry::Kind::link) target = entry->contents;
   } else {
     target = ns::read_link(path.table(), path.request(false));
+    if (target && is_told_by_proc(path)) target = c.process.names->name_of(std::move(*target));
   }
   if (!target) return -target.error().code;
   const size_t count = std::min<size_t>(target->size(), static_cast<size_t>(size));

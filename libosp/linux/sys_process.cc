@@ -186,8 +186,7 @@ long sys_prctl(Call& c) {
       c.thread.name = {};
       const std::string text = name ? *name : std::string();
       std::memcpy(c.thread.name.data(), text.data(), std::min<size_t>(text.size(), 15));
-      if (c.thread.tid == c.process.pid && !host::is_native())
-        raw::syscall(SYS_prctl, PR_SET_NAME, c.thread.name.data());
+      if (c.thread.tid == c.process.pid && !host::is_native()) task::show_process_name(c.thread.name.data());
       return 0;
     }
     case PR_GET_NAME:
@@ -196,19 +195,13 @@ long sys_prctl(Call& c) {
     case PR_GET_PDEATHSIG:
     case PR_SET_DUMPABLE:
     case PR_GET_DUMPABLE:
-    case PR_SET_KEEPCAPS:
     case PR_GET_KEEPCAPS:
     case PR_CAPBSET_READ:
-    case PR_CAPBSET_DROP:
-    case PR_SET_SECUREBITS:
     case PR_GET_SECUREBITS:
-    case PR_SET_TIMERSLACK:
     case PR_GET_TIMERSLACK:
     case PR_SET_CHILD_SUBREAPER:
     case PR_GET_CHILD_SUBREAPER:
-    case PR_SET_NO_NEW_PRIVS:
     case PR_GET_NO_NEW_PRIVS:
-    case PR_CAP_AMBIENT:
     case PR_SET_THP_DISABLE:
     case PR_GET_THP_DISABLE:
     case PR_GET_TSC:
@@ -218,6 +211,13 @@ long sys_prctl(Call& c) {
     case PR_GET_SECCOMP:
     case PR_SET_SECCOMP:
       return prctl_seccomp(c);
+    case PR_SET_KEEPCAPS:
+    case PR_CAPBSET_DROP:
+    case PR_SET_SECUREBITS:
+    case PR_SET_TIMERSLACK:
+    case PR_SET_NO_NEW_PRIVS:
+    case PR_CAP_AMBIENT:
+      return forward_everywhere(c);
     case PR_SET_VMA:
       return 0;  // names of anonymous memory: advice
     default:

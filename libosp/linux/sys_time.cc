@@ -1,10 +1,13 @@
 // Clocks and sleeping: clock_gettime(2), nanosleep(2), timer_create(2).
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 
 #include "libosp/host/kernel_vdso.h"
+#include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/clock.h"
+#include "libosp/task/blocking.h"
 
 namespace osp::linux {
 namespace {
@@ -23,7 +26,7 @@ long sleep_until(Call& c, uint64_t deadline, uint64_t rest) {
     if (c.process.owns_worker()) {
       const timespec until = to_timespec(static_cast<int64_t>(deadline));
       const long result =
-          osp_blocking_syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, raw::arg(&until), 0, 0, 0);
+          task::blocking_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, raw::arg(&until), 0, 0, 0);
       if (trap::was_interrupted(result)) why = task::Wake::signal;
     } else {
       why = c.process.scheduler.park(c.thread, deadline, true);
@@ -34,6 +37,20 @@ long sleep_until(Call& c, uint64_t deadline, uint64_t rest) {
     if (rest != 0 && !put(rest, to_timespec(static_cast<int64_t>(left)))) return -EFAULT;
     return task::restart_block;
   }
+}
+
+}  // namespace
+
+namespace {
+
+// The thread whose processor time the clock is (clock_getcpuclockid(3)), where the core keeps it; else null.
+const task::Thread* thread_of_clock(const Call& c, int clock) {
+  constexpr int kind_mask = 7, of_thread = 6, kind_bits = 3;
+  if (host::is_native() || !c.process.had_threads) return nullptr;
+  if (clock == CLOCK_THREAD_CPUTIME_ID) return &c.thread;
+  if (clock >= 0 || (clock & kind_mask) != of_thread) return nullptr;
+  const int tid = ~(clock >> kind_bits);
+  return tid == 0 ? &c.thread : c.process.find_thread(tid);
 }
 
 }  // namespace
@@ -56,11 +73,26 @@ uint64_t host_deadline(const Call& c, int clock, const timespec& when, bool abso
 
 long sys_clock_gettime(Call& c) {
   timespec now = {};
+  if (const task::Thread* thread = thread_of_clock(c, static_cast<int>(c.a)); thread != nullptr) {
+    now = to_timespec(static_cast<int64_t>(task::Scheduler::time_of(*thread)));
+    return put(c.b, now) ? 0 : -EFAULT;
+  }
   const long result = host::read_clock_by_call(static_cast<clockid_t>(c.a), now);
   if (result < 0) return result;
   if (c.a == CLOCK_MONOTONIC || c.a == CLOCK_MONOTONIC_RAW || c.a == CLOCK_MONOTONIC_COARSE || c.a == CLOCK_BOOTTIME)
     now = to_timespec(to_ns(now) + c.process.clock_offset_ns);
   return put(c.b, now) ? 0 : -EFAULT;
+}
+
+long sys_getrusage(Call& c) {
+  const long result = forward(c);
+  if (result != 0 || static_cast<int>(c.a) != RUSAGE_THREAD || host::is_native() || !c.process.had_threads)
+    return result;
+  rusage used = {};
+  if (!get(c.b, used)) return -EFAULT;
+  const auto us = static_cast<int64_t>(task::Scheduler::time_of(c.thread)) / 1000;
+  used.ru_utime = {us / 1'000'000, us % 1'000'000}, used.ru_stime = {};
+  return put(c.b, used) ? 0 : -EFAULT;
 }
 
 long sys_nanosleep(Call& c) {

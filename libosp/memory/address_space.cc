@@ -4,11 +4,13 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/file/names.h"
 #include "libosp/host/maps.h"
 #include "libosp/host/native.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
 #include "libosp/memory/segment.h"
+#include "libosp/task/process.h"
 
 namespace osp::memory {
 namespace {
@@ -318,7 +320,8 @@ void AddressSpace::name_backings() const {
   static_cast<void>(host::each_mapping([&](const host::MapsLine& line) {
     const Area* area = line.inode != 0 ? find(line.range.start) : nullptr;
     if (area == nullptr || area->backing == nullptr || area->backing->inode != line.inode) return;
-    if (area->backing->path.empty()) area->backing->path = host::unescape_name(line.name);
+    if (area->backing->path.empty())
+      area->backing->path = task::process().names->name_of(host::unescape_name(line.name));
   }));
 }
 

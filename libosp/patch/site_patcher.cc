@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "libosp/task/worker.h"
 
 namespace osp::patch {
 namespace {
@@ -82,6 +83,7 @@ void SitePatcher::patch(uintptr_t site) {
   if (at == 0) return give_up(site, "there is no room for a trampoline near it");
   const auto plan = make_plan(*examined, at);
   if (!plan) return give_up(site, "what it refers to is too far from its trampoline");
+  task::workers().stop_the_world();
   write_code(memory_, at, Bytes(plan->trampoline.bytes).first(plan->trampoline.size));
   for (const Write& write : plan->all_writes()) write_code(memory_, write.address, write.span());
   patched_.insert_or_assign(at, *plan);

@@ -11,6 +11,7 @@
 #include "libosp/file/files.h"
 #include "libosp/linux/trace.h"
 #include "libosp/signal/frame.h"
+#include "libosp/task/worker.h"
 #include "libosp/trap/raw_handler.h"
 
 namespace osp::signal {
@@ -168,16 +169,21 @@ void set_temporary_mask(Thread& thread, Mask mask) {
   thread.signals.mask = mask & ~unblockable;
 }
 
-// The terminal driver asks whether the caller blocks SIGTTIN and SIGTTOU, so the host must know too.
 void set_mask(Thread& thread, Mask mask) {
-  constexpr Mask terminal = bit(SIGTTIN) | bit(SIGTTOU);
   mask &= ~unblockable;
-  const Mask different = thread.signals.mask ^ mask, changed = different & terminal;
+  const Mask different = thread.signals.mask ^ mask;
   thread.signals.mask = mask;
   if (different != 0) mirror_ignored(thread.process, different);
-  if (changed == 0 || thread.process.environment != nullptr) return;
-  const Mask host = mask & terminal;
-  raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &host, 0, 8);
+  show_mask_to_terminals(thread);
+}
+
+void show_mask_to_terminals(const Thread& thread) {
+  constexpr Mask terminal = bit(SIGTTIN) | bit(SIGTTOU);
+  const Mask wanted = thread.signals.mask & terminal;
+  Mask& shown = task::this_worker().terminal_mask;
+  if (wanted == shown || thread.process.environment != nullptr) return;
+  shown = wanted;
+  raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &wanted, 0, 8);
 }
 
 siginfo_t make_info(int signo, int code) {

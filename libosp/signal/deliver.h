@@ -23,6 +23,9 @@ void mirror(const task::Process& process, int signo);
 void set_temporary_mask(task::Thread& thread, Mask mask);
 // The thread's mask from now on. Signals that became deliverable are delivered at the edge.
 void set_mask(task::Thread& thread, Mask mask);
+// The terminal driver asks whether the caller blocks SIGTTIN and SIGTTOU: makes this worker's host thread do so as
+// `thread`, which runs on it, does.
+void show_mask_to_terminals(const task::Thread& thread);
 
 siginfo_t make_info(int signo, int code);
 

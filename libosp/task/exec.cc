@@ -188,7 +188,7 @@ void name_process(Thread& thread, const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1, 15);
   thread.name = {};
   std::memcpy(thread.name.data(), name.data(), name.size());
-  if (!host::is_native()) raw::syscall(SYS_prctl, PR_SET_NAME, thread.name.data());
+  if (!host::is_native()) show_process_name(thread.name.data());
 }
 
 // What the host shows of us to others (ps(1), pgrep(1), a debugger) is the program's: PR_SET_MM_MAP in prctl(2). Where

@@ -15,9 +15,12 @@
 #include "libosp/host/host.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
+#include "libosp/task/core_lock.h"
 #include "libosp/task/executed.h"
+#include "libosp/task/signals_held.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
+#include "libosp/task/worker.h"
 #include "libosp/trap/raw_handler.h"
 #include "libosp/trap/vector.h"
 
@@ -30,26 +33,14 @@ constexpr size_t signal_stack_size = 64 * 1024;
 // says that it has taken the pages.
 int tell_parent = -1, hear_parent = -1;
 
-// Signals wait from before the fork until the child can tell its own from the parent's.
-class SignalsHeld {
- public:
-  SignalsHeld() {
-    const signal::Mask all = ~signal::Mask{0};
-    raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, 8);
-  }
-  ~SignalsHeld() { raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, 0, 8); }
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
-
- private:
-  signal::Mask before_ = 0;
-};
-
 // The child starts with one worker, one thread, and nothing pending.
 void become_child(Thread& thread) {
   Process& p = thread.process;
   p.host_pid = raw::getpid();
   p.pid = p.host_pid;
+  core_lock().be_alone();
+  p.scheduler.forget_others(thread);
+  workers().begin_with(this_worker());
   prepare_worker();
   trap::Worker& worker = trap::worker();
   worker.ring.tail = worker.ring.head;
@@ -58,7 +49,6 @@ void become_child(Thread& thread) {
   worker.control = 0;
   p.signals.pending.clear();
   thread.signals.pending.clear();
-  p.scheduler.forget_others(thread);
   p.futexes.clear();
   std::erase_if(p.threads, [&thread](auto& t) {
     if (t.get() == &thread) return false;
@@ -66,6 +56,7 @@ void become_child(Thread& thread) {
     return true;
   });
   thread.tid = p.pid;
+  p.had_threads = false;
   p.memory.forget_unforked();
   keeper::after_fork();
   p.after_fork();
@@ -75,7 +66,7 @@ void become_child(Thread& thread) {
 // fork(2); the child is a process of its own when this returns 0.
 long host_fork(Thread& thread, uint64_t flags, const std::function<void()>& in_child) {
   keeper::before_fork();
-  const SignalsHeld held;
+  const SignalsHeld held;  // until the child can tell its own from the parent's
   const long child = raw::syscall(SYS_clone, (flags & CSIGNAL) != 0 ? flags : flags | SIGCHLD, 0, 0, 0, 0);
   if (child != 0) {
     keeper::after_fork_in_parent();
@@ -110,7 +101,10 @@ void await_vfork(int child, const Pipe& from_child, const Pipe& to_child) {
   file::drop_fd(to_child.write);  // the child, which may be waiting for this, goes on
 }
 
+// Other threads of the parent must not write to pages that are the child's to change: they stand still until it is
+// done.
 long vfork_process(Thread& thread, uint64_t host_flags) {
+  workers().stop_the_world();
   const Pipe from_child = Pipe::make(), to_child = Pipe::make();
   if (from_child.read < 0 || to_child.read < 0) return -EMFILE;
   const long child = host_fork(thread, host_flags, [&] {
@@ -165,6 +159,15 @@ void copy_thread(Thread& to, Thread& from) {
   to.signals.mask = from.signals.mask;
   to.name = from.name;
   to.seccomp = from.seccomp;
+  to.processors = from.processors;
+}
+
+// Until now the process's processor time was its only thread's.
+static void begin_thread_clock(Thread& only) {
+  timespec used = {};
+  if (host::is_native() || raw::syscall(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, &used) != 0) return;
+  only.ran_ns = static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
+  only.since_ns = host_now_ns();
 }
 
 long make_thread(Thread& parent, const NewThread& wanted) {
@@ -178,18 +181,23 @@ long make_thread(Thread& parent, const NewThread& wanted) {
   const int tid = thread.tid;
   if (wanted.parent_tid != 0) osp_user_copy(reinterpret_cast<void*>(wanted.parent_tid), &tid, sizeof tid);
   if (wanted.child_tid != 0) osp_user_copy(reinterpret_cast<void*>(wanted.child_tid), &tid, sizeof tid);
+  if (!std::exchange(p.had_threads, true)) begin_thread_clock(parent);
   p.threads.push_back(std::move(made));
   p.scheduler.start(thread, [&thread] { run_thread(thread); });
   return tid;
 }
 
 void prepare_worker() {
-  static const long stack = window::map(signal_stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  Worker& self = this_worker();
+  self.host_tid = static_cast<int>(raw::call(SYS_gettid));
+  if (self.signal_stack == 0)
+    self.signal_stack = window::map(signal_stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  auto* const stack = reinterpret_cast<void*>(self.signal_stack);
   if (host::is_native()) {
-    trap::take_upcalls(reinterpret_cast<void*>(stack), signal_stack_size);
+    trap::take_upcalls(stack, signal_stack_size);
     return;
   }
-  trap::install_stack(reinterpret_cast<void*>(stack), signal_stack_size);
+  trap::install_stack(stack, signal_stack_size);
   if (const long result = trap::dispatch_system_calls(true); result < 0) {
     log::error("core", "this kernel has no Syscall User Dispatch ({}): Linux 5.11 or later is needed",
                describe(Error(static_cast<int>(-result))));

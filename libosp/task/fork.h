@@ -31,7 +31,8 @@ struct NewThread {
 };
 long make_thread(Thread& parent, const NewThread& wanted);
 
-// Makes this host thread the worker: alternate stack, system-call dispatch, handlers. At start and in forked children.
+// Makes the caller's host thread take signals and the program's calls: alternate stack, dispatch. At a worker's start,
+// and in a forked child.
 void prepare_worker();
 
 }  // namespace osp::task

@@ -51,11 +51,13 @@ int Process::new_tid() {
 void Process::collect_pending() {
   trap::Worker& worker = trap::worker();
   worker.pending = 0;
-  trap::SignalRing& ring = worker.ring;
-  while (ring.tail != ring.head) {
-    const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
-    ring.tail = ring.tail + 1;
-    send(info);
+  for (Worker* each : workers().all()) {  // what came to another worker first may be older
+    trap::SignalRing& ring = each->raw.ring;
+    while (ring.tail != ring.head) {
+      const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
+      ring.tail = ring.tail + 1;
+      send(info);
+    }
   }
   if (worker.control != 0) request_stop(std::exchange(worker.control, 0));
   if (stop_requested()) worker.pending = 1;  // no call may block any more
@@ -91,8 +93,7 @@ Wake Process::await_child(Thread& thread, uint64_t seen) {
 void Process::request_stop(uint64_t reason) {
   if (serve_stop == nullptr || stop_requested()) return;
   stop_reason_ = reason;
-  for (const auto& thread : threads)
-    if (thread->interruptible) scheduler.wake(*thread, Wake::signal);
+  for (const auto& thread : threads) scheduler.interrupt(*thread);
 }
 
 void Process::stop_at_edge(Thread& thread) {
@@ -129,8 +130,8 @@ void Process::send(const siginfo_t& info) {
   files->signal_arrived(info.si_signo);
   for (const auto& thread : threads) {
     if ((thread->signals.waiting_for & bit) == 0 && (takes(*thread) & bit) == 0) continue;
-    if (thread->state != RunState::parked || !thread->interruptible) continue;
-    scheduler.wake(*thread, Wake::signal);
+    if (thread->state == RunState::parked ? !thread->interruptible : thread->on == nullptr) continue;
+    scheduler.interrupt(*thread);
     break;
   }
 }
@@ -141,15 +142,14 @@ void Process::send(Thread& thread, const siginfo_t& info) {
   if (!blocked && signals.ignored(info.si_signo)) return;
   thread.signals.pending.add(info);
   files->signal_arrived(info.si_signo);
-  if (thread.interruptible && (!blocked || (thread.signals.waiting_for & bit) != 0))
-    scheduler.wake(thread, Wake::signal);
+  if (!blocked || (thread.signals.waiting_for & bit) != 0) scheduler.interrupt(thread);
 }
 
 void Process::leave_all(int wait_status) {
   if (!std::exchange(ending, true)) exit_status = wait_status;
   for (const auto& thread : threads) {
     thread->exiting = true;
-    if (thread->interruptible) scheduler.wake(*thread, Wake::signal);
+    scheduler.interrupt(*thread);
   }
 }
 
@@ -175,7 +175,7 @@ void Process::stop_others(Thread& survivor) {
   for (const auto& thread : threads) {
     if (thread.get() == &survivor) continue;
     thread->exiting = true;
-    if (thread->interruptible) scheduler.wake(*thread, Wake::signal);
+    scheduler.interrupt(*thread);
   }
   while (threads.size() > 1) scheduler.yield_and_look(survivor);
 }

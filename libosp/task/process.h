@@ -69,6 +69,7 @@ class Process {
   bool ending = false;          // natively: the status stands
   int64_t clock_offset_ns = 0;  // the program's CLOCK_MONOTONIC minus the host's; not 0 after a restore
   bool trace = false;
+  bool had_threads = false;  // more than one: their clocks are the core's from then on
 
   [[nodiscard]] bool single_threaded() const { return threads.size() == 1; }
   // Whether a thread of it may block the worker in the host: nobody else runs on it.

@@ -22,9 +22,9 @@ void release_robust_list(Thread& thread) {
     auto* word = reinterpret_cast<uint32_t*>((entry & ~uint64_t{1}) + static_cast<uint64_t>(head.futex_offset));
     uint32_t value = 0;
     if (osp_user_copy(&value, word, sizeof value) != 0) return;
-    if ((value & tid_mask) != static_cast<uint32_t>(thread.tid)) return;
-    const uint32_t dead = (value & waiters) | owner_died;
-    osp_user_copy(word, &dead, sizeof dead);
+    do {
+      if ((value & tid_mask) != static_cast<uint32_t>(thread.tid)) return;
+    } while (osp_user_exchange(word, &value, (value & waiters) | owner_died) == 1);
     if ((value & waiters) == 0) return;
     futex_word(thread.process, reinterpret_cast<uint64_t>(word)).wake(~0U, 1);
     if (!host::is_native()) raw::syscall(SYS_futex, word, 1, 1);

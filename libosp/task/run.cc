@@ -8,6 +8,7 @@
 #include "libosp/linux/table.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/signal/deliver.h"
+#include "libosp/task/core_lock.h"
 #include "libosp/task/process.h"
 #include "libosp/task/robust.h"
 #include "libosp/task/vector_state.h"
@@ -81,6 +82,17 @@ void kill_for_memory(Thread& thread) {
   thread.process.leave_all(W_EXITCODE(0, SIGKILL));
 }
 
+// The program runs without the core lock.
+void resume_program() {
+  Worker& self = this_worker();
+  self.away.store(Worker::Away::in_program, std::memory_order_release);
+  core_lock().unlock();
+  osp_resume();
+  self.away.store(Worker::Away::no, std::memory_order_release);
+  core_lock().lock();
+  Workers::run_errands(self);
+}
+
 void enter_program(Thread& thread) {
   trap::Worker& worker = trap::worker();
   load_vector_state(thread);
@@ -88,7 +100,7 @@ void enter_program(Thread& thread) {
   set_fast_state(worker, thread);
   thread.process.scheduler.set_current(thread);
   const uint64_t caught = worker.caught;
-  osp_resume();
+  resume_program();
   switch (thread.regs.kind) {
     case trap::Kind::syscall:
       if (worker.caught != caught) thread.process.patcher->caught(thread.regs.rip);

@@ -13,6 +13,8 @@
 #include "libosp/host/host.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
+#include "libosp/signal/deliver.h"
+#include "libosp/task/core_lock.h"
 #include "libosp/task/process.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/trap/raw_handler.h"
@@ -21,7 +23,9 @@ namespace osp::task {
 namespace {
 
 constexpr uint64_t slice_ns = 1'000'000;
-constexpr int64_t short_look_ns = 1'000'000;
+// How long what is ready may wait for the workers that are awake before another is roused.
+constexpr uint64_t patience_ns = 100'000;
+constexpr uint64_t short_wait_ns = 300'000;
 constexpr size_t stack_size = 128 * 1024;
 constexpr int switches_between_cleanups = 64;
 
@@ -56,87 +60,132 @@ struct WindowStacks {
 
 }  // namespace
 
-// Boost.Fiber's hook. The dispatcher runs when nothing else can, and now and then to free what ended.
+// Boost.Fiber's hook, one for each worker. The dispatcher runs when nothing else can, and now and then to free what
+// ended.
 class Scheduler::Algorithm final : public boost::fibers::algo::algorithm_with_properties<ThreadProperties> {
  public:
   explicit Algorithm(Scheduler& owner) : owner_(owner) {}
 
+  // The fiber has been left: from here on any worker may have it.
   void awakened(boost::fibers::context* context, ThreadProperties& properties) noexcept override {
     if (context->is_context(boost::fibers::type::dispatcher_context)) {
       dispatcher_ = context;
-    } else if (properties.thread != nullptr && properties.thread->state == RunState::parking) {
-      properties.thread->state = RunState::parked;
+      return;
+    }
+    context->detach();
+    Thread* const thread = properties.thread;
+    if (thread != nullptr) thread->ran_ns = time_of(*thread), thread->on = nullptr;
+    if (thread != nullptr && thread->state == RunState::parking) {
+      thread->state = RunState::parked;
     } else {
-      if (properties.thread != nullptr) properties.thread->state = RunState::ready;
-      context->ready_link(ready_);
+      if (thread != nullptr) thread->state = RunState::ready;
+      owner_.enqueue(context);
     }
   }
 
   boost::fibers::context* pick_next() noexcept override {
     const bool clean_up = ++switches_ % switches_between_cleanups == 0 && dispatcher_ != nullptr;
-    if (!ready_.empty() && !clean_up) {
-      boost::fibers::context* next = &ready_.front();
-      ready_.pop_front();
-      if (Thread* thread = properties(next).thread; thread != nullptr) {
-        thread->state = RunState::running;
-        owner_.enter(*thread);
-      }
-      return next;
+    if (!owner_.has_ready() || clean_up) return std::exchange(dispatcher_, nullptr);
+    boost::fibers::context* next = owner_.dequeue();
+    boost::fibers::context::active()->attach(next);
+    if (Thread* thread = properties(next).thread; thread != nullptr) {
+      thread->state = RunState::running;
+      owner_.enter(*thread);
     }
-    return std::exchange(dispatcher_, nullptr);
+    return next;
   }
 
-  [[nodiscard]] bool has_ready_fibers() const noexcept override { return !ready_.empty(); }
+  [[nodiscard]] bool has_ready_fibers() const noexcept override { return owner_.has_ready(); }
   void suspend_until(const std::chrono::steady_clock::time_point&) noexcept override { owner_.idle(); }
   void notify() noexcept override {}
 
-  void enqueue(boost::fibers::context* context) { context->ready_link(ready_); }
-  void keep_only(const boost::fibers::context* kept) {
-    ready_.remove_if([kept](const boost::fibers::context& context) { return &context != kept; });
+  // Of the worker that calls; made when it is not there yet.
+  static Algorithm& of_worker(Scheduler& owner) {
+    static thread_local Algorithm* own = nullptr;
+    if (own == nullptr) {
+      own = new Algorithm(owner);  // owned by Boost's scheduler of this host thread
+      boost::fibers::context::active()->get_scheduler()->set_algo(own);
+    }
+    return *own;
   }
 
  private:
   Scheduler& owner_;
-  boost::fibers::scheduler::ready_queue_type ready_;
   boost::fibers::context* dispatcher_ = nullptr;
   int switches_ = 0;
 };
+
+struct Scheduler::RunQueue {
+  boost::fibers::scheduler::ready_queue_type fibers;
+};
+
+Scheduler::Scheduler() : ready_(std::make_unique<RunQueue>()) {}
+Scheduler::~Scheduler() = default;
 
 Scheduler& scheduler() {
   static Scheduler the_scheduler;
   return the_scheduler;
 }
 
-uint64_t host_now_ns() { return static_cast<uint64_t>(host::monotonic_ns()); }
+uint64_t host_now_ns() {
+  timespec now = {};
+  const auto clock = trap::worker().fast.host_clock;
+  if (clock == nullptr || clock(CLOCK_MONOTONIC, &now) != 0) return static_cast<uint64_t>(host::monotonic_ns());
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+void Scheduler::enqueue(boost::fibers::context* context) {
+  context->ready_link(ready_->fibers);
+  ++ready_count_;
+}
+
+boost::fibers::context* Scheduler::dequeue() {
+  boost::fibers::context* first = &ready_->fibers.front();
+  ready_->fibers.pop_front();
+  --ready_count_;
+  return first;
+}
 
 void Scheduler::start(Thread& thread, std::function<void()> body) {
-  if (algorithm_ == nullptr) {
-    algorithm_ = new Algorithm(*this);  // owned by Boost's scheduler of this host thread
-    boost::fibers::context::active()->get_scheduler()->set_algo(algorithm_);
-  }
+  Algorithm::of_worker(*this);
   boost::fibers::fiber fiber(boost::fibers::launch::post, std::allocator_arg, WindowStacks(),
                              [this, &thread, run = std::move(body)] {
                                thread.context = boost::fibers::context::active();
-                               enter(thread);
                                thread.state = RunState::running;
+                               enter(thread);
                                bind(thread);
                                run();
                              });
   fiber.detach();
 }
 
-void Scheduler::bind(Thread& thread) { algorithm_->properties(thread.context).thread = &thread; }
-void Scheduler::unbind(Thread& thread) { algorithm_->properties(thread.context).thread = nullptr; }
+void Scheduler::bind(Thread& thread) {
+  static_cast<ThreadProperties*>(thread.context->get_properties())->thread = &thread;
+}
+void Scheduler::unbind(Thread& thread) {
+  static_cast<ThreadProperties*>(thread.context->get_properties())->thread = nullptr;
+}
 
 void Scheduler::run() {
+  Algorithm::of_worker(*this);
   boost::fibers::context::active()->suspend();
   std::abort();  // nobody wakes the main context
+}
+
+void Scheduler::serve_as_worker() {
+  Scheduler& self = scheduler();
+  --self.roused_;
+  self.run();
 }
 
 void Scheduler::charge() {
   const uint64_t now = host_now_ns();
   if (charged_ns_ != 0) process().processor_ns += now - charged_ns_;
   charged_ns_ = now;
+}
+
+uint64_t Scheduler::time_of(const Thread& thread) {
+  return thread.on == nullptr ? thread.ran_ns : thread.ran_ns + (host_now_ns() - thread.since_ns);
 }
 
 int64_t Scheduler::processor_time_ns(const Process& of) const {
@@ -146,14 +195,17 @@ int64_t Scheduler::processor_time_ns(const Process& of) const {
 
 // Natively each process has a space of its own, of which one is the worker's.
 void Scheduler::enter(Thread& thread) {
-  current_ = &thread;
+  Worker& self = this_worker();
+  self.current = &thread;
+  thread.on = &self;
+  thread.since_ns = host_now_ns();
+  signal::show_mask_to_terminals(thread);
+  if (thread.processors != self.processors) workers().move_to_processors_of(thread);
   if (&thread.process == &process()) return;
   charge();
   set_process(&thread.process);
   if (thread.process.space != nullptr) thread.process.space->enter();
 }
-
-bool Scheduler::has_ready() const { return algorithm_->has_ready_fibers(); }
 
 void Scheduler::yield(Thread& thread) {
   if (!has_ready()) return;
@@ -162,10 +214,11 @@ void Scheduler::yield(Thread& thread) {
   thread.context->yield();
 }
 
+// Several that wait so must not hand the worker to each other: those they wait for may need the core.
 void Scheduler::yield_and_look(Thread& thread) {
   expire_timers();
-  poll_waiters(has_ready() ? 0 : short_look_ns);
-  yield(thread);
+  look_for_events();
+  park_now(thread, host_now_ns() + short_wait_ns, false);
 }
 
 Wake Scheduler::park(Thread& thread, uint64_t deadline_ns, bool interruptible) {
@@ -191,14 +244,23 @@ void Scheduler::wake(Thread& thread, Wake why) {
   if (thread.state != RunState::parked) return;
   thread.wake = why;
   thread.state = RunState::ready;
-  algorithm_->enqueue(thread.context);
+  enqueue(thread.context);
 }
 
-Wake Scheduler::wait(Thread& thread, std::span<pollfd> fds, uint64_t deadline_ns, bool interruptible) {
-  waiters_.push_back({&thread, fds});
-  const Wake why = park(thread, deadline_ns, interruptible);
-  std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.thread == &thread; });
-  return why;
+void Scheduler::interrupt(Thread& thread) {
+  if (thread.state == RunState::parked && thread.interruptible) return wake(thread, Wake::signal);
+  if (thread.on == nullptr || thread.on == &this_worker()) return;
+  if (thread.on->away.load() != Worker::Away::no) Workers::kick(*thread.on);
+}
+
+// What the poller cannot wait for is looked at again soon.
+Wake Scheduler::wait(Thread& thread, std::span<const pollfd> fds, uint64_t deadline_ns, bool interruptible) {
+  const Poller::Waiter waiter(poller_, thread, fds);
+  if (!waiter.is_ready()) return park(thread, deadline_ns, interruptible);
+  const uint64_t soon = host_now_ns() + short_wait_ns;
+  const bool last = deadline_ns != 0 && deadline_ns <= soon;
+  const Wake why = park(thread, last ? deadline_ns : soon, interruptible);
+  return why == Wake::timeout && !last ? Wake::woken : why;
 }
 
 uint64_t Scheduler::next_deadline() const {
@@ -217,74 +279,81 @@ void Scheduler::expire_timers() {
   }
 }
 
-void Scheduler::poll_waiters(int64_t timeout_ns) {
-  if (devices_ != nullptr) return devices_->look(timeout_ns);
-  std::vector<pollfd> all;
-  for (const Waiter& waiter : waiters_) all.insert(all.end(), waiter.fds.begin(), waiter.fds.end());
-  const timespec timeout = {timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
-  const timespec* limit = timeout_ns < 0 ? nullptr : &timeout;
-  // A short look must be had with something pending too: a stop waits for threads that wait for these.
-  const long count =
-      timeout_ns >= 0 && timeout_ns <= short_look_ns
-          ? raw::syscall(SYS_ppoll, all.data(), all.size(), limit, 0, 8)
-          : osp_blocking_syscall(SYS_ppoll, raw::arg(all.data()), raw::arg(all.size()), raw::arg(limit), 0, 8, 0);
-  if (count <= 0) return;
-  size_t at = 0;
-  for (const Waiter& waiter : waiters_) {
-    const auto first = all.begin() + static_cast<ptrdiff_t>(at);
-    at += waiter.fds.size();
-    const bool ready =
-        std::any_of(first, all.begin() + static_cast<ptrdiff_t>(at), [](const pollfd& p) { return p.revents != 0; });
-    if (ready) wake(*waiter.thread, Wake::woken);
-  }
+// Without waiting for any. Who rests and looks already is not raced: the bell is for it.
+void Scheduler::look_for_events() {
+  if (devices_ != nullptr) return devices_->look(0);
+  if (!poller_.has_waiters() || poller_worker_ != nullptr) return;
+  Poller::Events events;
+  poller_.look(0, nullptr, events);
+  poller_.settle(events);
 }
 
-// Called by the dispatcher with an empty run queue: blocks until something can run.
+// Called by a dispatcher with an empty run queue: blocks until something can run.
 void Scheduler::idle() {
   expire_timers();
-  current_ = nullptr;
+  Worker& self = this_worker();
+  self.current = nullptr;
   if (has_ready()) return;
-  int64_t timeout = -1;
-  if (const uint64_t deadline = next_deadline(); deadline != 0) {
-    const uint64_t now = host_now_ns();
-    timeout = deadline > now ? static_cast<int64_t>(deadline - now) : 0;
+  if (devices_ != nullptr) {
+    const int64_t timeout = timeout_of_rest();
+    charge();
+    devices_->look(timeout);
+    charged_ns_ = host_now_ns();
+  } else {
+    rest(self);
   }
-  if (devices_ != nullptr) charge();
-  poll_waiters(timeout);
-  if (devices_ != nullptr) charged_ns_ = host_now_ns();
   process().collect_signals();
   expire_timers();
 }
 
 void Scheduler::set_tick(uint64_t after_ns) {
-  host::set_tick(after_ns, tick_timer_);
-  tick_set_ = true;
+  Worker& self = this_worker();
+  host::set_tick(after_ns, self.tick_timer, self.host_tid);
+  self.tick_set = true;
 }
 
 bool Scheduler::take_tick() {
-  trap::Worker& worker = trap::worker();
-  if (worker.tick == 0) return false;
-  worker.tick = 0;
-  tick_set_ = false;
+  Worker& self = this_worker();
+  if (self.raw.tick == 0) return false;
+  self.raw.tick = 0;
+  self.tick_set = false;
   return true;
 }
 
 void Scheduler::slice(Thread& thread) {
   if (take_tick()) {
     expire_timers();
-    if (!waiters_.empty() || devices_ != nullptr) poll_waiters(0);
-    yield(thread);
+    look_for_events();
+    if (!rouse_one()) yield(thread);
     take_tick();  // one that came meanwhile: whoever ran has collected its signals, and nothing else tells us of it
+  } else if (ready_count_ > 1) {
+    rouse_one();
   }
-  if (!tick_set_ && (has_ready() || !waiters_.empty() || next_deadline() != 0)) set_tick(slice_ns);
+  if (devices_ == nullptr) mind_poller();
+  plan_tick();
+}
+
+void Scheduler::plan_tick() {
+  if (this_worker().tick_set) return;
+  if (has_ready()) {
+    set_tick(can_rouse() ? patience_ns : slice_ns);
+  } else if (needs_watch()) {
+    set_tick(slice_ns);
+  }
 }
 
 void Scheduler::forget_others(Thread& only) {
   deadlines_.clear();
-  waiters_.clear();
-  algorithm_->keep_only(only.context);
-  tick_timer_ = -1;
-  tick_set_ = false;
+  ready_->fibers.clear();
+  ready_count_ = 0;
+  poller_.after_fork();
+  poller_worker_ = guard_ = nullptr;
+  resting_ = roused_ = 0;
+  forget_bells();
+  Worker& self = this_worker();
+  self.tick_timer = -1;
+  self.tick_set = self.is_resting = self.is_roused = false;
+  only.on = &self;
 }
 
 }  // namespace osp::task

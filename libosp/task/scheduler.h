@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "libosp/task/alarm.h"
+#include "libosp/task/poller.h"
 #include "libosp/task/thread.h"
+#include "libosp/task/worker.h"
 
 namespace osp::task {
 
@@ -22,19 +24,28 @@ class Devices {
   virtual void look(int64_t timeout_ns) = 0;
 };
 
-// Runs the program's threads as fibers on one host thread. Boost.Fiber gives contexts and the
-// dispatcher; the run queue, parking, timeouts and the poller are here. Nothing here is signal-safe.
+// Runs the program's threads as fibers on the workers: one run queue, in the order of coming. Boost.Fiber gives
+// contexts and the dispatcher; the run queue, parking, timeouts and the poller are here. All of it is the core lock
+// holder's (core_lock.h): while a fiber runs in the core, no other does. Nothing here is signal-safe.
+//
+// A woken fiber stays with the workers that are awake for a moment (patience_ns in scheduler.cc): threads that take
+// turns do so on one processor. What waits longer, or is not alone, has a worker of its own roused.
 class Scheduler {
  public:
+  Scheduler();
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
   // Makes the fiber that runs `thread` and puts it in the run queue.
   void start(Thread& thread, std::function<void()> body);
 
-  // Gives the calling host thread to the fibers for ever.
+  // Gives the calling host thread, a worker, to the fibers for ever.
   [[noreturn]] void run();
 
   // Lets others run, if there are any.
   void yield(Thread& thread);
-  // The same for a thread that waits for others to come to the edge: timeouts and fds are looked at first.
+  // The same for a thread that waits for others to come to the edge: for a moment, without any.
   void yield_and_look(Thread& thread);
 
   // Stops `thread` (the caller) until wake(), the deadline (absolute CLOCK_MONOTONIC ns of the host; 0:
@@ -43,13 +54,17 @@ class Scheduler {
   // The same when signals have been looked at: between that look and this call no fiber may run.
   Wake park_now(Thread& thread, uint64_t deadline_ns, bool interruptible);
   void wake(Thread& thread, Wake why);
+  // It shall come to the program's edge: where it is parked and interruptible it is woken (Wake::signal), where it runs
+  // on another worker, or waits there in the host, that is kicked.
+  void interrupt(Thread& thread);
 
   // Parks until one of `fds` is ready, as poll(2) (revents are not set: ask again), with park()'s results.
-  // With one thread it blocks in the host.
-  Wake wait(Thread& thread, std::span<pollfd> fds, uint64_t deadline_ns, bool interruptible = true);
+  Wake wait(Thread& thread, std::span<const pollfd> fds, uint64_t deadline_ns, bool interruptible = true);
 
-  // At the program's edge: rotates if the tick came, and sets the next one when more than one thread wants to run.
+  // At the program's edge: rotates if the tick came, and sets the next one when there is anything that it would see to.
   void slice(Thread& thread);
+  // The caller is about to leave the core for long: what is ready shall not wait for it.
+  void let_others_run();
 
   // The caller's fiber is about to end: the thread may be destroyed before it.
   void unbind(Thread& thread);
@@ -57,9 +72,13 @@ class Scheduler {
   // How long threads of the process have run; kept natively.
   [[nodiscard]] int64_t processor_time_ns(const Process& process) const;
 
-  [[nodiscard]] bool has_ready() const;
-  [[nodiscard]] Thread* current() const { return current_; }
-  void set_current(Thread& thread) { current_ = &thread; }
+  // How long the thread has had a worker, in the program or in the core, be it waiting in the host; CLOCK_MONOTONIC ns.
+  [[nodiscard]] static uint64_t time_of(const Thread& thread);
+
+  [[nodiscard]] bool has_ready() const { return ready_count_ != 0; }
+  // Null: the worker runs none.
+  [[nodiscard]] Thread* current() const { return this_worker().current; }
+  void set_current(Thread& thread) { this_worker().current = &thread; }
   // Natively; they live as long as the scheduler.
   void set_devices(Devices* devices) { devices_ = devices; }
 
@@ -70,33 +89,48 @@ class Scheduler {
 
  private:
   class Algorithm;
-  struct Waiter {
-    Thread* thread;
-    std::span<pollfd> fds;
-  };
+  struct RunQueue;
 
+  static void serve_as_worker();
+  void enqueue(boost::fibers::context* context);
+  boost::fibers::context* dequeue();
   void bind(Thread& thread);
   void enter(Thread& thread);
   void charge();
+
   void idle();
-  void poll_waiters(int64_t timeout_ns);
+  void rest(Worker& self);
+  void poll(Worker& self, bool guards);
+  int64_t timeout_of_rest();
+  void sleep_until_roused(Worker& self);
+
+  void look_for_events();
   void expire_timers();
-  uint64_t next_deadline() const;
+  [[nodiscard]] uint64_t next_deadline() const;
+  // Whether something waits that only a worker at rest would see in time.
+  [[nodiscard]] bool needs_watch() const;
+  [[nodiscard]] bool can_rouse() const;
+  bool rouse_one();
+  void mind_poller();
+  void forget_bells();
+
+  void plan_tick();
   void set_tick(uint64_t after_ns);
   bool take_tick();
 
-  Algorithm* algorithm_ = nullptr;
-  Thread* current_ = nullptr;
+  std::unique_ptr<RunQueue> ready_;  // of fibers, the first to run first
+  size_t ready_count_ = 0;
   Devices* devices_ = nullptr;
   std::multimap<uint64_t, Thread*> deadlines_;
   Alarms alarms_;
-  std::vector<Waiter> waiters_;
-  uint64_t charged_ns_ = 0;  // until then the process at hand has been charged
-  int tick_timer_ = -1;
-  bool tick_set_ = false;
+  Poller poller_;
+  Worker* poller_worker_ = nullptr;  // at rest, and looks for events
+  Worker* guard_ = nullptr;          // the same, while all rest: takes the process's signals
+  uint64_t poller_until_ = 0;        // when its look ends; 0: for an event only
+  size_t resting_ = 0, roused_ = 0;  // workers; who has been roused still rests until it comes
+  uint64_t charged_ns_ = 0;          // until then the process at hand has been charged
 };
 
-// The worker's: there is one.
 Scheduler& scheduler();
 
 // CLOCK_MONOTONIC of the host, ns. Signal-safe.

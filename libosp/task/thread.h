@@ -1,16 +1,23 @@
 #pragma once
 
 #include <array>
-#include <boost/fiber/context.hpp>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "libosp/seccomp/state.h"
 #include "libosp/signal/state.h"
 #include "libosp/trap/frame.h"
 
+namespace boost::fibers {
+class context;
+}
+
 namespace osp::task {
 
 class Process;
+struct Worker;
+using ProcessorSet = std::vector<uint64_t>;  // worker.h
 
 // What a system call returns when it was interrupted and may start again; never seen by the program.
 // Linux's numbers (include/linux/errno.h), with its meanings.
@@ -60,9 +67,14 @@ struct Thread {
     uint64_t ip = 0, sp = 0, bp = 0;
   } switched_at;
 
+  std::shared_ptr<const ProcessorSet> processors;  // sched_setaffinity(2); null: as the process was begun
+
   // The scheduler's.
   boost::fibers::context* context = nullptr;
   RunState state = RunState::ready;
+  Worker* on = nullptr;   // where it runs
+  uint64_t ran_ns = 0;    // until it was left last
+  uint64_t since_ns = 0;  // when it began to run
   Wake wake = Wake::none;
   bool interruptible = false;  // parked so that a signal wakes it
 

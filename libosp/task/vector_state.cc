@@ -1,20 +1,16 @@
 #include "libosp/task/vector_state.h"
 
+#include "libosp/task/worker.h"
 #include "libosp/trap/vector.h"
 
 namespace osp::task {
-namespace {
-
-Thread* in_processor = nullptr;
-
-}  // namespace
 
 void save_vector_state(Thread& thread) {
-  if (in_processor == &thread) trap::vector::save(thread.regs.vector);
+  if (this_worker().vector_owner == &thread) trap::vector::save(thread.regs.vector);
 }
 
 void drop_vector_state(Thread& thread) {
-  if (in_processor == &thread) in_processor = nullptr;
+  if (this_worker().vector_owner == &thread) this_worker().vector_owner = nullptr;
 }
 
 void suspend_vector_state(Thread& thread) {
@@ -23,9 +19,9 @@ void suspend_vector_state(Thread& thread) {
 }
 
 void load_vector_state(Thread& thread) {
-  if (in_processor == &thread) return;
+  if (this_worker().vector_owner == &thread) return;
   trap::vector::load(thread.regs.vector);
-  in_processor = &thread;
+  this_worker().vector_owner = &thread;
 }
 
 }  // namespace osp::task

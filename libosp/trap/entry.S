@@ -369,11 +369,25 @@ osp_user_store:
         movq %rdx, 8(%rdi)
         xorl %eax, %eax
         ret
+        .size osp_user_store, . - osp_user_store
+
+        /* long osp_user_exchange(word, seen, wanted) */
+        .globl osp_user_exchange
+        .type osp_user_exchange, @function
+osp_user_exchange:
+        movl (%rsi), %eax
+        lock cmpxchgl %edx, (%rdi)
+        jne 1f
+        xorl %eax, %eax
+        ret
+1:      movl %eax, (%rsi)
+        movl $1, %eax
+        ret
 osp_user_end:
 osp_user_fault:
         movq $-14, %rax
         ret
         .cfi_endproc
-        .size osp_user_store, . - osp_user_store
+        .size osp_user_exchange, . - osp_user_exchange
 
         .section .note.GNU-stack, "", @progbits

@@ -133,8 +133,8 @@ constexpr Numbers calls_without_host() {
 
 constexpr Numbers never_blocking_calls() {
   Numbers n = calls_without_host();
-  for (const int nr : {SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getpgrp, SYS_getrusage,
-                       SYS_times, SYS_getcpu})
+  for (const int nr :
+       {SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getpgrp, SYS_times, SYS_getcpu})
     n.answer[nr] = host;
   for (const int nr : {SYS_lseek, SYS_fstat, SYS_getdents64}) n.answer[nr] = host_fd;
   for (const int nr : {SYS_pread64, SYS_pwrite64}) n.answer[nr] = host_wait;

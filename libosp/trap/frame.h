@@ -118,5 +118,7 @@ long osp_user_copy(void* to, const void* from, size_t size);
 long osp_user_string(char* to, const char* from, size_t size);
 // Writes two words to the program's memory; 0 or -EFAULT.
 long osp_user_store(void* to, uint64_t first, uint64_t second);
+// Atomically: where the program's `word` is `*seen` it becomes `wanted`, 0; else 1, and `*seen` is what it is. -EFAULT.
+long osp_user_exchange(void* word, uint32_t* seen, uint32_t wanted);
 
 }  // extern "C"

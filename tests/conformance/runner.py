@@ -1,5 +1,6 @@
 """Runs one test to its end, in a fresh empty directory and a session of its own."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -8,33 +9,36 @@ import tempfile
 import time
 
 import apart
-import suite
 from harness import process, world
 
 
+@dataclasses.dataclass
+class Ended:
+    """How a test's process ended. `status` is the exit status, or minus the signal's number."""
+    status: int
+    seconds: float
+    timed_out: bool
+    output: bytes
+
+
 class Runner:
-    """Runs tests by one door as one user. `base` is a folder that the user can search."""
+    """Runs a suite's tests by one door as one user. `base` is a folder that the user can search.
 
-    def __init__(self, root, base, build, user, timeout):
-        self.root, self.base, self.build, self.user, self.timeout = root, base, build, user, timeout
-        self.bin = os.path.join(root, "testcases", "bin")
+    The suite says argv(test, home), environment(env), and result(test, ended, home), which judges a run."""
 
-    def environment(self, home):
-        """As tests/programs has it, and what LTP asks for."""
-        env = world.base_env(self.user, home)
-        env.update({"PATH": f"{self.bin}:{env['PATH']}", "LTPROOT": self.root, "LTP_COLORIZE_OUTPUT": "n"})
-        env.update({name: value for name, value in os.environ.items() if name.startswith("LTP_")})
-        return env
+    def __init__(self, suite, base, build, user, timeout):
+        self.suite, self.base, self.build, self.user, self.timeout = suite, base, build, user, timeout
 
     def run(self, test, door):
         """One run of `test` through `door` ("env" is outside)."""
-        home = tempfile.mkdtemp(prefix=f"{test.name}.", dir=self.base)
+        home = tempfile.mkdtemp(prefix=f"{test.name.replace('/', '-')}.", dir=self.base)
         os.chmod(home, 0o777)
         if self.user.uid is not None:
             os.chown(home, self.user.uid, self.user.gid)
-        argv, env = world.enter(door, test.argv(self.bin), self.environment(home), self.build)
+        env = self.suite.environment(world.base_env(self.user, home))
+        argv, env = world.enter(door, self.suite.argv(test, home), env, self.build)
         try:
-            return self.watch(argv, env, home)
+            return self.suite.result(test, self.watch(argv, env, home), home)
         finally:
             if os.geteuid() == 0:
                 apart.release(home)
@@ -58,7 +62,7 @@ class Runner:
             process.reap()
             seconds = time.monotonic() - start
             output.seek(0)
-            return suite.Result.of(program.returncode, seconds, timed_out, output.read())
+            return Ended(program.returncode, seconds, timed_out, output.read())
 
 
 def become_worker():

@@ -5,16 +5,14 @@ import os
 import re
 import shlex
 
+import many
+
 # The bits of a test's exit status (LTP's tst_res_flags.h).
 FAILED, BROKEN, WARNED, SKIPPED = 1, 2, 4, 32
 TOLD = re.compile(rb"\b(TFAIL|TBROK|TCONF|TWARN)\b")
 SHELL = set("$;&|<>*`")
 LINE_BYTES = 240
 TAIL_BYTES = 3000
-
-
-class SuiteError(Exception):
-    """The tests are not there, or not as they should be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +74,24 @@ class Result:
                    "" if passed else output[-TAIL_BYTES:].decode(errors="replace"))
 
 
+class Ltp:
+    """What a Runner asks of the suite that is installed at `root`."""
+
+    def __init__(self, root):
+        self.root, self.bin = root, os.path.join(root, "testcases", "bin")
+
+    def argv(self, test, _home):
+        return test.argv(self.bin)
+
+    def environment(self, env):
+        """As tests/programs has it, and what LTP asks for."""
+        given = {name: value for name, value in os.environ.items() if name.startswith("LTP_")}
+        return {**env, "PATH": f"{self.bin}:{env['PATH']}", "LTPROOT": self.root, "LTP_COLORIZE_OUTPUT": "n", **given}
+
+    def result(self, _test, ended, _home):
+        return Result.of(ended.status, ended.seconds, ended.timed_out, ended.output)
+
+
 def version(root):
     """What LTP calls itself."""
     try:
@@ -91,11 +107,11 @@ def tests(root):
         with open(os.path.join(root, "runtest", "syscalls"), encoding="utf-8") as file:
             lines = [line.split(None, 1) for line in file if line.strip() and not line.startswith("#")]
     except OSError as error:
-        raise SuiteError(f"the Linux Test Project is not at {root} ({error.strerror}): install it there, or name "
+        raise many.SuiteError(f"the Linux Test Project is not at {root} ({error.strerror}): install it there, or name "
                          "the folder with --ltp or $LTPROOT (tests/conformance/README.md)") from error
     folder = os.path.join(root, "testcases", "bin")
     found = [Test(line[0], line[1].strip()) for line in lines if len(line) == 2]
     built = [test for test in found if os.path.exists(test.argv(folder)[0])]
     if not built:
-        raise SuiteError(f"{folder} has none of the tests: build and install them (tests/conformance/README.md)")
+        raise many.SuiteError(f"{folder} has none of the tests: build and install them (tests/conformance/README.md)")
     return built, [test.name for test in found if test not in built]

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "namespace/host_name.h"
 #include "namespace/ns_apply.h"
 #include "tests/namespace/tree.h"
 
@@ -43,6 +44,22 @@ TEST_F(NamespaceTest, BindReplaces) {
   EXPECT_EQ(resolve(space_.table(), at("/n/x"))->host_path(), "/a/x");
   ASSERT_TRUE(space_.unmount(at("/n")));
   EXPECT_EQ(contents(space_, "/n/x"), "ENOENT");
+}
+
+TEST_F(NamespaceTest, TheHostsNamesAreTranslated) {
+  const auto name = [&](std::string_view path) { return name_of_host_path(*space_.table(), path); };
+  EXPECT_EQ(name("/a/x"), "/a/x");
+  ASSERT_TRUE(space_.bind(at("/a"), at("/n"), {}));
+  EXPECT_EQ(name("/a/x"), "/n/x");  // the closer tree
+  EXPECT_EQ(name("/n/deep"), std::nullopt);
+  ASSERT_TRUE(space_.mount(root_, "b", at("/"), {}));
+  EXPECT_EQ(name("/b"), "/");
+  EXPECT_EQ(name("/b/sub/two"), "/sub/two");
+  EXPECT_EQ(name("/bb"), std::nullopt);
+  EXPECT_EQ(name("/a/x"), std::nullopt);
+  ASSERT_TRUE(space_.mount(root_, "a", at("/sub"), {}));
+  EXPECT_EQ(name("/b/sub/two"), std::nullopt);  // hidden
+  EXPECT_EQ(name("/a/x"), "/sub/x");
 }
 
 TEST_F(NamespaceTest, UnionsSearchInOrder) {

@@ -43,11 +43,16 @@ def arguments():
     parser.add_argument("--osp-run-options", nargs=argparse.REMAINDER, default=[], metavar="OPTION",
                         help="the rest of the line goes to osp-run")
     parser.add_argument("--cases", default=os.path.join(HERE, "cases"), metavar="DIR", help="where the cases are")
+    parser.add_argument("--guard", action="store_true",
+                        help="report each system call that does not come from the core; on the host's files only")
     parser.add_argument("--keep-going", action="store_true", help="do not stop a case at its first failure")
     parser.add_argument("--json", metavar="FILE", help="writes each result to FILE")
     parser.add_argument("--show", action="store_true", help="only shows what each case prints outside")
     parser.add_argument("--list", action="store_true", help="names the cases and what they try")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.guard:  # the keeper, which mounts need, is a program of the host's
+        options.on = ["host"]
+    return options
 
 
 def selected(options):
@@ -78,7 +83,9 @@ def missing(case):
 def units_of(case, options, users, locations):
     """The case by each door, user and place that both it and the options name."""
     stand_ins = ("env", "proot", "bwrap")
-    times = options.times or (SOAK_TIMES if options.soak else case.quick)
+    if not case.quick and not options.soak and not options.case:
+        return
+    times = options.times or (SOAK_TIMES if options.soak else max(1, case.quick))
     for door in options.door or ("run", "preload"):
         if door not in stand_ins and door not in case.doors:
             continue
@@ -106,9 +113,9 @@ def prepare(options, base, users):
         if absent := missing(case):
             raise world.WorldError(f"case {case.name} needs {' '.join(absent)}: scripts/deps test installs it")
         units += units_of(case, options, users, compiler.install(case, cache, installed))
-    repeat = f"{os.path.relpath(sys.argv[0])} --build {options.build}"
+    repeat = f"{os.path.relpath(sys.argv[0])} --build {options.build}" + " --guard" * options.guard
     settings = unit.Settings(base, build, users, options.osp_run_options, options.timeout_scale, repeat,
-                             options.keep_going)
+                             options.keep_going, compiler.guard(ROOT, base) if options.guard else "")
     return settings, units
 
 

@@ -55,6 +55,19 @@ TEST(RunOptions, NameSpaceOptionsKeepTheirOrderAcrossKinds) {
                                 std::pair(NamespaceOption::Kind::file, "two.ns")));
 }
 
+TEST(RunOptions, ARootHasItsPlaceAmongTheNames) {
+  CommandLine line{"-b", "/a=/b", "--root", "/r", "--bare-root", "-b", "/c=/d"};
+  const auto options = line.parse();
+  ASSERT_TRUE(options);  // no program: the root's image may name one
+  EXPECT_STREQ(options->root, "/r");
+  EXPECT_TRUE(options->bare_root);
+  EXPECT_EQ(options->root_place, 1U);
+  EXPECT_EQ(options->names[1].kind, NamespaceOption::Kind::contents);
+  EXPECT_THAT(error_of({"--root", "/a", "--root", "/b", "true"}), HasSubstr("there is one root"));
+  EXPECT_THAT(error_of({"--bare-root", "true"}), HasSubstr("goes with --root"));
+  EXPECT_THAT(error_of({"--root", "", "true"}), HasSubstr("give a directory"));
+}
+
 TEST(RunOptions, OptionsStopAtTheProgramAndAtTwoDashes) {
   CommandLine program{"env", "--trace", "-u", "X"};
   EXPECT_EQ(program.parse()->trace, nullptr);

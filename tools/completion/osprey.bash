@@ -6,7 +6,7 @@ _osp_run() {
   local current=$2 previous=$3 i
   for ((i = 1; i < COMP_CWORD; ++i)); do
     case ${COMP_WORDS[i]} in
-      --ns | -m | -b | -e | -u | --chdir) ((++i)) ;;
+      --ns | -m | -b | -e | -u | --chdir | --root) ((++i)) ;;
       --) ((++i)); break ;;
       -* | =) ;;
       *) break ;;
@@ -17,13 +17,13 @@ _osp_run() {
     return
   fi
   case $previous in
-    --ns) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --ns | --root) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --chdir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     -e | -u) mapfile -t COMPREPLY < <(compgen -v -- "$current") ;;
     -m | -b) compopt -o default ;;
     *)
       if [[ $current == -* ]]; then
-        _osp_words '--ns -m -b -e -u --chdir --trace --threads=fibers --help --version' "$current"
+        _osp_words '--ns -m -b -e -u --root --bare-root --chdir --trace --threads=fibers --help --version' "$current"
       else
         mapfile -t COMPREPLY < <(compgen -c -- "$current")
       fi

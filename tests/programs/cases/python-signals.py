@@ -48,6 +48,7 @@ signal.set_wakeup_fd(-1)
 
 
 def interrupt(n, frame):
+    signal.setitimer(signal.ITIMER_REAL, 0)
     raise KeyboardInterrupt(n)
 
 
@@ -62,8 +63,8 @@ for call in (lambda: os.read(r, 1), lambda: time.sleep(100), lambda: select.sele
             signal.pause()
     if not os.path.exists("fifo"):
         os.mkfifo("fifo")
-    signal.setitimer(signal.ITIMER_REAL, 0.02)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)  # the first may come before the call waits
         call()
         print("not interrupted")
     except KeyboardInterrupt as stop:

@@ -51,6 +51,17 @@ def program(case, cache):
     return output
 
 
+def guard(root, folder):
+    """Builds guard/guard.cc of the repository at `root` into `folder`. Static: LD_PRELOAD is not for it."""
+    output = os.path.join(folder, "guard")
+    source = os.path.join(root, "tests/programs/guard/guard.cc")
+    command = ["g++", "-std=c++23", "-O1", "-Wall", "-Wextra", "-Werror", "-static", f"-I{root}", source, "-o", output]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if result.returncode != 0:
+        raise CompileError(f"{source} does not compile:\n{result.stderr.decode(errors='replace')}")
+    return output
+
+
 def install(case, cache, folder):
     """Puts what the case runs into `folder`, where any user can read it; its {case} and {exe}."""
     source = os.path.join(folder, case.stem + case.suffix)

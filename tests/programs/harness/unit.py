@@ -23,6 +23,7 @@ class Settings:
     timeout_scale: float
     repeat: str
     keep_going: bool = False
+    guard: str = ""  # a command that the runs inside are started by
 
 
 @dataclasses.dataclass
@@ -128,6 +129,7 @@ class Runner:
         self.fresh(self.folder)
         if self.unit.place == "host":
             argv, env = world.enter(self.unit.door, self.argv(), env, self.settings.build, self.settings.options)
+            argv = [self.settings.guard, *argv] if self.settings.guard else argv
             return self.seen(self.execute(argv, env, ()), self.folder)
         self.fresh(self.export)
         exports, mounts = [(self.export, self.socket)], ["-m", f"{world.pip_url(self.socket)}={self.folder}"]

@@ -72,9 +72,10 @@ def enter(door, argv, env, build, options=()):
 
 def base_env(user, home):
     """The environment of every run: the same for all, and nothing of the harness's own."""
+    workers = {name: os.environ[name] for name in ("OSP_WORKERS",) if name in os.environ}  # how many, for a trial
     return {"PATH": PATH, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm",
             "SHELL": "/bin/bash", "USER": user.name, "LOGNAME": user.name, "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0"}
+            "PYTHONHASHSEED": "0", **workers}
 
 
 def checkpoint_command(build, pid, image):

@@ -1,0 +1,173 @@
+#include "libosp/task/worker.h"
+
+#include <asm/prctl.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cstring>
+
+#include "base/raw_syscall.h"
+#include "libosp/host/host.h"
+#include "libosp/task/blocking.h"
+#include "libosp/task/core_lock.h"
+#include "libosp/task/fork.h"
+#include "libosp/task/process.h"
+#include "libosp/task/signals_held.h"
+#include "libosp/trap/raw_handler.h"
+
+namespace osp::task {
+namespace {
+
+constexpr size_t stack_size = 256 * 1024;
+
+struct Beginning {
+  Worker* worker;
+  void (*body)();
+};
+
+// The first things that a new host thread does; until then all signals are blocked.
+void* begin(void* argument) {
+  const auto start = *static_cast<Beginning*>(argument);
+  Worker& self = *start.worker;
+  serve_by(self, self.raw.bases_by_call != 0);
+  core_lock().lock();
+  delete static_cast<Beginning*>(argument);
+  prepare_worker();
+  const signal::Mask none = self.terminal_mask;
+  raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+  start.body();
+  return nullptr;
+}
+
+bool is_in_program(const Worker& worker) { return worker.away.load() == Worker::Away::in_program; }
+
+bool start_thread(Beginning* beginning) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack_size);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  const SignalsHeld held;
+  pthread_t thread;
+  const int error = pthread_create(&thread, &attributes, begin, beginning);
+  pthread_attr_destroy(&attributes);
+  return error == 0;
+}
+
+}  // namespace
+
+long serve_by(Worker& worker, bool bases_by_call) {
+  worker.raw.core_fs = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
+  worker.raw.entry = reinterpret_cast<void*>(&osp_trap_entry);
+  worker.raw.bases_by_call = bases_by_call ? 1 : 0;
+  if (bases_by_call) return raw::syscall(SYS_arch_prctl, ARCH_SET_GS, &worker);
+  asm volatile("wrgsbase %0" : : "r"(&worker));
+  return 0;
+}
+
+Worker& first_worker() {
+  static Worker the_first;
+  return the_first;
+}
+
+Workers& workers() {
+  static Workers the_workers;
+  return the_workers;
+}
+
+void Workers::begin_with(Worker& only) {
+  all_.assign(1, &only);
+  blocked = 0;
+}
+
+bool Workers::grow(void (*body)()) {
+  auto made = std::make_unique<Worker>();
+  made->raw.bases_by_call = this_worker().raw.bases_by_call;
+  made->terminal_mask = this_worker().terminal_mask;
+  made->processors = this_worker().processors;
+  auto beginning = std::make_unique<Beginning>(made.get(), body);
+  if (!start_thread(beginning.get())) {
+    most_ = all_.size();
+    return false;
+  }
+  static_cast<void>(beginning.release());
+  all_.push_back(made.release());  // for as long as the process
+  return true;
+}
+
+void Workers::kick(Worker& worker) {
+  worker.raw.pending = 1;
+  siginfo_t tick = {};
+  tick.si_signo = trap::tick_signal, tick.si_code = SI_TIMER, tick.si_value.sival_int = trap::tick_mark;
+  raw::syscall(SYS_rt_tgsigqueueinfo, raw::getpid(), worker.host_tid, trap::tick_signal, &tick);
+}
+
+void Workers::kick_from_program() const {
+  for (Worker* worker : all_)
+    if (worker != &this_worker() && is_in_program(*worker)) kick(*worker);
+}
+
+void Workers::stop_the_world() const {
+  kick_from_program();
+  for (const Worker* worker : all_)
+    while (worker != &this_worker() && is_in_program(*worker)) host::yield();
+}
+
+void Workers::everywhere(const std::function<void()>& change) const {
+  for (Worker* worker : all_)
+    if (worker != &this_worker()) worker->errands.push_back(change);
+  kick_from_program();
+}
+
+void Workers::run_errands(Worker& self) {
+  if (self.errands.empty()) return;
+  for (const auto& errand : std::exchange(self.errands, {})) errand();
+}
+
+void Workers::move_to_processors_of(const Thread& thread) {
+  Worker& self = this_worker();
+  if (processors_at_start_.empty()) {
+    processors_at_start_.resize(128);
+    const long size = raw::syscall(SYS_sched_getaffinity, 0, processors_at_start_.size() * sizeof(uint64_t),
+                                   processors_at_start_.data());
+    processors_at_start_.resize(size > 0 ? static_cast<size_t>(size) / sizeof(uint64_t) : 1);
+  }
+  self.processors = thread.processors;
+  const ProcessorSet& set = self.processors != nullptr ? *self.processors : processors_at_start_;
+  raw::syscall(SYS_sched_setaffinity, 0, set.size() * sizeof(uint64_t), set.data());
+}
+
+long blocking_call(long nr, long a, long b, long c, long d, long e, long f) {
+  const bool is_alone = workers().is_one() && process().single_threaded();
+  if (is_alone) return osp_blocking_syscall(nr, a, b, c, d, e, f);
+  const OutsideCore outside;
+  return osp_blocking_syscall(nr, a, b, c, d, e, f);
+}
+
+// It is the first thread's, which may be another worker's.
+void show_process_name(const char* name) {
+  if (this_worker().host_tid == raw::getpid()) {
+    raw::syscall(SYS_prctl, PR_SET_NAME, name);
+    return;
+  }
+  const auto fd = static_cast<int>(raw::syscall(SYS_open, "/proc/self/comm", O_WRONLY | O_CLOEXEC, 0));
+  raw::write(fd, name, std::strlen(name));
+  raw::close(fd);
+}
+
+OutsideCore::OutsideCore() {
+  ++workers().blocked;
+  this_worker().away = Worker::Away::in_host;
+  scheduler().let_others_run();
+  core_lock().unlock();
+}
+
+OutsideCore::~OutsideCore() {
+  core_lock().lock();
+  Workers::run_errands(this_worker());
+  this_worker().away = Worker::Away::no;
+  --workers().blocked;
+}
+
+}  // namespace osp::task

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "libosp/signal/state.h"
+#include "libosp/trap/frame.h"
+
+namespace osp::task {
+
+struct Thread;
+
+// As sched_setaffinity(2) has it: a bit for each processor.
+using ProcessorSet = std::vector<uint64_t>;
+
+// A host thread that runs fibers. Its fields are the lock holder's (core_lock.h) where nothing else is said.
+struct Worker {
+  trap::Worker raw;  // gs points here; written by signal handlers
+  int host_tid = 0;
+  long signal_stack = 0;
+  Thread* current = nullptr;       // whose fiber it runs, or ran last
+  Thread* vector_owner = nullptr;  // whose upper vector state the processor holds
+  int tick_timer = -1;
+  bool tick_set = false;
+  signal::Mask terminal_mask = 0;  // what the host has for SIGTTIN and SIGTTOU
+  int bell = -1;                   // eventfd: rouses it where it sleeps
+  bool is_resting = false;         // has nothing to run: waits for events, or for its bell
+  bool is_roused = false;          // has been told that there is work
+
+  std::vector<std::function<void()>> errands;      // what its host thread has to do before anything else
+  std::shared_ptr<const ProcessorSet> processors;  // where the host lets it run; null: where it was begun
+
+  // Where it is without the lock, for others to see.
+  enum class Away : uint32_t { no, in_program, in_host };
+  std::atomic<Away> away = Away::no;
+  std::atomic<bool> is_granted = false;  // the core lock's
+};
+
+// The caller's. Asked anew after each switch of fibers: then it may be another one.
+inline Worker& this_worker() { return reinterpret_cast<Worker&>(trap::worker()); }
+
+// Makes `worker` the caller's host thread's, found through gs from now on. `bases_by_call`: there is no FSGSBASE. 0, or
+// the error of arch_prctl(2).
+long serve_by(Worker& worker, bool bases_by_call);
+
+// The worker that the process starts with, before it is one of workers().
+Worker& first_worker();
+
+// The host threads of the process that run fibers. Core only, with the lock held; none of it parks.
+class Workers {
+ public:
+  // Of one that exists already: the first, or in a forked child the only one.
+  void begin_with(Worker& only);
+  // How many there may be: the processors that the process may use, or what OSP_WORKERS said.
+  void set_most(size_t count) { most_ = count; }
+  [[nodiscard]] bool may_grow() const { return all_.size() - blocked < most_ && all_.size() < limit; }
+  // Starts another, which calls `body` with the lock held. EAGAIN: the host has no thread for it.
+  bool grow(void (*body)());
+  [[nodiscard]] const std::vector<Worker*>& all() const { return all_; }
+  [[nodiscard]] bool is_one() const { return all_.size() == 1; }
+
+  // What the host keeps for each of its threads and the program for the process (credentials, say): the caller has
+  // changed it for its own worker; `change` makes the host threads of the others follow before they do anything else.
+  void everywhere(const std::function<void()>& change) const;
+  // To be called by a worker that has just taken the core lock: what everywhere() left for it.
+  static void run_errands(Worker& self);
+  // Makes the caller's host thread run where `thread` shall.
+  void move_to_processors_of(const Thread& thread);
+
+  // Makes it leave the program or the host's call that it is in; it comes for the core lock soon.
+  static void kick(Worker& worker);
+  // When it returns no other worker runs the program, and none can until the caller gives up the lock.
+  void stop_the_world() const;
+
+  size_t blocked = 0;  // in calls of the host that may take long
+
+ private:
+  static constexpr size_t limit = 64;
+
+  void kick_from_program() const;
+
+  std::vector<Worker*> all_;
+  size_t most_ = 1;
+  ProcessorSet processors_at_start_;
+};
+
+Workers& workers();
+
+// Gives the core up for a call of the host that may take long. Nothing that another fiber may change can be relied on
+// afterwards but the caller's own stack; the worker is the same.
+class OutsideCore {
+ public:
+  OutsideCore();
+  ~OutsideCore();
+  OutsideCore(const OutsideCore&) = delete;
+  OutsideCore& operator=(const OutsideCore&) = delete;
+};
+template <class Work>
+auto outside_core(const Work& work) {
+  const OutsideCore outside;
+  return work();
+}
+
+// What the host shows as the process's name (/proc/PID/comm): `name` has at most 15 bytes.
+void show_process_name(const char* name);
+
+}  // namespace osp::task
