@@ -101,6 +101,12 @@ std::string fatal_notes(const Capture& c) {
   return text;
 }
 
+constexpr const char* confined = "it has confined itself (seccomp(2)), which an image does not hold";
+
+bool is_confined(const task::Process& process) {
+  return std::ranges::any_of(process.threads, [](const auto& thread) { return thread->seccomp.mode != 0; });
+}
+
 std::unexpected<std::string> failed(std::string_view what, Error error) {
   return std::unexpected(fmt::format("{}: {}", what, describe(error)));
 }
@@ -110,6 +116,7 @@ std::unexpected<std::string> failed(std::string_view what, Error error) {
 std::expected<std::string, std::string> checkpoint(task::Process& process, const CheckpointOrder& order) {
   if (const std::string found = children(); !found.empty())
     return std::unexpected("it has child processes, and only a single process can be checkpointed: " + found);
+  if (is_confined(process)) return std::unexpected(confined);
   Capture capture(process);
   capture.manifest.processes.emplace_back();
   capture.manifest.cpu = host_cpu();
@@ -135,6 +142,7 @@ std::string checkpoint_report(task::Process& process) {
   std::string text;
   if (const std::string found = children(); !found.empty())
     text += "! it has child processes, and only a single process can be checkpointed: " + found + "\n";
+  if (is_confined(process)) text += fmt::format("! {}\n", confined);
   if (const auto done = capture_files(capture); !done)
     return text + "! its open files cannot be described: " + describe(done.error()) + "\n";
   for (const Note& note : capture.notes)

@@ -3,15 +3,16 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <array>
 
 #include "base/raw_syscall.h"
 #include "libosp/file/names.h"
+#include "libosp/file/proc_maps.h"
 #include "libosp/file/proc_mounts.h"
 #include "libosp/file/served_file.h"
+#include "libosp/seccomp/filter.h"
 #include "libosp/task/process.h"
 #include "pip/text_part.h"
 
@@ -69,39 +70,6 @@ std::string program_memory(uintptr_t start, uintptr_t end) {
   return text;
 }
 
-std::string_view label(const memory::Area& area) {
-  switch (area.use) {
-    case memory::Use::heap:
-      return "[heap]";
-    case memory::Use::stack:
-      return "[stack]";
-    case memory::Use::vdso:
-      return "[vdso]";
-    default:
-      return area.backing != nullptr ? std::string_view(area.backing->path) : std::string_view();
-  }
-}
-
-std::string maps_text(const Process& p) {
-  p.memory.name_backings();
-  std::string out;
-  for (const auto& [start, area] : p.memory.areas()) {
-    const auto flag = [&](int bit, char name) { return (area.protection & bit) != 0 ? name : '-'; };
-    const dev_t device = area.backing != nullptr ? area.backing->device : 0;
-    std::string line =
-        fmt::format("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", area.start, area.end, flag(PROT_READ, 'r'),
-                    flag(PROT_WRITE, 'w'), flag(PROT_EXEC, 'x'), (area.flags & MAP_SHARED) != 0 ? 's' : 'p',
-                    area.backing != nullptr ? area.offset : 0, major(device), minor(device),
-                    area.backing != nullptr ? area.backing->inode : 0);
-    if (const auto name = label(area); !name.empty()) {
-      line.resize(std::max<size_t>(line.size(), 73), ' ');
-      line += name;
-    }
-    out += line + "\n";
-  }
-  return out;
-}
-
 void replace_line(std::string& text, std::string_view key, const std::string& value) {
   size_t at = text.starts_with(key) ? 0 : text.find("\n" + std::string(key));
   if (at == std::string::npos) return;
@@ -110,7 +78,7 @@ void replace_line(std::string& text, std::string_view key, const std::string& va
 }
 
 // The host knows the state of its own thread, which may be another's worker.
-bool sleeps(const Thread& thread) { return thread.state == task::RunState::parked; }
+char state_of(const Thread& thread) { return thread.state == task::RunState::parked ? 'S' : 'R'; }
 
 std::string status_text(const Process& p, const Thread& thread) {
   std::string text = p.environment != nullptr ? p.environment->proc_text(p, "status") : host_text("/proc/self/status");
@@ -121,15 +89,20 @@ std::string status_text(const Process& p, const Thread& thread) {
     if (handler > 1) caught |= signal::bit(signo);
   }
   replace_line(text, "Name:", fmt::format("\t{}", thread.name.data()));
+  if (p.environment == nullptr)
+    replace_line(text, "State:", state_of(thread) == 'S' ? "\tS (sleeping)" : "\tR (running)");
   replace_line(text, "Tgid:", fmt::format("\t{}", p.pid));
   replace_line(text, "Pid:", fmt::format("\t{}", thread.tid));
-  replace_line(text, "State:", sleeps(thread) ? "\tS (sleeping)" : "\tR (running)");
   replace_line(text, "Threads:", fmt::format("\t{}", p.threads.size()));
   replace_line(text, "SigPnd:", fmt::format("\t{:016x}", thread.signals.pending.set()));
   replace_line(text, "ShdPnd:", fmt::format("\t{:016x}", p.signals.pending.set()));
   replace_line(text, "SigBlk:", fmt::format("\t{:016x}", thread.signals.mask));
   replace_line(text, "SigIgn:", fmt::format("\t{:016x}", ignored));
   replace_line(text, "SigCgt:", fmt::format("\t{:016x}", caught));
+  if (const seccomp::State& own = thread.seccomp; own.mode != 0) {  // beside what the host was told outside
+    replace_line(text, "Seccomp:", fmt::format("\t{}", own.mode));
+    replace_line(text, "Seccomp_filters:", fmt::format("\t{}", own.filter == nullptr ? 0 : own.filter->depth()));
+  }
   return text;
 }
 
@@ -140,7 +113,7 @@ std::string stat_text(const Process& p, const Thread& thread) {
   const size_t behind = text.rfind(')');
   if (behind == std::string::npos) return text;
   std::string rest = text.substr(behind + 1);
-  if (rest.size() > 1) rest[1] = sleeps(thread) ? 'S' : 'R';
+  if (p.environment == nullptr && rest.size() > 1) rest[1] = state_of(thread);
   size_t at = 0;
   for (int field = 3; field < 20 && at != std::string::npos; ++field) at = rest.find(' ', at + 1);
   if (at != std::string::npos)
@@ -274,7 +247,9 @@ bool is_core_proc_file(std::string_view path) {
 }
 
 std::shared_ptr<Description> open_proc(ProcEntry entry, const std::string& path) {
-  auto file = std::make_shared<ServedFile>(std::make_unique<ProcFile>(std::move(entry)));
+  auto contents = std::make_unique<ProcFile>(std::move(entry));
+  auto file = path.ends_with("/maps") ? std::make_shared<MapsFile>(std::move(contents))
+                                      : std::make_shared<ServedFile>(std::move(contents));
   file->set_path(path);
   return file;
 }

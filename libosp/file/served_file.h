@@ -9,7 +9,7 @@
 namespace osp::file {
 
 // A file of a pip::Server as an open file description: offset, flags, directories as getdents64(2) has them.
-class ServedFile final : public Description {
+class ServedFile : public Description {
  public:
   explicit ServedFile(std::unique_ptr<pip::File> file) : file_(std::move(file)) {}
   // What the name space has opened; its path is the place's.

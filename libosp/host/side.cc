@@ -9,7 +9,7 @@
 namespace osp::host {
 namespace {
 
-constexpr int tick_signal = 62;  // trap/raw_handler.h
+constexpr int tick_signal = 62, tick_mark = 0x74696b;  // trap/raw_handler.h
 
 bool native_side = false;
 
@@ -27,7 +27,7 @@ void set_tick(uint64_t after_ns, int& timer, int host_tid) {
     sigevent event = {};
     event.sigev_notify = SIGEV_THREAD_ID;
     event._sigev_un._tid = host_tid;
-    event.sigev_signo = tick_signal;
+    event.sigev_signo = tick_signal, event.sigev_value.sival_int = tick_mark;
     raw::syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer);
   }
   const itimerspec when = {{0, 0}, {0, static_cast<long>(after_ns)}};

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "libosp/host/side.h"
 #include "libosp/linux/clock.h"
 #include "libosp/signal/deliver.h"
 
@@ -93,6 +94,12 @@ bool take_mask(Call& c, uint64_t address, uint64_t size, long& error) {
 
 long nohand(long result) { return result == task::restart_block ? static_cast<long>(task::restart_nohand) : result; }
 
+// personality(2): the time that is left is not told.
+bool keeps_timeout() {
+  constexpr long sticky = 0x4000000, query = 0xffffffff;
+  return !host::is_native() && (raw::syscall(SYS_personality, query) & sticky) != 0;
+}
+
 uint64_t deadline_in_ms(Call& c, int ms) {
   if (ms < 0) return no_deadline;
   const timespec t = {ms / 1000, (ms % 1000) * 1'000'000L};
@@ -118,7 +125,7 @@ long ppoll_by(Call& c, PollUntil wait) {
   const uint64_t deadline = deadline_for(c, c.c != 0 ? &timeout : nullptr);
   if (long error = 0; !take_mask(c, c.d, c.e, error)) return error;
   const long result = nohand(poll_program_fds(c, wait, deadline));
-  if (c.c != 0 && deadline != at_once && !put(c.c, time_left(deadline))) return -EFAULT;
+  if (c.c != 0 && deadline != at_once && !keeps_timeout() && !put(c.c, time_left(deadline))) return -EFAULT;
   return result;
 }
 
@@ -131,7 +138,7 @@ long select_by(Call& c, PollUntil wait) {
   const timespec t = {timeout.seconds + timeout.microseconds / 1'000'000, timeout.microseconds % 1'000'000 * 1000};
   const uint64_t deadline = deadline_for(c, c.e != 0 ? &t : nullptr);
   const long result = nohand(select_until(c, wait, deadline));
-  if (c.e != 0 && deadline != at_once) {
+  if (c.e != 0 && deadline != at_once && !keeps_timeout()) {
     const timespec left = time_left(deadline);
     timeout = {left.tv_sec, left.tv_nsec / 1000};
     if (!put(c.e, timeout)) return -EFAULT;
@@ -150,7 +157,7 @@ long pselect6_by(Call& c, PollUntil wait) {
   const uint64_t deadline = deadline_for(c, c.e != 0 ? &timeout : nullptr);
   if (long error = 0; !take_mask(c, sixth.mask, sixth.size, error)) return error;
   const long result = nohand(select_until(c, wait, deadline));
-  if (c.e != 0 && deadline != at_once && !put(c.e, time_left(deadline))) return -EFAULT;
+  if (c.e != 0 && deadline != at_once && !keeps_timeout() && !put(c.e, time_left(deadline))) return -EFAULT;
   return result;
 }
 

@@ -301,7 +301,8 @@ long sys_fcntl(Call& c) {
 long sys_cachestat(Call& c) { return served(c) != nullptr ? -EBADF : forward(c); }
 
 long sys_ioctl(Call& c) {
-  if (served(c) != nullptr && c.b != FIOCLEX && c.b != FIONCLEX) return -ENOTTY;
+  const auto file = served(c);
+  if (file != nullptr && c.b != FIOCLEX && c.b != FIONCLEX) return file->control(c.thread, c.b, c.c);
   return forward_blocking(c);
 }
 

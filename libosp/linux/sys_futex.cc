@@ -178,6 +178,7 @@ long lock_pi(Call& c, bool try_only) {
     if (outcome == 1) continue;
     if (is_free) return 0;
     const long result = wait_here(c, value | waiters, ~0U, *deadline);
+    if (result == 0 && get(c.a, value) && (value & tid_mask) == tid) return 0;  // it was handed over
     if (result < 0 && result != -EAGAIN) return result;
     if (!get(c.a, value)) return -EFAULT;
     others = waiters;
@@ -185,17 +186,22 @@ long lock_pi(Call& c, bool try_only) {
 }
 
 long unlock_pi(Call& c) {
-  constexpr uint32_t tid_mask = 0x3fffffff;
+  constexpr uint32_t tid_mask = 0x3fffffff, waiters = 0x80000000;
   uint32_t value = 0;
   if (!get(c.a, value)) return -EFAULT;
-  long outcome = 1;
-  while (outcome == 1) {
-    if ((value & tid_mask) != static_cast<uint32_t>(c.thread.tid)) return -EPERM;
-    outcome = osp_user_exchange(Call::pointer<void>(c.a), &value, 0);
+  if ((value & tid_mask) != static_cast<uint32_t>(c.thread.tid)) return -EPERM;
+  // To the one who has waited longest: were it free for a moment, who takes it would not know of the others.
+  const task::FutexWord at = word_at(c, c.a);
+  const task::Thread* next = at.futexes.first(at.key);
+  uint32_t wanted = 0;
+  if (next != nullptr) {
+    wanted = static_cast<uint32_t>(next->tid);
+    at.wake(~0U, 1);
+    if (at.futexes.first(at.key) != nullptr) wanted |= waiters;
   }
-  if (outcome < 0) return outcome;
-  word_at(c, c.a).wake(~0U, 1);
-  return 0;
+  long outcome = 1;
+  while (outcome == 1) outcome = osp_user_exchange(Call::pointer<void>(c.a), &value, wanted);
+  return outcome;
 }
 
 }  // namespace

@@ -92,6 +92,7 @@ long sys_shmat(Call& c) {
 
 long sys_shmdt(Call& c) {
   const size_t size = attached_size(c, c.a);
+  if (size != 0 && c.process.memory.is_sealed(c.a, size)) return 0;  // it stays, and Linux does not say so
   if (size != 0) c.process.patcher->forget(c.a, size);
   const long result = forward(c);
   if (result == 0 && size != 0) (void)c.process.memory.unmap(c.a, size);

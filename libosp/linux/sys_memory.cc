@@ -140,12 +140,32 @@ long sys_remap_file_pages(Call& c) {
   const memory::Area* found = c.process.memory.find(c.a);
   if (host::is_native()) return -ENOSYS;
   if (found == nullptr || c.b > ~c.a) return -EINVAL;
+  if (c.process.memory.is_sealed(c.a, c.b)) return -EPERM;
   memory::Area area = *found;
   area.start = memory::page_down(c.a), area.end = area.start + memory::page_down(c.b);
   area.offset = c.d * memory::page_size;
   const long result = forward(c);
   if (result == 0 && area.end > area.start) c.process.memory.replace(std::move(area));
   return result;
+}
+
+long sys_mseal(Call& c) {
+  if (host::is_native()) return -ENOSYS;
+  if (c.c != 0 || c.a % memory::page_size != 0 || c.b > ~c.a - memory::page_size) return -EINVAL;
+  return c.b == 0 ? 0 : to_long(c.process.memory.seal(c.a, c.b));
+}
+
+// Of what there is, the program's part alone is locked. What is still to be mapped is the host's to know.
+long sys_mlockall(Call& c) {
+  constexpr uint64_t known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
+  if (c.a == 0 || c.a == MCL_ONFAULT || (c.a & ~known) != 0) return -EINVAL;
+  const bool now = (c.a & MCL_CURRENT) != 0, later = (c.a & MCL_FUTURE) != 0;
+  const int flags = (c.a & MCL_ONFAULT) != 0 ? MLOCK_ONFAULT : 0;
+  const long on_host = later ? raw::syscall(SYS_mlockall, c.a & ~uint64_t{MCL_CURRENT}) : 0;
+  if (on_host != 0 || !now) return on_host;
+  const auto locked = c.process.memory.lock_all(flags, c.thread.regs.rsp);
+  if (!locked) raw::syscall(SYS_munlockall);
+  return to_long(locked);
 }
 
 long sys_madvise(Call& c) { return to_long(c.process.memory.advise(c.a, c.b, static_cast<int>(c.c))); }

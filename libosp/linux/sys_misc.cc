@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 
@@ -12,6 +13,7 @@
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/clock.h"
+#include "libosp/task/executed.h"
 
 namespace osp::linux {
 namespace {
@@ -61,7 +63,21 @@ long sys_second_pid(Call& c) {
   return raw::syscall(c.nr, c.a, ours ? 0 : c.b, c.c);
 }
 
+namespace {
+
+bool is_child(int pid) {
+  siginfo_t info = {};
+  return pid > 0 && raw::syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, 0) == 0;
+}
+
+}  // namespace
+
+// A child that has called execve(2) is left alone, which the host does not see of itself.
 long sys_setpgid(Call& c) {
+  const auto child = static_cast<int>(c.a);
+  if (child != c.process.pid && is_child(child) && task::child_has_executed(child) &&
+      raw::syscall(SYS_getsid, child) == raw::syscall(SYS_getsid, 0) && static_cast<int>(c.b) >= 0)
+    return -EACCES;
   const auto own = [&](uint64_t pid) { return static_cast<int>(pid) == c.process.pid ? 0 : pid; };
   return raw::syscall(SYS_setpgid, own(c.a), own(c.b));
 }
@@ -74,11 +90,10 @@ long sys_personality(Call& c) {
   return wanted == query || wanted == 0 ? 0 : -EINVAL;
 }
 
-long sys_mlockall(Call& c) { return forward(c); }
-
 long sys_epoll_ctl(Call& c) { return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c); }
 
 long sys_pkey_mprotect(Call& c) {
+  if (c.process.memory.is_sealed(c.a, c.b)) return -EPERM;
   const long result = forward(c);
   if (result == 0) return to_long(c.process.memory.record_protection(c.a, c.b, static_cast<int>(c.c)));
   return result;

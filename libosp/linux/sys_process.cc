@@ -76,18 +76,36 @@ long sys_clone(Call& c) {
   return clone_process(c, args);
 }
 
+namespace {
+
+// What a program that knows more than we do says behind what we know: nothing, or it is refused.
+long rest_is_zero(uint64_t address, uint64_t size) {
+  for (uint64_t at = sizeof(clone_args); at < size; ++at) {
+    char byte = 0;
+    if (!get(address + at, byte)) return -EFAULT;
+    if (byte != 0) return -E2BIG;
+  }
+  return 0;
+}
+
+}  // namespace
+
 // Processes with memory of their own. For what shares memory libc falls back to clone(2) and vfork(2).
 long sys_clone3(Call& c) {
   clone_args given = {};
   if (c.b < CLONE_ARGS_SIZE_VER0) return -EINVAL;
   if (c.b > memory::page_size) return -E2BIG;
   if (osp_user_copy(&given, Call::pointer<void>(c.a), std::min<size_t>(c.b, sizeof given)) != 0) return -EFAULT;
+  if (const long error = rest_is_zero(c.a, c.b); error != 0) return error;
   if ((given.flags & (CLONE_DETACHED | CSIGNAL)) != 0 || given.exit_signal > signal::last_signal) return -EINVAL;
   if ((given.stack == 0) != (given.stack_size == 0)) return -EINVAL;
   if (given.set_tid_size != 0) return -EPERM;  // nobody chooses pids here
   constexpr uint64_t not_here = CLONE_VM | CLONE_INTO_CGROUP | CLONE_CLEAR_SIGHAND;
   if (host::is_native() || (given.flags & not_here) != 0) return -ENOSYS;
   if ((given.flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0) return -EINVAL;
+  if ((given.flags & (CLONE_FS | CLONE_NEWNS)) == (CLONE_FS | CLONE_NEWNS)) return -EINVAL;
+  if (int none = 0; (given.flags & CLONE_PIDFD) != 0 && (!get(given.pidfd, none) || !put(given.pidfd, none)))
+    return -EFAULT;
   return clone_process(c, {given.flags | given.exit_signal, given.stack + given.stack_size, given.parent_tid,
                            given.child_tid, given.tls, given.pidfd});
 }
@@ -186,11 +204,13 @@ long sys_prctl(Call& c) {
     case PR_GET_NO_NEW_PRIVS:
     case PR_SET_THP_DISABLE:
     case PR_GET_THP_DISABLE:
-    case PR_GET_SECCOMP:
     case PR_GET_TSC:
     case PR_MCE_KILL_GET:
     case PR_GET_SPECULATION_CTRL:
       return forward(c);
+    case PR_GET_SECCOMP:
+    case PR_SET_SECCOMP:
+      return prctl_seccomp(c);
     case PR_SET_KEEPCAPS:
     case PR_CAPBSET_DROP:
     case PR_SET_SECUREBITS:

@@ -72,6 +72,37 @@ long by_name(Call& c, long (*act)(Call&, const ns::Request&)) {
   return path.plain() || path.is_proc() ? forward(c) : act(c, path.request(follows(c)));
 }
 
+struct ValueArguments {  // struct xattr_args
+  uint64_t value;
+  uint32_t size, flags;
+};
+
+// How setxattrat(2) and getxattrat(2) are told of the value; `size`: of what the program gave.
+long get_arguments(uint64_t address, uint64_t size, ValueArguments& arguments) {
+  if (size < sizeof arguments) return -EINVAL;
+  if (size > memory::page_size) return -E2BIG;
+  for (uint64_t at = sizeof arguments; at < size; ++at) {
+    char rest = 0;
+    if (!get(address + at, rest)) return -EFAULT;
+    if (rest != 0) return -E2BIG;
+  }
+  return get(address, arguments) ? 0 : -EFAULT;
+}
+
+// The calls whose names end in "at" (xattr(7)): `older` has the arguments of the one without a directory.
+long by_name_at(Call& c, Call older, long (*act)(Call&, const ns::Request&)) {
+  if (host::is_native()) return -ENOSYS;
+  if ((c.c & ~uint64_t{AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH}) != 0) return -EINVAL;
+  const file::Description* served = c.process.files->find(static_cast<int>(c.a));
+  char first = 0;
+  const bool is_of_fd = (c.c & AT_EMPTY_PATH) != 0 && (c.b == 0 || (get(c.b, first) && first == '\0'));
+  if (is_of_fd) return served == nullptr ? forward(c) : act(older, by_path(*served));
+  PathArgument path(c, static_cast<int>(c.a), c.b);
+  if (path.error() != 0) return path.error();
+  const bool follow = (c.c & AT_SYMLINK_NOFOLLOW) == 0;
+  return path.plain() || path.is_proc() ? forward(c) : act(older, path.request(follow));
+}
+
 long by_fd(Call& c, long (*act)(Call&, const ns::Request&)) {
   const file::Description* served = c.process.files->find(static_cast<int>(c.a));
   return served == nullptr ? forward(c) : act(c, by_path(*served));
@@ -87,6 +118,23 @@ long sys_fgetxattr(Call& c) { return by_fd(c, get_value); }
 long sys_fsetxattr(Call& c) { return by_fd(c, set_value); }
 long sys_flistxattr(Call& c) { return by_fd(c, list_names); }
 long sys_fremovexattr(Call& c) { return by_fd(c, remove_value); }
+
+long sys_getxattrat(Call& c) {
+  ValueArguments value = {};
+  if (const long error = get_arguments(c.e, c.f, value); error != 0) return error;
+  if (value.flags != 0) return -EINVAL;
+  return by_name_at(c, {c.thread, c.process, c.nr, 0, c.d, value.value, value.size, 0, 0}, get_value);
+}
+
+long sys_setxattrat(Call& c) {
+  ValueArguments value = {};
+  if (const long error = get_arguments(c.e, c.f, value); error != 0) return error;
+  return by_name_at(c, {c.thread, c.process, c.nr, 0, c.d, value.value, value.size, value.flags, 0}, set_value);
+}
+
+long sys_listxattrat(Call& c) { return by_name_at(c, {c.thread, c.process, c.nr, 0, c.d, c.e, 0, 0, 0}, list_names); }
+
+long sys_removexattrat(Call& c) { return by_name_at(c, {c.thread, c.process, c.nr, 0, c.d, 0, 0, 0, 0}, remove_value); }
 
 long sys_inotify_add_watch(Call& c) {
   PathArgument path(c, AT_FDCWD, c.b);

@@ -9,6 +9,7 @@
 #include "libosp/linux/numbers.h"
 #include "libosp/linux/trace.h"
 #include "libosp/native/calls.h"
+#include "libosp/seccomp/judge.h"
 
 namespace osp::linux {
 namespace {
@@ -76,6 +77,8 @@ void use_native_table() { table = &native_table; }
 long call(task::Thread& thread) {
   const trap::UserRegs& r = thread.regs;
   const auto nr = static_cast<long>(r.orig_rax);
+  if (thread.seccomp.mode != 0)
+    if (const auto verdict = seccomp::judge(thread)) return *verdict;
   const Entry& e = entry(nr);
   if (e.handler == nullptr) return refuse(nr);
   if (names_core_fd(e, r.rdi)) return -EBADF;

@@ -22,7 +22,7 @@ constexpr int kept_flags = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSD
 
 bool mergeable(const Area& a, const Area& b) {
   return a.end == b.start && a.protection == b.protection && a.flags == b.flags && a.backing == b.backing &&
-         (a.backing == nullptr || a.offset + (a.end - a.start) == b.offset) && a.use == b.use &&
+         (a.backing == nullptr || a.offset + (a.end - a.start) == b.offset) && a.use == b.use && a.sealed == b.sealed &&
          a.never_written == b.never_written && a.dont_fork == b.dont_fork && a.dont_dump == b.dont_dump &&
          a.wipe_on_fork == b.wipe_on_fork;
 }
@@ -153,6 +153,7 @@ Result<uintptr_t> AddressSpace::map(uintptr_t hint, size_t size, int protection,
     start = choose(size, large ? huge : page_size);
     if (start == 0) return fail(ENOMEM);
   }
+  if (fixed && is_sealed(start, size)) return fail(EPERM);
   const int host_flags = (flags & ~(MAP_FIXED_NOREPLACE | MAP_32BIT)) | MAP_FIXED;
   long mapped = map_on_host(start, size, protection, host_flags, fd, offset);
   if (mapped == -EINVAL && !fixed && !host::is_native() && start % huge != 0) {  // huge pages have places of their own
@@ -173,6 +174,7 @@ Result<uintptr_t> AddressSpace::map(uintptr_t hint, size_t size, int protection,
 Result<void> AddressSpace::unmap(uintptr_t start, size_t size) {
   size = page_up(size);
   if (start != page_down(start) || size == 0 || window::overlaps(start, size)) return fail(EINVAL);
+  if (is_sealed(start, size)) return fail(EPERM);
   OSP_TRY(from_raw<void>(raw::syscall(SYS_munmap, start, size)));
   erase(start, start + size);
   return {};
@@ -181,6 +183,7 @@ Result<void> AddressSpace::unmap(uintptr_t start, size_t size) {
 Result<void> AddressSpace::protect(uintptr_t start, size_t size, int protection) {
   if (start != page_down(start) || window::overlaps(start, page_up(size))) return fail(EINVAL);
   if ((protection & PROT_WRITE) != 0 && is_never_written(start, page_up(size))) return fail(EACCES);
+  if (is_sealed(start, page_up(size))) return fail(EPERM);
   const long result = raw::syscall(SYS_mprotect, start, size, protection);
   if (result < 0) return fail(static_cast<int>(-result));
   return record_protection(start, size, protection);
@@ -224,11 +227,13 @@ Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 && (flags & MREMAP_MAYMOVE) == 0) return fail(EINVAL);
   const Area* found = find(old);
   if (found == nullptr) return fail(EFAULT);
+  if (is_sealed(old, from)) return fail(EPERM);
   Area area = *found;
   if (area.backing != nullptr) area.offset += old - area.start;
   uintptr_t target = old;
   if ((flags & MREMAP_FIXED) != 0) {
     if (window::overlaps(fixed, to)) return fail(EINVAL);
+    if (is_sealed(fixed, to)) return fail(EPERM);
     target = fixed;
   } else if (to > from && !is_free(old + from, to - from)) {
     if ((flags & MREMAP_MAYMOVE) == 0) return fail(ENOMEM);
@@ -254,6 +259,7 @@ Result<uintptr_t> AddressSpace::remap(uintptr_t old, size_t old_size, size_t new
 
 Result<void> AddressSpace::advise(uintptr_t start, size_t size, int advice) {
   if (window::overlaps(start, page_up(size))) return fail(EINVAL);
+  if (discards_sealed(start, size, advice)) return fail(EPERM);
   const bool is_hint = host::is_native() && advice != MADV_DONTNEED && advice != MADV_FREE;
   if (!is_hint) OSP_TRY(from_raw<void>(raw::syscall(SYS_madvise, start, size, advice)));
   for_range(start, start + page_up(size), [&](Area& area) {

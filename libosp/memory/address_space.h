@@ -46,6 +46,7 @@ struct Area {
   Use use = Use::plain;
   bool dont_fork = false, dont_dump = false, wipe_on_fork = false;
   bool never_written = false;  // natively: shows a file that was opened for reading, for others to see
+  bool sealed = false;         // mseal(2)
 };
 
 class AddressSpace {
@@ -63,6 +64,13 @@ class AddressSpace {
   Result<void> protect(uintptr_t start, size_t size, int protection);
   // protect() with PROT_WRITE answers EACCES there from now on.
   void never_write(uintptr_t start, size_t size);
+  // mseal(2): from now on unmap(), protect(), remap(), a mapping over it and advice that discards it answer EPERM there.
+  // ENOMEM: there are holes. The host knows nothing of it, so that execve(2) can take the memory down.
+  Result<void> seal(uintptr_t start, size_t size);
+  [[nodiscard]] bool is_sealed(uintptr_t start, size_t size) const;
+  // mlockall(2) with MCL_CURRENT, of the program's memory alone; `flags` of mlock2(2). Of the stack, which is mapped to
+  // its limit, what lies above the stack pointer. ENOMEM, EAGAIN, EPERM.
+  Result<void> lock_all(int flags, uintptr_t stack_pointer) const;
   // The host changed the protection already (pkey_mprotect(2)).
   Result<void> record_protection(uintptr_t start, size_t size, int protection);
   Result<uintptr_t> remap(uintptr_t old, size_t old_size, size_t new_size, int flags, uintptr_t fixed);
@@ -98,6 +106,7 @@ class AddressSpace {
  private:
   [[nodiscard]] bool is_free(uintptr_t start, size_t size) const;
   [[nodiscard]] bool is_never_written(uintptr_t start, size_t size) const;
+  [[nodiscard]] bool discards_sealed(uintptr_t start, size_t size, int advice) const;
   [[nodiscard]] uintptr_t choose(size_t size, uintptr_t alignment) const;
   void insert(Area area);
   // Makes `at` a border between areas.

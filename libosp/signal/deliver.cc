@@ -3,6 +3,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <bit>
+
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
@@ -64,6 +67,13 @@ void settle_call(Thread& thread, const Action& action) {
   thread.regs.rax = static_cast<uint64_t>(-EINTR);
 }
 
+// No room for the frame is a fault of the program's; where it was that fault's own frame, the end (force_sigsegv() in
+// kernel/signal.c).
+void fail_to_push(Thread& thread, const siginfo_t& info) {
+  if (info.si_signo == SIGSEGV) thread.process.end(W_EXITCODE(0, SIGSEGV));
+  force(thread, make_info(SIGSEGV, SI_KERNEL));
+}
+
 void call_handler(Thread& thread, const siginfo_t& info) {
   Action& stored = thread.process.signals.actions[static_cast<size_t>(info.si_signo)];
   const Action action = stored;
@@ -76,7 +86,7 @@ void call_handler(Thread& thread, const siginfo_t& info) {
   ++worker.fast.told;
   const auto pushed =
       push_frame(thread, action, info, back, fault ? worker.fault_error : 0, fault ? worker.fault_trap : 0);
-  if (!pushed) thread.process.end(W_EXITCODE(0, SIGSEGV));
+  if (!pushed) return fail_to_push(thread, info);
   thread.signals.saved_mask.reset();
   thread.signals.mask |= action.mask & ~unblockable;
   if ((action.flags & SA_NODEFER) == 0) thread.signals.mask |= bit(info.si_signo);
@@ -123,11 +133,30 @@ long return_from_handler(Thread& thread) {
   return task::call_was_replaced;
 }
 
+namespace {
+
+// Linux keeps a signal that is blocked though it is ignored: both may change. Of children it tells nobody who ignores
+// it.
+bool is_kept(const Process& process, int signo) {
+  const auto blocks = [signo](const auto& thread) { return (thread->signals.mask & bit(signo)) != 0; };
+  return signo != SIGCHLD && std::any_of(process.threads.begin(), process.threads.end(), blocks);
+}
+
+// Those of `changed` that are ignored have to be told to the host, or not any more.
+void mirror_ignored(const Process& process, Mask changed) {
+  for (; changed != 0; changed &= changed - 1) {
+    const int signo = std::countr_zero(changed) + 1;
+    if (process.signals.actions[static_cast<size_t>(signo)].handler == 1) mirror(process, signo);
+  }
+}
+
+}  // namespace
+
 void mirror(const Process& process, int signo) {
   if (process.environment != nullptr) return;
   if (signo == trap::tick_signal || signo == trap::control_signal) return;
   const Action& action = process.signals.actions[static_cast<size_t>(signo)];
-  if (action.handler == 1 && signo != SIGSYS) {  // which catches the program's calls
+  if (action.handler == 1 && signo != SIGSYS && !is_kept(process, signo)) {  // SIGSYS catches the program's calls
     trap::install_disposition(signo, true);
   } else {
     const uint64_t child_flags = signo == SIGCHLD ? action.flags & (SA_NOCLDSTOP | SA_NOCLDWAIT) : 0;
@@ -141,7 +170,10 @@ void set_temporary_mask(Thread& thread, Mask mask) {
 }
 
 void set_mask(Thread& thread, Mask mask) {
-  thread.signals.mask = mask & ~unblockable;
+  mask &= ~unblockable;
+  const Mask different = thread.signals.mask ^ mask;
+  thread.signals.mask = mask;
+  if (different != 0) mirror_ignored(thread.process, different);
   show_mask_to_terminals(thread);
 }
 

@@ -21,7 +21,9 @@
 #include "libosp/load/stack.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/signal/deliver.h"
+#include "libosp/task/executed.h"
 #include "libosp/task/fork.h"
+#include "libosp/task/robust.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/trap/raw_handler.h"
 #include "libosp/trap/vector.h"
@@ -288,6 +290,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   if (const auto fits = load::build_stack(check); !fits) return -fits.error().code;
 
   p.stop_others(thread);
+  release_robust_list(thread);
   if (p.environment == nullptr) release_vfork_parent();
   const auto done = replace(thread, found, *plan, envp);
   if (p.environment != nullptr) release_vfork_parent();  // which has been left now
@@ -296,6 +299,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
     p.end(SIGSEGV);
   }
   thread.tid = p.pid;
+  note_execution(true);
   const bool first =
       p.program.file < 0 && p.program.path.empty();  // the host's own exec has closed what was to be closed
   remember_file(p.program, found);

@@ -16,6 +16,7 @@
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
 #include "libosp/task/core_lock.h"
+#include "libosp/task/executed.h"
 #include "libosp/task/signals_held.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
@@ -59,6 +60,7 @@ void become_child(Thread& thread) {
   p.memory.forget_unforked();
   keeper::after_fork();
   p.after_fork();
+  note_execution(false);
 }
 
 // fork(2); the child is a process of its own when this returns 0.
@@ -156,6 +158,7 @@ void copy_thread(Thread& to, Thread& from) {
   to.regs.rax = 0;
   to.signals.mask = from.signals.mask;
   to.name = from.name;
+  to.seccomp = from.seccomp;
   to.processors = from.processors;
 }
 

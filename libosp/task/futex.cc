@@ -1,6 +1,7 @@
 #include "libosp/task/futex.h"
 
 #include <cerrno>
+#include <vector>
 
 #include "libosp/task/process.h"
 
@@ -38,6 +39,34 @@ long Futexes::wait(Thread& thread, FutexKey key, const uint32_t* word, uint32_t 
   if (waiter.woken) return 0;
   waiter.in->remove(waiter);
   return why == Wake::timeout ? -ETIMEDOUT : static_cast<long>(restart_sys);
+}
+
+long Futexes::wait_any(Thread& thread, std::span<const FutexWanted> wanted, uint64_t deadline_ns) {
+  for (const FutexWanted& one : wanted) {
+    uint32_t value = 0;
+    if (osp_user_copy(&value, one.at.word, sizeof value) != 0) return -EFAULT;
+    if (value != one.expected) return -EAGAIN;
+  }
+  std::vector<Waiter> waiters;
+  waiters.reserve(wanted.size());  // they are linked by their places
+  for (const FutexWanted& one : wanted) {
+    waiters.push_back({&thread, ~0U, false, &one.at.futexes, one.at.key, nullptr, nullptr});
+    one.at.futexes.add(waiters.back());
+  }
+  const Wake why = thread.process.scheduler.park(thread, deadline_ns, true);
+  long woken = -1;
+  for (size_t i = 0; i < waiters.size(); ++i) {
+    if (waiters[i].woken) woken = static_cast<long>(i);  // of several the last, as Linux has it
+    if (!waiters[i].woken) waiters[i].in->remove(waiters[i]);
+  }
+  if (woken >= 0) return woken;
+  return why == Wake::timeout ? -ETIMEDOUT : static_cast<long>(restart_sys);
+}
+
+Thread* Futexes::first(FutexKey key) {
+  for (const Waiter* waiter = bucket_of(key).first; waiter != nullptr; waiter = waiter->next)
+    if (waiter->key == key) return waiter->thread;
+  return nullptr;
 }
 
 long Futexes::wake(FutexKey key, uint32_t bitset, long count) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "libosp/task/thread.h"
 
@@ -15,6 +16,7 @@ struct FutexKey {
 };
 
 struct FutexWord;
+struct FutexWanted;
 
 // futex(2) among threads that are in this core. A word in memory that other host processes share is waited for in the
 // host (linux/sys_futex.cc).
@@ -24,6 +26,10 @@ class Futexes {
   // restart_sys when a signal came. The deadline is the host's CLOCK_MONOTONIC in ns; 0: none.
   long wait(Thread& thread, FutexKey key, const uint32_t* word, uint32_t expected, uint32_t bitset,
             uint64_t deadline_ns);
+  // Parks the caller until one of the words is woken (futex_waitv(2)): which, or as wait().
+  static long wait_any(Thread& thread, std::span<const FutexWanted> wanted, uint64_t deadline_ns);
+  // Who has waited longest for the word; null: nobody does.
+  [[nodiscard]] Thread* first(FutexKey key);
   // Wakes up to `count` waiters whose bitset shares a bit, those that came first; returns how many.
   long wake(FutexKey key, uint32_t bitset, long count);
   // Moves up to `move` of those not woken to another word, of `to`; returns woken + moved.
@@ -62,6 +68,11 @@ struct FutexWord {
   uint32_t* word;
 
   long wake(uint32_t bitset, long count) const { return futexes.wake(key, bitset, count); }
+};
+// One of several that are waited for, and what it must hold.
+struct FutexWanted {
+  FutexWord at;
+  uint32_t expected;
 };
 inline FutexWord Futexes::own_word(uint64_t address) {
   return {*this, {nullptr, address}, reinterpret_cast<uint32_t*>(address)};

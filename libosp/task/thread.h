@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "libosp/seccomp/state.h"
 #include "libosp/signal/state.h"
 #include "libosp/trap/frame.h"
 
@@ -76,6 +77,8 @@ struct Thread {
   uint64_t since_ns = 0;  // when it began to run
   Wake wake = Wake::none;
   bool interruptible = false;  // parked so that a signal wakes it
+
+  seccomp::State seccomp;
 };
 
 }  // namespace osp::task

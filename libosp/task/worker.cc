@@ -98,7 +98,9 @@ bool Workers::grow(void (*body)()) {
 
 void Workers::kick(Worker& worker) {
   worker.raw.pending = 1;
-  raw::syscall(SYS_tgkill, raw::getpid(), worker.host_tid, trap::tick_signal);
+  siginfo_t tick = {};
+  tick.si_signo = trap::tick_signal, tick.si_code = SI_TIMER, tick.si_value.sival_int = trap::tick_mark;
+  raw::syscall(SYS_rt_tgsigqueueinfo, raw::getpid(), worker.host_tid, trap::tick_signal, &tick);
 }
 
 void Workers::kick_from_program() const {

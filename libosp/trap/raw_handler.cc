@@ -60,7 +60,7 @@ void enqueue(Worker& w, const siginfo_t& info) {
 }
 
 void note(Worker& w, int signo, const siginfo_t& info) {
-  if (signo == tick_signal) {
+  if (signo == tick_signal && info.si_code == SI_TIMER && info.si_value.sival_int == tick_mark) {
     w.tick = 1;
     w.pending = 1;
   } else if (signo == control_signal && info.si_code == SI_QUEUE && info.si_errno == control_mark) {
@@ -269,5 +269,7 @@ void osp_upcall(osp::native::Frame* frame) {
     return trap::sort(info.si_signo, info, g);
   }
   if (frame->event == native::Event::message) trap::worker().message = 1;
-  trap::sort(trap::tick_signal, {}, g);
+  siginfo_t tick = {};
+  tick.si_code = SI_TIMER, tick.si_value.sival_int = trap::tick_mark;
+  trap::sort(trap::tick_signal, tick, g);
 }

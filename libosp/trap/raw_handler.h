@@ -9,7 +9,8 @@
 namespace osp::trap {
 
 // The core's own signals, out of the program's reach: real-time signals that it never sees.
-inline constexpr int tick_signal = 62;
+inline constexpr int tick_signal = 62;  // from a timer whose value is the mark
+inline constexpr int tick_mark = 0x74696b;
 // A tool asks for the process's attention (control/serve.h) by sigqueue(3) of this one with the mark in si_errno;
 // without the mark it is a signal like any other.
 inline constexpr int control_signal = 61;
