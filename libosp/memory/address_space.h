@@ -64,8 +64,8 @@ class AddressSpace {
   Result<void> protect(uintptr_t start, size_t size, int protection);
   // protect() with PROT_WRITE answers EACCES there from now on.
   void never_write(uintptr_t start, size_t size);
-  // mseal(2): from now on unmap(), protect(), remap(), a mapping over it and advice that discards it answer EPERM there.
-  // ENOMEM: there are holes. The host knows nothing of it, so that execve(2) can take the memory down.
+  // mseal(2): from now on unmap(), protect(), remap(), a mapping over it and advice that discards it answer EPERM
+  // there. ENOMEM: there are holes. The host knows nothing of it, so that execve(2) can take the memory down.
   Result<void> seal(uintptr_t start, size_t size);
   [[nodiscard]] bool is_sealed(uintptr_t start, size_t size) const;
   // mlockall(2) with MCL_CURRENT, of the program's memory alone; `flags` of mlock2(2). Of the stack, which is mapped to
