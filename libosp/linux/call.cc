@@ -33,7 +33,7 @@ long forward(Call& c) {
 long block_in_host(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f, long restart) {
   if (host::is_native()) return -ENOSYS;
   const auto s = [](uint64_t value) { return static_cast<long>(value); };
-  const long result = task::blocking_call(nr, s(a), s(b), s(c), s(d), s(e), s(f));
+  const long result = task::interruptible_call(nr, s(a), s(b), s(c), s(d), s(e), s(f));
   if (result == OSP_NOT_BEGUN) return was_begun() ? restart : static_cast<long>(task::restart_always);
   return result == -EINTR ? restart : result;
 }

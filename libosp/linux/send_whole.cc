@@ -20,11 +20,11 @@ bool can_be_full(int fd) {
 }
 
 long write_once(int fd, Buffers& left, bool may_wait) {
-  if (may_wait) return task::blocking_call(SYS_writev, fd, raw::arg(left.data()), raw::arg(left.count()), 0, 0, 0);
+  if (may_wait) return task::interruptible_call(SYS_writev, fd, raw::arg(left.data()), raw::arg(left.count()), 0, 0, 0);
   const long done = raw::syscall(SYS_pwritev2, fd, left.data(), left.count(), -1, -1, RWF_NOWAIT);
   if (done != -EOPNOTSUPP) return done;
   const iovec front = left.front(always_whole);
-  return task::blocking_call(SYS_write, fd, raw::arg(front.iov_base), raw::arg(front.iov_len), 0, 0, 0);
+  return task::interruptible_call(SYS_write, fd, raw::arg(front.iov_base), raw::arg(front.iov_len), 0, 0, 0);
 }
 
 long first_attempt(Call& c) {

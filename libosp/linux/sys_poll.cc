@@ -17,8 +17,8 @@ long poll_until(Call& c, std::vector<pollfd>& fds, uint64_t deadline) {
         return ready != 0 ? ready : static_cast<long>(task::restart_block);
       }
       const timespec left = time_left(deadline);
-      const long result = task::blocking_call(SYS_ppoll, raw::arg(fds.data()), raw::arg(fds.size()),
-                                              deadline == no_deadline ? 0 : raw::arg(&left), 0, 8, 0);
+      const long result = task::interruptible_call(SYS_ppoll, raw::arg(fds.data()), raw::arg(fds.size()),
+                                                   deadline == no_deadline ? 0 : raw::arg(&left), 0, 8, 0);
       if (!trap::was_interrupted(result)) return result;
       continue;
     }
@@ -43,8 +43,8 @@ long epoll_until(Call& c, uint64_t deadline) {
       }
       const timespec left = time_left(deadline);
       const long result =
-          task::blocking_call(SYS_epoll_pwait2, static_cast<long>(c.a), static_cast<long>(c.b), static_cast<long>(c.c),
-                              deadline == no_deadline ? 0 : raw::arg(&left), 0, 8);
+          task::interruptible_call(SYS_epoll_pwait2, static_cast<long>(c.a), static_cast<long>(c.b),
+                                   static_cast<long>(c.c), deadline == no_deadline ? 0 : raw::arg(&left), 0, 8);
       if (!trap::was_interrupted(result)) return result;
       continue;
     }

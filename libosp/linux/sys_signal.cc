@@ -101,7 +101,7 @@ long sys_rt_sigsuspend(Call& c) {
 long sys_pause(Call& c) {
   while (!c.process.signal_waits(c.thread) && !c.thread.exiting) {
     if (c.process.owns_worker()) {
-      task::blocking_call(SYS_ppoll, 0, 0, 0, 0, 8, 0);
+      task::interruptible_call(SYS_ppoll, 0, 0, 0, 0, 8, 0);
     } else {
       c.process.scheduler.park(c.thread, 0, true);
     }
@@ -134,7 +134,7 @@ long sys_rt_sigtimedwait(Call& c) {
     c.thread.signals.waiting_for = wanted;
     if (c.process.owns_worker()) {
       const timespec left = to_timespec(deadline == 0 ? 0 : static_cast<int64_t>(deadline - task::host_now_ns()));
-      task::blocking_call(SYS_ppoll, 0, 0, deadline == 0 ? 0 : raw::arg(&left), 0, 8, 0);
+      task::interruptible_call(SYS_ppoll, 0, 0, deadline == 0 ? 0 : raw::arg(&left), 0, 8, 0);
     } else {
       c.process.scheduler.park_now(c.thread, deadline, true);  // a wanted signal is blocked: park() would not see it
     }

@@ -26,7 +26,7 @@ long sleep_until(Call& c, uint64_t deadline, uint64_t rest) {
     if (c.process.owns_worker()) {
       const timespec until = to_timespec(static_cast<int64_t>(deadline));
       const long result =
-          task::blocking_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, raw::arg(&until), 0, 0, 0);
+          task::interruptible_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, raw::arg(&until), 0, 0, 0);
       if (trap::was_interrupted(result)) why = task::Wake::signal;
     } else {
       why = c.process.scheduler.park(c.thread, deadline, true);

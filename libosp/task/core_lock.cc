@@ -22,7 +22,8 @@ CoreLock& core_lock() {
 void CoreLock::hand_over() {
   Worker* heir = heir_.exchange(nullptr, std::memory_order_acq_rel);
   heir->is_granted.store(true, std::memory_order_relaxed);
-  word_.store(handed_over, std::memory_order_release);
+  handed_over_ = (handed_over_ + 1) % numbers;
+  word_.store(handed_over + handed_over_, std::memory_order_release);
   host::wake(word_, INT_MAX);
 }
 
@@ -31,7 +32,7 @@ void CoreLock::wake_one() { host::wake(word_, 1); }
 // Whether it is the caller's now; else it has slept.
 bool CoreLock::take_or_wait(Worker& self) {
   uint32_t seen = word_.load(std::memory_order_acquire);
-  if (seen == handed_over && self.is_granted.exchange(false, std::memory_order_relaxed)) {
+  if (seen >= handed_over && self.is_granted.exchange(false, std::memory_order_relaxed)) {
     word_.store(contended, std::memory_order_relaxed);
     return true;
   }

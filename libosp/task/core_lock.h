@@ -30,7 +30,9 @@ class CoreLock {
   void be_alone();
 
  private:
-  static constexpr uint32_t free = 0, held = 1, contended = 2, handed_over = 3;
+  // From handed_over on: each handing over has a number of its own, so that an heir that is about to wait for the end of
+  // an earlier one does not sleep through its own.
+  static constexpr uint32_t free = 0, held = 1, contended = 2, handed_over = 3, numbers = 0x1000'0000;
 
   void lock_slowly();
   bool take_or_wait(Worker& self);
@@ -39,6 +41,7 @@ class CoreLock {
 
   std::atomic<uint32_t> word_ = free;
   std::atomic<Worker*> heir_ = nullptr;
+  uint32_t handed_over_ = 0;  // how often; the holder's
 };
 
 CoreLock& core_lock();

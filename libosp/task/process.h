@@ -81,11 +81,11 @@ class Process {
   void collect_signals() {
     if (trap::worker().pending != 0) collect_pending();  // mostly there is nothing
   }
-  // Whether the thread must leave the call it is in for the program's edge: for a signal, or a stop. Collects
+  // Whether the thread must leave the call it is in for the program's edge: for a signal, a stop, or its end. Collects
   // first. A call that is left for a stop must be one that begins again: a Restart code, never EINTR.
   bool signal_waits(const Thread& thread) {
     collect_signals();
-    return stop_requested() || has_signal(thread);
+    return thread.exiting || stop_requested() || has_signal(thread);
   }
   // Which of the process's signals the thread may take. One with a handler is the first thread's, unless that has ended
   // or blocks it: programs rely on what Linux does here (complete_signal() in kernel/signal.c).

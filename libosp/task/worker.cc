@@ -145,6 +145,12 @@ long blocking_call(long nr, long a, long b, long c, long d, long e, long f) {
   return osp_blocking_syscall(nr, a, b, c, d, e, f);
 }
 
+long interruptible_call(long nr, long a, long b, long c, long d, long e, long f) {
+  Thread& thread = *this_worker().current;
+  if (thread.process.signal_waits(thread)) return OSP_NOT_BEGUN;
+  return blocking_call(nr, a, b, c, d, e, f);
+}
+
 // It is the first thread's, which may be another worker's.
 void show_process_name(const char* name) {
   if (this_worker().host_tid == raw::getpid()) {
