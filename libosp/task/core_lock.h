@@ -30,8 +30,8 @@ class CoreLock {
   void be_alone();
 
  private:
-  // From handed_over on: each handing over has a number of its own, so that an heir that is about to wait for the end of
-  // an earlier one does not sleep through its own.
+  // From handed_over on: each handing over has a number of its own, so that an heir that is about to wait for the end
+  // of an earlier one does not sleep through its own.
   static constexpr uint32_t free = 0, held = 1, contended = 2, handed_over = 3, numbers = 0x1000'0000;
 
   void lock_slowly();
