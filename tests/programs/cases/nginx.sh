@@ -1,4 +1,5 @@
 #: about: nginx with two workers: fixed answers under ab and wrk, a reload, and the log counts what was asked
+#: quick: 0
 #: needs: nginx ab wrk curl
 #: timeout: 120
 #: quick: 1

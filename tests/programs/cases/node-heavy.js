@@ -1,4 +1,5 @@
 //: about: node: workers that compress and hash, many files, children and hashes all at once
+//: quick: 0
 //: needs: node
 //: timeout: 120
 //: quick: 1
