@@ -2,7 +2,6 @@
 #: quick: 0
 #: needs: nginx ab wrk curl
 #: timeout: 120
-#: quick: 1
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 mkdir www tmp; seq 1 2000 >www/numbers; head -c 300000 /dev/zero | tr '\0' z >www/large
 [ "$(id -u)" != 0 ] || user='user root;'

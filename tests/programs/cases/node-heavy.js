@@ -2,7 +2,6 @@
 //: quick: 0
 //: needs: node
 //: timeout: 120
-//: quick: 1
 const { Worker, isMainThread, parentPort, workerData } = require('worker_threads')
 const { fork, execFile } = require('child_process'), { once } = require('events')
 const { promisify } = require('util'), zlib = require('zlib'), crypto = require('crypto'), fs = require('fs').promises
