@@ -98,11 +98,6 @@ class OutsideCore {
   OutsideCore(const OutsideCore&) = delete;
   OutsideCore& operator=(const OutsideCore&) = delete;
 };
-template <class Work>
-auto outside_core(const Work& work) {
-  const OutsideCore outside;
-  return work();
-}
 
 // What the host shows as the process's name (/proc/PID/comm): `name` has at most 15 bytes.
 void show_process_name(const char* name);
