@@ -299,7 +299,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
     p.end(SIGSEGV);
   }
   thread.tid = p.pid;
-  note_execution(true);
+  note_execution();
   const bool first =
       p.program.file < 0 && p.program.path.empty();  // the host's own exec has closed what was to be closed
   remember_file(p.program, found);

@@ -2,11 +2,11 @@
 
 namespace osp::task {
 
-// Whether this process has called execve(2) since it was forked: the host does not see it.
-void note_execution(bool executed);
+// Notes that this process has called execve(2), which the host does not see.
+void note_execution();
 
-// The same of a child, hosted, by a look into its memory. False where that is not to be had: it is no program's of
-// ours, or another user's.
+// Whether a child has called execve(2) since it was forked, hosted, by a look into its memory. False where that is not
+// to be had: it is no program's of ours, or another user's.
 bool child_has_executed(int pid);
 
 }  // namespace osp::task

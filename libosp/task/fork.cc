@@ -16,7 +16,6 @@
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
 #include "libosp/task/core_lock.h"
-#include "libosp/task/executed.h"
 #include "libosp/task/signals_held.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
@@ -60,7 +59,6 @@ void become_child(Thread& thread) {
   p.memory.forget_unforked();
   keeper::after_fork();
   p.after_fork();
-  note_execution(false);
 }
 
 // fork(2); the child is a process of its own when this returns 0.

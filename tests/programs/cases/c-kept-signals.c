@@ -149,6 +149,19 @@ static void group_after_exec(char *self) {
   show_end("not executed", other);
 }
 
+// A child that has not run yet has not called execve(2), whatever its parent has.
+static void group_at_once(void) {
+  int moved = 0;
+  fflush(stdout);
+  for (int i = 0; i < 100; i++) {
+    pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    if (setpgid(pid, 0) == 0) moved++;
+    NEED(waitpid(pid, NULL, 0));
+  }
+  printf("moved %d\n", moved);
+}
+
 int main(int argc, char **argv) {
   if (argc > 1) {
     char byte = 'x';
@@ -162,5 +175,6 @@ int main(int argc, char **argv) {
   sticky_timeouts();
   clone_of_the_future();
   group_after_exec(argv[0]);
+  group_at_once();
   return 0;
 }
