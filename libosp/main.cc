@@ -18,6 +18,7 @@
 #include "libosp/linux/trace.h"
 #include "libosp/native/start.h"
 #include "libosp/patch/site_patcher.h"
+#include "libosp/ptrace/table.h"
 #include "libosp/start.h"
 #include "libosp/task/fork.h"
 #include "libosp/task/process.h"
@@ -78,6 +79,7 @@ int main() {
   process.umask = static_cast<uint32_t>(raw::syscall(SYS_umask, 0));
   raw::syscall(SYS_umask, process.umask);
   keeper::prepare(*boot);
+  ptrace::prepare_table();
   process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
   if (boot->trace != nullptr) {
     if (const auto opened = linux::trace_to(boot->trace); !opened)

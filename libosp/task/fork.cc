@@ -15,6 +15,7 @@
 #include "libosp/host/host.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
+#include "libosp/ptrace/tracee.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
 #include "libosp/trap/raw_handler.h"
@@ -68,6 +69,7 @@ void become_child(Thread& thread) {
   p.memory.forget_unforked();
   keeper::after_fork();
   p.after_fork();
+  ptrace::after_fork(thread);
 }
 
 // fork(2); the child is a process of its own when this returns 0.
@@ -120,12 +122,14 @@ long vfork_process(Thread& thread, uint64_t host_flags) {
   if (child == 0) return 0;
   file::drop_fd(from_child.write);
   file::drop_fd(to_child.read);
+  ptrace::forked(thread, child);
   if (child > 0) {
     await_vfork(static_cast<int>(child), from_child, to_child);
   } else {
     file::drop_fd(to_child.write);
   }
   file::drop_fd(from_child.read);
+  if (child > 0) ptrace::vfork_done(thread, static_cast<int>(child));
   return child;
 }
 
@@ -133,12 +137,15 @@ long vfork_process(Thread& thread, uint64_t host_flags) {
 
 long fork_process(Thread& thread, bool vfork, uint64_t host_flags) {
   save_vector_state(thread);
+  ptrace::before_fork(thread, host_flags, vfork);
   if (vfork) return vfork_process(thread, host_flags);
-  return host_fork(thread, host_flags, [] {
+  const long child = host_fork(thread, host_flags, [] {
     if (tell_parent < 0) return;
     file::drop_fd(std::exchange(tell_parent, -1));
     file::drop_fd(std::exchange(hear_parent, -1));
   });
+  if (child != 0) ptrace::forked(thread, child);
+  return child;
 }
 
 void release_vfork_parent() {
@@ -177,6 +184,7 @@ long make_thread(Thread& parent, const NewThread& wanted) {
   if (wanted.child_tid != 0) osp_user_copy(reinterpret_cast<void*>(wanted.child_tid), &tid, sizeof tid);
   p.threads.push_back(std::move(made));
   p.scheduler.start(thread, [&thread] { run_thread(thread); });
+  ptrace::made_thread(parent, thread);
   return tid;
 }
 
