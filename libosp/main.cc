@@ -1,4 +1,5 @@
 // The core's own start: a door has mapped us and passes a BootBlock in the aux vector.
+#include <asm/prctl.h>
 #include <sys/auxv.h>
 #include <sys/wait.h>
 
@@ -48,13 +49,14 @@ const char* host_variable(const host::BootBlock& boot, std::string_view name) {
 }
 
 void start_worker() {
-  if ((getauxval(AT_HWCAP2) & fsgsbase) == 0)
-    die(125, "this processor or kernel has no FSGSBASE: Linux 5.9 and a processor of 2012 or later are needed");
-  uint64_t fs = 0;
-  asm volatile("rdfsbase %0" : "=r"(fs));
-  the_worker.core_fs = fs;
+  the_worker.core_fs = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
   the_worker.entry = reinterpret_cast<void*>(&osp_trap_entry);
-  asm volatile("wrgsbase %0" : : "r"(&the_worker));
+  the_worker.bases_by_call = (getauxval(AT_HWCAP2) & fsgsbase) == 0 ? 1 : 0;
+  if (the_worker.bases_by_call == 0) {
+    asm volatile("wrgsbase %0" : : "r"(&the_worker));
+  } else if (raw::syscall(SYS_arch_prctl, ARCH_SET_GS, &the_worker) != 0) {
+    die(125, "the host does not let the core set gs (arch_prctl)");
+  }
 }
 
 }  // namespace

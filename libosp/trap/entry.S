@@ -60,6 +60,13 @@
         movq OSP_REG_R15(\base), %r15
         .endm
 
+        /* arch_prctl(ARCH_SET_FS, rsi), where there is no FSGSBASE; rax, rcx, rdi and r11 are lost. */
+        .macro call_for_fs
+        movl $0x1002, %edi
+        movl $158, %eax
+        syscall
+        .endm
+
         /* void osp_resume(void) */
         .globl osp_resume
         .type osp_resume, @function
@@ -85,9 +92,11 @@ osp_exit_restart:
         cmpq $0, %gs:OSP_WORKER_PENDING
         jne osp_exit_abort
         movq %gs:OSP_WORKER_REGS, %rax
+        cmpq $0, %gs:OSP_WORKER_BASES_BY_CALL
+        jne 3f
         movq OSP_REG_FS(%rax), %rcx
         wrfsbase %rcx
-        movq OSP_REG_VECTOR(%rax), %rcx
+4:      movq OSP_REG_VECTOR(%rax), %rcx
         load_xmm %rcx
         load_general %rax
         cmpq $0, OSP_REG_FULL(%rax)
@@ -126,12 +135,18 @@ osp_exit_restart:
         leaq OSP_WORKER_IRET(%rdi), %rdi
         movl $OSP_NATIVE_RESUME, %eax
         syscall
+3:      movq OSP_REG_FS(%rax), %rsi
+        call_for_fs
+        movq %gs:OSP_WORKER_REGS, %rax
+        jmp 4b
 osp_exit_abort:
         movq $1, %gs:OSP_WORKER_IN_CORE
         .globl osp_exit_end
 osp_exit_end:
         movq %gs:OSP_WORKER_REGS, %rax
         movq $OSP_TRAP_NONE, OSP_REG_KIND(%rax)
+        cmpq $0, %gs:OSP_WORKER_BASES_BY_CALL
+        jne osp_core_fs_by_call
         movq %gs:OSP_WORKER_CORE_FS, %rax
         wrfsbase %rax
 osp_back_in_core:
@@ -145,6 +160,10 @@ osp_back_in_core:
         popq %rbp
         .cfi_def_cfa rsp, 8
         ret
+osp_core_fs_by_call:
+        movq %gs:OSP_WORKER_CORE_FS, %rsi
+        call_for_fs
+        jmp osp_back_in_core
         .cfi_endproc
         .size osp_resume, . - osp_resume
 
@@ -190,10 +209,12 @@ osp_entry_end:
         movq $OSP_TRAP_SYSCALL, OSP_REG_KIND(%r11)
         movq $0, OSP_REG_FULL(%r11)
 osp_entered:
-        rdfsbase %rcx
-        movq %rcx, OSP_REG_FS(%r11)
         movq OSP_REG_VECTOR(%r11), %rcx
         save_xmm %rcx
+        cmpq $0, %gs:OSP_WORKER_BASES_BY_CALL
+        jne osp_core_fs_by_call
+        rdfsbase %rcx
+        movq %rcx, OSP_REG_FS(%r11)
         movq %gs:OSP_WORKER_CORE_FS, %rcx
         wrfsbase %rcx
         jmp osp_back_in_core

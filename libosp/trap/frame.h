@@ -70,6 +70,8 @@ struct Worker {
   uint64_t core_fs = 0;
   uint64_t iret[8] = {};   // a frame for iretq; natively a native::Resume
   uint64_t is_native = 0;  // the way out is the kernel's native::resume
+  // There is no FSGSBASE: the host must be asked to set fs, and the program can change it by calls only.
+  uint64_t bases_by_call = 0;
   FastState fast;
   volatile uint64_t tick = 0;     // the preemption tick has come
   volatile uint64_t message = 0;  // natively: a driver has sent something
@@ -83,6 +85,7 @@ struct Worker {
 };
 static_assert(offsetof(Worker, regs) == OSP_WORKER_REGS && offsetof(Worker, iret) == OSP_WORKER_IRET);
 static_assert(offsetof(Worker, is_native) == OSP_WORKER_NATIVE && sizeof(native::Resume) == sizeof(Worker::iret));
+static_assert(offsetof(Worker, bases_by_call) == OSP_WORKER_BASES_BY_CALL);
 static_assert(native::resume == OSP_NATIVE_RESUME && native::upcall_return == OSP_NATIVE_UPCALL_RETURN);
 static_assert(offsetof(Worker, core_fs) == OSP_WORKER_CORE_FS && offsetof(Worker, fast) == OSP_WORKER_FAST);
 
