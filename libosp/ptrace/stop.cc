@@ -126,7 +126,7 @@ int stop(Thread& thread, const StopRequest& request) {
   tracee_of(thread)->stopped = false;
   trap::worker().fault_error = error, trap::worker().fault_trap = trap;
   const bool ordered = slot.phase == Phase::resuming;
-  slot.phase = Phase::running, slot.report = 0;
+  slot.phase = Phase::running, slot.report = no_report;
   take_back(thread, request);
   const int signo = ordered ? body_of(slot).signal : 0;
   if (slot.tracer == 0) end_tracing(thread.process);

@@ -70,7 +70,7 @@ std::string line_of_table(int pid) {
 }
 
 void clear(Slot& slot) {
-  slot.tracer = 0, slot.report = 0, slot.news = 0, slot.wanted = 0;
+  slot.tracer = 0, slot.report = no_report, slot.news = 0, slot.wanted = 0;
   slot.options = 0, slot.seized = 0, slot.listed = 0, slot.mail = 0, slot.mail_pid = 0, slot.mail_uid = 0;
   Body& body = body_of(slot);
   body.status = 0, body.order = Order::go_on, body.message = 0, body.group_signal = 0;

@@ -33,11 +33,13 @@ enum Wanted : uint32_t {
   wants_group = 2,  // the process is stopped by the signal in Body::group_signal
 };
 
+inline constexpr int no_report = -1;
+
 struct Slot {
   std::atomic<Phase> phase;
   std::atomic<int> pid, tid;
   std::atomic<int> tracer;       // a process; 0: the thread is listed, and nobody traces it
-  std::atomic<int> report;       // a wait(2) status that the tracer has not asked for; 0: none
+  std::atomic<int> report;       // a wait(2) status that the tracer has not asked for, or no_report
   std::atomic<uint32_t> news;    // the tracer is due a SIGCHLD
   std::atomic<uint32_t> wanted;  // Wanted
   std::atomic<uint32_t> options;

@@ -75,7 +75,7 @@ long attach(Process& tracer, int tid, bool seize, uint32_t options) {
 void order(Slot& slot, Order order, int signo, bool detach) {
   Body& body = body_of(slot);
   body.order = order, body.signal = signo;
-  slot.report = 0;
+  slot.report = no_report;
   const int pid = slot.pid;
   if (detach) {
     body.debug = {};
@@ -100,10 +100,10 @@ void tracer_ends(Process& tracer) {
 std::optional<Found> take_report(const Process& tracer, int wanted, bool keep) {
   std::optional<Found> found;
   for_each_slot([&](Slot& slot) {
-    if (found || slot.tracer != tracer.host_pid || slot.report == 0 || !matches(slot, wanted)) return;
+    if (found || slot.tracer != tracer.host_pid || slot.report == no_report || !matches(slot, wanted)) return;
     found = Found{slot.tid, slot.report};
     if (keep) return;
-    slot.report = 0;
+    slot.report = no_report;
     if (slot.phase == Phase::ended) free_slot(slot);
   });
   return found;
