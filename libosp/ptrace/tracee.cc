@@ -65,8 +65,10 @@ void take_wants(Thread& thread) {
   if (tracee.slot->wanted != 0) thread.process.send(thread, trap_request());
 }
 
-bool any_traced(const Process& p) {
-  return std::ranges::any_of(p.threads, [](const auto& thread) { return is_traced(*thread); });
+// One that is let go waits for its order still.
+bool is_held(const Thread& thread) {
+  const Tracee* tracee = tracee_of(thread);
+  return tracee != nullptr && (tracee->stopped || tracee->slot->tracer != 0);
 }
 
 // Of the tracees: SIGCHLD, as do_notify_parent_cldstop() in kernel/signal.c makes it.
@@ -113,7 +115,7 @@ bool begin_tracing(Process& p) {
 }
 
 void end_tracing(Process& p) {
-  if (!here().traced || any_traced(p)) return;
+  if (!here().traced || std::ranges::any_of(p.threads, [](const auto& t) { return is_held(*t); })) return;
   for (const auto& thread : p.threads) {
     if (const Tracee* tracee = tracee_of(*thread)) free_slot(*tracee->slot);
     thread->signals.pending.remove(signal::bit(SIGKILL));  // trap_request()
@@ -128,14 +130,9 @@ void look(Process& p) {
   if (!is_used()) return;
   const Slot* first = find_slot(p.host_pid);
   if (first != nullptr && !here().traced && first->tracer != 0) begin_tracing(p);
-  bool stopped = false;
-  for (const auto& thread : p.threads) {
-    Tracee* tracee = tracee_of(*thread);
-    if (tracee == nullptr) continue;
-    stopped = stopped || tracee->stopped;
-    take_wants(*thread);
-  }
-  if (!stopped) end_tracing(p);
+  for (const auto& thread : p.threads)
+    if (tracee_of(*thread) != nullptr) take_wants(*thread);
+  end_tracing(p);
   take_news(p);
 }
 
