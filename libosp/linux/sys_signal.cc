@@ -199,7 +199,8 @@ long sys_tgkill(Call& c) {
     return sent ? *sent : forward(c);
   }
   if (signo == 0) return 0;
-  if (signo == SIGKILL || (signo == SIGSTOP && !ptrace::here().traced)) return raw::syscall(SYS_kill, c.process.host_pid, signo);
+  if (signo == SIGKILL || (signo == SIGSTOP && !ptrace::here().traced))
+    return raw::syscall(SYS_kill, c.process.host_pid, signo);
   if (queue_is_full(c, *thread, signo)) return -EAGAIN;
   c.process.send(*thread, sent_by_us(c, static_cast<int>(signo), SI_TKILL));
   return 0;

@@ -1,8 +1,7 @@
-#include "libosp/linux/trace_calls.h"
-
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "libosp/linux/trace_calls.h"
 #include "libosp/ptrace/tracer.h"
 #include "libosp/signal/deliver.h"
 
@@ -41,11 +40,11 @@ int selector(uint64_t type, uint64_t id) {
 }
 
 siginfo_t info_of(const ptrace::Found& found) {
-  siginfo_t info = signal::make_info(SIGCHLD, WIFSTOPPED(found.status)     ? CLD_TRAPPED
+  siginfo_t info = signal::make_info(SIGCHLD, WIFSTOPPED(found.status)    ? CLD_TRAPPED
                                               : WIFSIGNALED(found.status) ? CLD_KILLED
                                                                           : CLD_EXITED);
   info.si_pid = found.tid;
-  info.si_status = WIFSTOPPED(found.status)     ? found.status >> 8
+  info.si_status = WIFSTOPPED(found.status)    ? found.status >> 8
                    : WIFSIGNALED(found.status) ? WTERMSIG(found.status)
                                                : WEXITSTATUS(found.status);
   return info;

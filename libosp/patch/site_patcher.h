@@ -35,8 +35,8 @@ class SitePatcher {
 
   memory::AddressSpace& memory_;
   std::map<uintptr_t, unsigned> seen_;
-  std::map<uintptr_t, Plan> patched_;                  // by trampoline
-  std::map<uintptr_t, std::vector<uint8_t>> before_;   // what was where it has been written
+  std::map<uintptr_t, Plan> patched_;                 // by trampoline
+  std::map<uintptr_t, std::vector<uint8_t>> before_;  // what was where it has been written
   bool suspended_ = false;
   std::unordered_map<uintptr_t, uintptr_t> paddings_;  // padding with a jump in it → trampoline
   struct Page {

@@ -23,10 +23,10 @@ Here& here();
 
 // What is kept for a thread of ours while we are traced.
 struct Tracee {
-  Slot* slot = nullptr;        // its place in the table, which need have no tracer
-  bool stopped = false;        // waits for the tracer's order
-  bool single_step = false;    // one instruction or call, and then SIGTRAP
-  bool stepping = false;       // the trap flag is set: by single_step, or for what is watched
+  Slot* slot = nullptr;          // its place in the table, which need have no tracer
+  bool stopped = false;          // waits for the tracer's order
+  bool single_step = false;      // one instruction or call, and then SIGTRAP
+  bool stepping = false;         // the trap flag is set: by single_step, or for what is watched
   std::unique_ptr<Watch> watch;  // its debug registers; null: not in use
   Tracee();
   ~Tracee();

@@ -51,8 +51,7 @@ std::string stat_of(const Slot& slot, const std::string& text) {
   const size_t name = text.find('('), behind = text.rfind(") ");
   if (name == std::string::npos || behind == std::string::npos || text.size() < behind + 3) return text;
   std::string out = fmt::format("{} {}", slot.tid.load(), text.substr(name));
-  if (slot.phase == Phase::stopped || slot.phase == Phase::listening)
-    out[out.rfind(") ") + 2] = 't';
+  if (slot.phase == Phase::stopped || slot.phase == Phase::listening) out[out.rfind(") ") + 2] = 't';
   return out;
 }
 

@@ -1,5 +1,5 @@
-// Single steps by the processor's trap flag, and the debug registers: what they watch is compared after each step, since
-// the processor's own are the host's. Only changes of a value are seen, not reads, nor writes of the same value.
+// Single steps by the processor's trap flag, and the debug registers: what they watch is compared after each step,
+// since the processor's own are the host's. Only changes of a value are seen, not reads, nor writes of the same value.
 #include <csignal>
 #include <cstring>
 
@@ -13,7 +13,7 @@ namespace {
 using task::Thread;
 
 constexpr uint64_t trap_flag = 0x100;
-constexpr uint64_t single_step_bit = 0x4000;  // BS of DR6
+constexpr uint64_t single_step_bit = 0x4000;     // BS of DR6
 constexpr int trap_step = 2, trap_hardware = 4;  // TRAP_TRACE, TRAP_HWBKPT
 
 bool is_enabled(uint64_t control, size_t index) { return (control >> (2 * index) & 3) != 0; }

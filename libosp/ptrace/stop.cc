@@ -47,8 +47,8 @@ void publish(Thread& thread, const StopRequest& request) {
 // A restart that the tracer has undone, as a debugger does to call a function.
 void take_result(Thread& thread, const Body& body) {
   if (thread.interrupted == 0 || !body.regs_changed) return;
-  const bool restarts = static_cast<long>(body.regs.orig_rax) >= 0 &&
-                        body.regs.rax == static_cast<uint64_t>(thread.interrupted);
+  const bool restarts =
+      static_cast<long>(body.regs.orig_rax) >= 0 && body.regs.rax == static_cast<uint64_t>(thread.interrupted);
   if (!restarts) thread.interrupted = 0;
 }
 

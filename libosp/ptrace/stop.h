@@ -7,7 +7,7 @@ namespace osp::ptrace {
 
 struct StopRequest {
   Stop kind = Stop::event;
-  int code = SIGTRAP;        // the signal, and the event << 8
+  int code = SIGTRAP;         // the signal, and the event << 8
   siginfo_t* info = nullptr;  // may be changed; null: made of the code, but for a group stop, which has none
   uint64_t message = 0;
 };

@@ -20,8 +20,8 @@ namespace osp::ptrace {
 constexpr size_t most_slots = 1024;
 
 struct Table {
-  std::atomic<int> holder;          // who changes which slots are used
-  std::atomic<uint32_t> count;      // slots from here on have never been used
+  std::atomic<int> holder;      // who changes which slots are used
+  std::atomic<uint32_t> count;  // slots from here on have never been used
   std::atomic<uint32_t> in_use;
   Slot slots[most_slots];
   Body bodies[most_slots];
@@ -101,8 +101,7 @@ Slot* find_unused() {
 }  // namespace
 
 void prepare_table() {
-  const long at =
-      window::map(sizeof(Table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const long at = window::map(sizeof(Table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at < 0) std::abort();
   the_table = reinterpret_cast<Table*>(at);
 }

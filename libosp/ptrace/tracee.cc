@@ -78,7 +78,7 @@ void take_news(Process& p) {
     here().traces = true;
     if (slot.news.exchange(0) == 0) return;
     const int status = slot.report;
-    siginfo_t info = signal::make_info(SIGCHLD, WIFSTOPPED(status)     ? CLD_TRAPPED
+    siginfo_t info = signal::make_info(SIGCHLD, WIFSTOPPED(status)    ? CLD_TRAPPED
                                                 : WIFSIGNALED(status) ? CLD_KILLED
                                                                       : CLD_EXITED);
     info.si_pid = slot.tid;

@@ -19,7 +19,8 @@ inline bool is_traced(const task::Thread& thread) {
 // PTRACE_TRACEME. EPERM: it is traced already, or the parent is not of this environment.
 long trace_me(task::Thread& thread);
 
-// Of a signal about to be acted on, or the request of a stop. False: the tracer has taken it, and nothing is to be done.
+// Of a signal about to be acted on, or the request of a stop. False: the tracer has taken it, and nothing is to be
+// done.
 bool signal_stop(task::Thread& thread, siginfo_t& info);
 // Instead of stopping the process by this signal. False: not traced, stop it otherwise.
 bool group_stop(task::Thread& thread, int signo);

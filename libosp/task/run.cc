@@ -47,7 +47,9 @@ void serve_call(Thread& thread) {
 }
 
 // A call that begins again must be seen by serve_call, as must each that is traced.
-bool is_watched(const Thread& thread) { return thread.process.trace || ptrace::here().traced || thread.rewound_rip != 0; }
+bool is_watched(const Thread& thread) {
+  return thread.process.trace || ptrace::here().traced || thread.rewound_rip != 0;
+}
 
 // Nothing of it changes but by calls and other threads, after which it is set anew.
 void set_native_state(trap::FastState& fast, const Thread& thread) {
@@ -105,7 +107,8 @@ void enter_program(Thread& thread) {
     case trap::Kind::fault:
       if (trap::took_no_memory()) return kill_for_memory(thread);
       thread.regs.rip = thread.process.patcher->original_rip(thread.regs.rip);
-      if (!ptrace::is_stepping(thread) || !ptrace::is_own_step(thread, worker.fault)) signal::force(thread, worker.fault);
+      if (!ptrace::is_stepping(thread) || !ptrace::is_own_step(thread, worker.fault))
+        signal::force(thread, worker.fault);
       break;
     case trap::Kind::interrupt:
       thread.regs.rip = thread.process.patcher->original_rip(thread.regs.rip);
