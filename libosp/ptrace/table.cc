@@ -171,7 +171,7 @@ bool is_alive(int pid) {
   const timespec none = {};
   const long ended = raw::syscall(SYS_ppoll, &look, 1, &none, 0, 8);
   raw::close(static_cast<int>(fd));
-  return ended == 0;
+  return ended != 1;  // EINTR says nothing
 }
 
 }  // namespace osp::ptrace

@@ -136,6 +136,13 @@ void look(Process& p) {
   take_news(p);
 }
 
+bool is_stopped(const Process& p) {
+  return here().traced && std::ranges::any_of(p.threads, [](const auto& t) {
+           const Tracee* tracee = tracee_of(*t);
+           return tracee != nullptr && tracee->stopped;
+         });
+}
+
 long trace_me(Thread& thread) {
   Process& p = thread.process;
   const int parent = static_cast<int>(raw::call(SYS_getppid));

@@ -16,6 +16,9 @@ inline bool is_traced(const task::Thread& thread) {
   return tracee != nullptr && tracee->slot->tracer != 0;
 }
 
+// Whether a tracer has stopped one of its threads, which goes nowhere until it is told to.
+bool is_stopped(const task::Process& process);
+
 // PTRACE_TRACEME. EPERM: it is traced already, or the parent is not of this environment.
 long trace_me(task::Thread& thread);
 

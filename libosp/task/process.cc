@@ -96,7 +96,7 @@ Wake Process::await_child(Thread& thread, uint64_t seen) {
 }
 
 void Process::request_stop(uint64_t reason) {
-  if (serve_stop == nullptr || stop_requested()) return;
+  if (serve_stop == nullptr || stop_requested() || ptrace::is_stopped(*this)) return;
   stop_reason_ = reason;
   for (const auto& thread : threads) scheduler.interrupt(*thread);
 }
