@@ -230,7 +230,9 @@ Result<ProcEntry> find_proc(std::string_view path) {
   const auto rest = own_part(path, tid);
   if (!rest) {
     if (auto other = ptrace::proc_view(path)) return std::move(*other);
-    return fail(ENOENT);
+    std::string text = host_text(std::string(path));  // it was let go a moment ago
+    if (text.empty()) return fail(ENOENT);
+    return ProcEntry{Kind::text, S_IFREG | 0444, std::move(text)};
   }
   const Thread* thread = tid == 0 ? p.threads.front().get() : task::process().find_thread(tid);
   if (thread == nullptr) return fail(ENOENT);

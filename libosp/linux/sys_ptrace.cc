@@ -60,20 +60,27 @@ long peek_user(Body& body, uint64_t offset, uint64_t to) {
   return put(to, word != nullptr ? *word : uint64_t{0}) ? 0 : -EFAULT;
 }
 
-// Watching reads cannot be served (ptrace/stepping.cc), nor I/O ports.
-bool can_watch(uint64_t control) {
-  for (int i = 0; i < 4; ++i)
-    if ((control >> (2 * i) & 3) != 0 && (control >> (16 + 4 * i) & 2) != 0) return false;
+// Watching reads cannot be served (ptrace/stepping.cc), nor I/O ports; the kernel's memory is not to be watched.
+bool can_watch(const std::array<uint64_t, ptrace::debug_registers>& debug) {
+  constexpr uint64_t user_end = 0x7fff'ffff'f000;
+  const uint64_t control = debug[7];
+  for (size_t i = 0; i < 4; ++i) {
+    if ((control >> (2 * i) & 3) == 0) continue;
+    if ((control >> (16 + 4 * i) & 2) != 0 || debug[i] >= user_end) return false;
+  }
   return true;
 }
 
 long poke_user(Body& body, uint64_t offset, uint64_t value) {
-  constexpr size_t control = offsetof(user, u_debugreg) + 7 * sizeof(uint64_t);
   uint64_t* word = user_word(body, offset);
   if (word == nullptr) return -EIO;
-  if (offset == control && !can_watch(value)) return -EINVAL;
-  *word = value;
-  if (offset < sizeof(user_regs_struct)) body.regs_changed = true;
+  const uint64_t before = std::exchange(*word, value);
+  if (offset < sizeof(user_regs_struct)) {
+    body.regs_changed = true;
+  } else if (!can_watch(body.debug)) {
+    *word = before;
+    return -EINVAL;
+  }
   return 0;
 }
 

@@ -104,6 +104,12 @@ void await_order(Thread& thread) {
   }
 }
 
+void leave_tracer(Thread& thread, Slot& slot) {
+  const bool was_stopped = slot.was_stopped.exchange(0) != 0;
+  end_tracing(thread.process);
+  if (was_stopped && !thread.exiting) raw::syscall(SYS_kill, raw::getpid(), SIGSTOP);
+}
+
 }  // namespace
 
 int id_of(const Thread& thread) { return thread.tid == thread.process.pid ? thread.process.host_pid : thread.tid; }
@@ -129,7 +135,7 @@ int stop(Thread& thread, const StopRequest& request) {
   slot.phase = Phase::running, slot.report = no_report;
   take_back(thread, request);
   const int signo = ordered ? body_of(slot).signal : 0;
-  if (slot.tracer == 0) end_tracing(thread.process);
+  if (slot.tracer == 0) leave_tracer(thread, slot);
   return signo;
 }
 

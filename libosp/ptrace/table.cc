@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "libosp/file/proc.h"
 #include "libosp/host/window.h"
 #include "libosp/trap/raw_handler.h"
 #include "libosp/trap/trace_mark.h"
@@ -145,17 +146,30 @@ void free_slot(Slot& slot) {
   if (slot.phase.exchange(Phase::unused) != Phase::unused) --the_table->in_use;
 }
 
-bool poke(int pid) {
+namespace {
+
+bool queue(int pid, int signo) {
   siginfo_t info = {};
-  info.si_signo = trap::control_signal, info.si_code = SI_QUEUE, info.si_errno = trap::trace_mark;
+  info.si_signo = signo, info.si_code = SI_QUEUE, info.si_errno = trap::trace_mark;
   info.si_pid = raw::getpid();
   long result = 0;
   do {
-    result = raw::syscall(SYS_rt_sigqueueinfo, pid, trap::control_signal, &info);
+    result = raw::syscall(SYS_rt_sigqueueinfo, pid, signo, &info);
     if (result == -EAGAIN) raw::syscall(SYS_sched_yield);
   } while (result == -EAGAIN);
   if (result == -EPERM) log::error("ptrace", "process {} is another user's and cannot be told of its tracee", pid);
   return result == 0;
+}
+
+}  // namespace
+
+bool poke(int pid) { return queue(pid, trap::control_signal); }
+bool poke_stopped(int pid) { return poke(pid) && queue(pid, SIGCONT); }
+
+bool is_stopped_by_host(int pid) {
+  const std::string stat = file::host_text(fmt::format("/proc/{}/stat", pid));
+  const size_t name_end = stat.rfind(')');
+  return name_end != stat.npos && stat.substr(name_end).starts_with(") T");
 }
 
 bool shares_table(int pid) {

@@ -44,7 +44,8 @@ struct Slot {
   std::atomic<uint32_t> wanted;  // Wanted
   std::atomic<uint32_t> options;
   std::atomic<uint32_t> seized;
-  std::atomic<uint32_t> listed;  // of a first thread: the others have slots as well
+  std::atomic<uint32_t> was_stopped;  // by the host (SIGSTOP and the like), when it was attached to; is to be again
+  std::atomic<uint32_t> listed;       // of a first thread: the others have slots as well
   std::atomic<uint32_t> mail_uid;
   std::atomic<int> mail_pid;
   std::atomic<uint64_t> mail;  // signals that were sent to the thread, which the host does not know
@@ -89,6 +90,9 @@ void for_each_slot(F&& f);
 
 // Has the process look at the table (trap::trace_mark). False: it is gone, or not to be signalled by us.
 bool poke(int pid);
+// The same for one that the host has stopped (proc(5): state T), and whether it is.
+bool poke_stopped(int pid);
+bool is_stopped_by_host(int pid);
 // Whether it has the same table: is of our environment. EACCES: it is not ours to look at.
 bool shares_table(int pid);
 // False for what is only to be waited for.

@@ -183,6 +183,7 @@ void group_goes_on(Process& p) {
   for (const auto& thread : p.threads) {
     if (!is_traced(*thread)) continue;
     slot_of(*thread).wanted &= ~uint32_t{wants_group};
+    slot_of(*thread).was_stopped = 0;
     if (slot_of(*thread).phase != Phase::listening) continue;
     slot_of(*thread).wanted |= wants_trap;
     p.scheduler.wake(*thread, task::Wake::woken);

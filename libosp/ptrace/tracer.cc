@@ -33,6 +33,24 @@ bool matches(const Slot& slot, int wanted) {
 
 std::vector<task::Thread*> waiters;  // in await_report()
 
+template <class Condition>
+void await(Condition&& condition) {
+  constexpr int patience_ms = 2000;
+  const timespec moment = {0, 1'000'000};
+  for (int ms = 0; !condition() && ms < patience_ms; ++ms) raw::syscall(SYS_nanosleep, &moment, 0);
+}
+
+// The host has stopped it: it goes on there, and is stopped in the table when this returns, as ptrace(2) promises.
+void take_over_stop(Slot& slot) {
+  slot.was_stopped = 1;
+  if (slot.seized != 0) {
+    body_of(slot).group_signal = SIGSTOP;
+    slot.wanted |= wants_group;
+  }
+  poke_stopped(slot.pid);
+  await([&] { return slot.phase == Phase::stopped; });
+}
+
 }  // namespace
 
 void wake_waiters() {
@@ -68,7 +86,11 @@ long attach(Process& tracer, int tid, bool seize, uint32_t options) {
     slot->mail |= signal::bit(SIGSTOP);
   }
   here().traces = true;
-  poke(slot->pid);
+  if (!is_stopped_by_host(slot->pid)) {
+    poke(slot->pid);
+  } else {
+    take_over_stop(*slot);
+  }
   return 0;
 }
 
@@ -77,6 +99,7 @@ void order(Slot& slot, Order order, int signo, bool detach) {
   body.order = order, body.signal = signo;
   slot.report = no_report;
   const int pid = slot.pid;
+  const bool stops_again = detach && slot.was_stopped != 0;
   if (detach) {
     body.debug = {};
     slot.options = 0, slot.seized = 0, slot.wanted = 0;
@@ -84,6 +107,7 @@ void order(Slot& slot, Order order, int signo, bool detach) {
   }
   slot.phase = Phase::resuming;
   poke(pid);
+  if (stops_again) await([pid] { return is_stopped_by_host(pid) || !is_alive(pid); });  // before a SIGCONT comes
 }
 
 void tracer_ends(Process& tracer) {

@@ -68,7 +68,7 @@ void note(Worker& w, int signo, const siginfo_t& info) {
   } else if (signo == control_signal && info.si_code == SI_QUEUE && info.si_errno == control_mark) {
     w.control = reinterpret_cast<uint64_t>(info.si_value.sival_ptr);
     w.pending = 1;
-  } else if (signo == control_signal && info.si_code == SI_QUEUE && info.si_errno == trace_mark) {
+  } else if ((signo == control_signal || signo == SIGCONT) && info.si_code == SI_QUEUE && info.si_errno == trace_mark) {
     trace_mark_came = true;
     w.pending = 1;
   } else {

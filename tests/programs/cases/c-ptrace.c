@@ -214,6 +214,7 @@ static void watch(void) {
   show_status("trap", pid);
   TRY(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg[0]), &word));
   TRY(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg[7]), 0x90001));
+  TRY(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg[0]), -8L));
   TRY(ptrace(PTRACE_CONT, pid, 0, 0));
   int status = 0;
   NEED(waitpid(pid, &status, 0));
@@ -337,6 +338,36 @@ static void attach(void) {
   TRY(ptrace(PTRACE_ATTACH, pid, 0, 0));
 }
 
+static char state_of(pid_t pid) {
+  char path[40], state = '?';
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  FILE *file = fopen(path, "r");
+  if (file == NULL || fscanf(file, "%*d (%*[^)]) %c", &state) != 1) puts("no state");
+  if (file != NULL) fclose(file);
+  return state;
+}
+
+// Attached to while job control has it stopped, it can be looked at at once; let go, it is stopped again.
+static void stopped(int seized) {
+  puts("-- stopped");
+  int status = 0;
+  pid_t pid = blocked_reader();
+  NEED(kill(pid, SIGSTOP));
+  if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status)) puts("not stopped");
+  TRY(ptrace(seized ? PTRACE_SEIZE : PTRACE_ATTACH, pid, 0, 0));
+  if (!seized) {
+    TRY(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg[0]), 2));
+    printf("debug register %ld\n", ptrace(PTRACE_PEEKUSER, pid, offsetof(struct user, u_debugreg[0]), 0));
+  }
+  show_status("stop", pid);
+  TRY(ptrace(PTRACE_DETACH, pid, 0, 0));
+  while (state_of(pid) != 'T') usleep(1000);
+  NEED(kill(pid, SIGCONT));
+  NEED(write(gate[1], "\x07", 1));
+  close(gate[1]);
+  show_status("end", pid);
+}
+
 static void seize(void) {
   puts("-- seize");
   pid_t pid = blocked_reader();
@@ -400,6 +431,8 @@ int main(void) {
   births();
   exec_stop();
   attach();
+  stopped(0);
+  stopped(1);
   seize();
   stranger();
   kill_with_tracer();

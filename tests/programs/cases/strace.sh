@@ -29,3 +29,12 @@ echo go >gate
 wait $child; echo "child $?"
 wait $tracer; echo "tracer $?"
 plain <calls | grep -E 'exited with'
+sleep 1000 & child=$!
+strace -o calls -p $child 2>/dev/null & tracer=$!
+until grep -q . calls && [ "$(sed -n 's/^TracerPid:\t//p' /proc/$child/status)" = $tracer ]; do sleep 0.1; done
+kill -INT $tracer
+wait $tracer; echo "tracer $?"
+kill $child
+wait $child; echo "child $?"
+grep -o '<detached ...>' calls
+rm calls
