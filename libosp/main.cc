@@ -1,4 +1,5 @@
 // The core's own start: a door has mapped us and passes a BootBlock in the aux vector.
+#include <asm/prctl.h>
 #include <sys/auxv.h>
 #include <sys/wait.h>
 
@@ -19,6 +20,7 @@
 #include "libosp/linux/trace.h"
 #include "libosp/native/start.h"
 #include "libosp/patch/site_patcher.h"
+#include "libosp/ptrace/table.h"
 #include "libosp/start.h"
 #include "libosp/task/core_lock.h"
 #include "libosp/task/fork.h"
@@ -89,6 +91,7 @@ int main() {
   raw::syscall(SYS_umask, process.umask);
   keeper::prepare(*boot);
   task::workers().set_most(most_workers(*boot));
+  ptrace::prepare_table();
   process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
   if (boot->trace != nullptr) {
     if (const auto opened = linux::trace_to(boot->trace); !opened)

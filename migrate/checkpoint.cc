@@ -8,6 +8,9 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/ptrace/here.h"
+#include "libosp/ptrace/tracer.h"
+#include "libosp/task/worker.h"
 #include "migrate/checkpoint_parts.h"
 #include "migrate/cpu.h"
 #include "migrate/file_sink.h"
@@ -22,8 +25,9 @@ constexpr uint64_t step = 8u << 20;  // bytes of pages between two words of prog
 
 // The children of the host process, dead ones that nobody has waited for too: "123 (sleep), 124 (cat)".
 std::string children() {
-  std::string text;
-  std::string ids = host_text("/proc/thread-self/children");
+  std::string text, ids;
+  for (const task::Worker* worker : task::workers().all())
+    ids += host_text(fmt::format("/proc/self/task/{}/children", worker->host_tid));
   for (size_t at = 0; at < ids.size();) {
     const size_t end = std::min(ids.find(' ', at), ids.size());
     const std::string id = ids.substr(at, end - at);
@@ -107,6 +111,18 @@ bool is_confined(const task::Process& process) {
   return std::ranges::any_of(process.threads, [](const auto& thread) { return thread->seccomp.mode != 0; });
 }
 
+// Why the process as a whole cannot be checkpointed.
+std::vector<std::string> obstacles(const task::Process& process) {
+  std::vector<std::string> found;
+  if (const std::string ids = children(); !ids.empty())
+    found.push_back("it has child processes, and only a single process can be checkpointed: " + ids);
+  if (is_confined(process)) found.emplace_back(confined);
+  if (ptrace::here().traced) found.emplace_back("a debugger traces it (ptrace): have it detach first");
+  if (ptrace::here().traces && ptrace::has_tracees(process, -1))
+    found.emplace_back("it traces other processes (ptrace)");
+  return found;
+}
+
 std::unexpected<std::string> failed(std::string_view what, Error error) {
   return std::unexpected(fmt::format("{}: {}", what, describe(error)));
 }
@@ -114,9 +130,7 @@ std::unexpected<std::string> failed(std::string_view what, Error error) {
 }  // namespace
 
 std::expected<std::string, std::string> checkpoint(task::Process& process, const CheckpointOrder& order) {
-  if (const std::string found = children(); !found.empty())
-    return std::unexpected("it has child processes, and only a single process can be checkpointed: " + found);
-  if (is_confined(process)) return std::unexpected(confined);
+  if (const auto found = obstacles(process); !found.empty()) return std::unexpected(found.front());
   Capture capture(process);
   capture.manifest.processes.emplace_back();
   capture.manifest.cpu = host_cpu();
@@ -140,9 +154,7 @@ std::string checkpoint_report(task::Process& process) {
   Capture capture(process);
   capture.manifest.processes.emplace_back();
   std::string text;
-  if (const std::string found = children(); !found.empty())
-    text += "! it has child processes, and only a single process can be checkpointed: " + found + "\n";
-  if (is_confined(process)) text += fmt::format("! {}\n", confined);
+  for (const std::string& obstacle : obstacles(process)) text += fmt::format("! {}\n", obstacle);
   if (const auto done = capture_files(capture); !done)
     return text + "! its open files cannot be described: " + describe(done.error()) + "\n";
   for (const Note& note : capture.notes)

@@ -94,9 +94,11 @@ long ask(pid_t pid, uint64_t nonce) {
 std::expected<pip::HostFd, std::string> accept_from(int listener, pid_t pid, std::chrono::milliseconds patience) {
   pollfd wait = {listener, POLLIN, 0};
   if (poll(&wait, 1, static_cast<int>(patience.count())) <= 0) {
-    const char* why = is_stopped(pid)
-                          ? "it is stopped (SIGSTOP); kill -CONT lets it answer"
-                          : "it may be waiting where it cannot be interrupted, or be in another network name space";
+    const char* why =
+        is_stopped(pid)
+            ? "it is stopped (SIGSTOP); kill -CONT lets it answer"
+            : "it may be waiting where it cannot be interrupted, be stopped by a debugger, or be in another network "
+              "name space";
     return std::unexpected(fmt::format("process {} does not answer: {}", pid, why));
   }
   pip::HostFd fd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));

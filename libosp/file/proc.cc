@@ -12,6 +12,7 @@
 #include "libosp/file/proc_maps.h"
 #include "libosp/file/proc_mounts.h"
 #include "libosp/file/served_file.h"
+#include "libosp/ptrace/proc_view.h"
 #include "libosp/seccomp/filter.h"
 #include "libosp/task/process.h"
 #include "pip/text_part.h"
@@ -55,26 +56,10 @@ std::optional<std::string_view> own_part(std::string_view path, int& tid) {
   return rest;
 }
 
-std::string host_text(const std::string& path) {
-  const long fd = raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC);
-  std::string text(16384, '\0');
-  const long size = fd < 0 ? 0 : raw::read(static_cast<int>(fd), text.data(), text.size());
-  raw::close(static_cast<int>(fd));
-  text.resize(size > 0 ? static_cast<size_t>(size) : 0);
-  return text;
-}
-
 std::string program_memory(uintptr_t start, uintptr_t end) {
   std::string text(end - start, '\0');
   if (osp_user_copy(text.data(), reinterpret_cast<const void*>(start), text.size()) != 0) text.clear();
   return text;
-}
-
-void replace_line(std::string& text, std::string_view key, const std::string& value) {
-  size_t at = text.starts_with(key) ? 0 : text.find("\n" + std::string(key));
-  if (at == std::string::npos) return;
-  at += text.starts_with(key) && at == 0 ? key.size() : key.size() + 1;
-  text.replace(at, text.find('\n', at) - at, value);
 }
 
 // The host knows the state of its own thread, which may be another's worker.
@@ -93,6 +78,7 @@ std::string status_text(const Process& p, const Thread& thread) {
     replace_line(text, "State:", state_of(thread) == 'S' ? "\tS (sleeping)" : "\tR (running)");
   replace_line(text, "Tgid:", fmt::format("\t{}", p.pid));
   replace_line(text, "Pid:", fmt::format("\t{}", thread.tid));
+  replace_line(text, "TracerPid:", fmt::format("\t{}", ptrace::tracer_of(thread)));
   replace_line(text, "Threads:", fmt::format("\t{}", p.threads.size()));
   replace_line(text, "SigPnd:", fmt::format("\t{:016x}", thread.signals.pending.set()));
   replace_line(text, "ShdPnd:", fmt::format("\t{:016x}", p.signals.pending.set()));
@@ -145,6 +131,13 @@ Result<ProcEntry> fd_entry(std::string_view number) {
   return fail(ENOENT);
 }
 
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  for (size_t end = 0; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1))
+    lines.emplace_back(text.substr(0, end));
+  return lines;
+}
+
 // Read-only text, or a list of names.
 class ProcFile final : public pip::File {
  public:
@@ -156,7 +149,7 @@ class ProcFile final : public pip::File {
   Result<size_t> write(uint64_t, std::span<const std::byte>) override { return fail(EINVAL); }
   Result<std::vector<pip::DirectoryEntry>> read_directory(uint64_t first, size_t count) override {
     if (entry_.kind != Kind::directory) return fail(ENOTDIR);
-    if (first == 0) names_ = entry_.list(task::process());
+    if (first == 0) names_ = entry_.list != nullptr ? entry_.list(task::process()) : lines_of(entry_.contents);
     std::vector<pip::DirectoryEntry> entries;
     for (size_t i = first; i < names_.size() && entries.size() < count; ++i) {
       pip::DirectoryEntry entry;
@@ -200,6 +193,22 @@ uint32_t mode_of_text(std::string_view name) {
 
 }  // namespace
 
+std::string host_text(const std::string& path) {
+  const long fd = raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC);
+  std::string text(16384, '\0');
+  const long size = fd < 0 ? 0 : raw::read(static_cast<int>(fd), text.data(), text.size());
+  raw::close(static_cast<int>(fd));
+  text.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  return text;
+}
+
+void replace_line(std::string& text, std::string_view key, const std::string& value) {
+  size_t at = text.starts_with(key) ? 0 : text.find("\n" + std::string(key));
+  if (at == std::string::npos) return;
+  at += text.starts_with(key) && at == 0 ? key.size() : key.size() + 1;
+  text.replace(at, text.find('\n', at) - at, value);
+}
+
 std::string proc_text(std::string_view name, const Process& process, const Thread& thread) {
   return text_of(name, process, thread);
 }
@@ -207,7 +216,7 @@ std::string proc_text(std::string_view name, const Process& process, const Threa
 bool is_core_proc(std::string_view path) {
   int tid = 0;
   const auto rest = own_part(path, tid);
-  if (!rest) return false;
+  if (!rest) return ptrace::proc_view(path).has_value();
   if (*rest == "exe" || *rest == "cwd" || *rest == "fd" || *rest == "fd/" || *rest == "task" || *rest == "task/" ||
       *rest == "task-directory")
     return true;
@@ -219,7 +228,12 @@ Result<ProcEntry> find_proc(std::string_view path) {
   const Process& p = task::process();
   int tid = 0;
   const auto rest = own_part(path, tid);
-  if (!rest) return fail(ENOENT);
+  if (!rest) {
+    if (auto other = ptrace::proc_view(path)) return std::move(*other);
+    std::string text = host_text(std::string(path));  // it was let go a moment ago
+    if (text.empty()) return fail(ENOENT);
+    return ProcEntry{Kind::text, S_IFREG | 0444, std::move(text)};
+  }
   const Thread* thread = tid == 0 ? p.threads.front().get() : task::process().find_thread(tid);
   if (thread == nullptr) return fail(ENOENT);
   if (*rest == "exe") return ProcEntry{Kind::link, S_IFLNK | 0777, p.program.where()};
@@ -242,6 +256,10 @@ std::optional<std::string> proc_link_target(std::string_view path) {
 bool is_core_proc_file(std::string_view path) {
   int tid = 0;
   const auto rest = own_part(path, tid);
+  if (!rest) {
+    const auto other = ptrace::proc_view(path);
+    return other && other->kind != Kind::link;
+  }
   const bool is_link = rest && (*rest == "exe" || *rest == "cwd" || (rest->starts_with("fd/") && rest->size() > 3));
   return rest && !is_link && is_core_proc(path);
 }

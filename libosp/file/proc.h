@@ -24,7 +24,7 @@ struct ProcEntry {
   enum class Kind { text, directory, link } kind = Kind::text;
   uint32_t mode = 0;     // as st_mode
   std::string contents;  // the text, or the link's target
-  // A directory's names at the time of the call: its own fd is among those of fd/.
+  // A directory's names at the time of the call: its own fd is among those of fd/. Null: they are the contents' lines.
   std::vector<std::string> (*list)(const task::Process&) = nullptr;
 };
 // ENOENT: no such thread or fd.
@@ -32,6 +32,10 @@ Result<ProcEntry> find_proc(std::string_view path);
 
 // The text of one of `auxv cmdline comm environ maps stat status` of a process whose memory is the current one.
 std::string proc_text(std::string_view name, const task::Process& process, const task::Thread& thread);
+
+// For such texts: what the host's file holds, as far as 16 KiB; and what stands behind a key at a line's beginning.
+std::string host_text(const std::string& path);
+void replace_line(std::string& text, std::string_view key, const std::string& value);
 
 // An entry as an open file; not for links. `path` is for /proc/self/fd.
 std::shared_ptr<Description> open_proc(ProcEntry entry, const std::string& path);

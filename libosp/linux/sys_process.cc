@@ -8,6 +8,8 @@
 
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
+#include "libosp/linux/trace_calls.h"
+#include "libosp/ptrace/tracee.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/exec.h"
 #include "libosp/task/fork.h"
@@ -58,6 +60,7 @@ long clone_process(Call& c, const CloneArguments& args) {
 
 void end_thread(Call& c, int status) {
   c.process.exit_status = W_EXITCODE(status & 0xff, 0);
+  if (!c.process.single_threaded()) ptrace::exits(c.thread, c.process.exit_status);
   if (c.process.single_threaded()) c.process.end(c.process.exit_status);
   c.thread.exiting = true;
 }
@@ -122,6 +125,8 @@ long sys_exit_group(Call& c) { c.process.end(W_EXITCODE(static_cast<int>(c.a) & 
 
 // With several threads the host must not be blocked: looked at again at each SIGCHLD.
 long sys_wait4(Call& c) {
+  c.process.collect_signals();
+  if (ptrace::here().traces) return wait4_as_tracer(c);
   if (c.process.single_threaded() || (c.c & WNOHANG) != 0) return block_in_host(SYS_wait4, c.a, c.b, c.c, c.d);
   for (;;) {
     const uint64_t seen = c.process.child_changes();
@@ -132,6 +137,8 @@ long sys_wait4(Call& c) {
 }
 
 long sys_waitid(Call& c) {
+  c.process.collect_signals();
+  if (ptrace::here().traces) return waitid_as_tracer(c);
   if (c.process.single_threaded() || (c.d & WNOHANG) != 0) return block_in_host(SYS_waitid, c.a, c.b, c.c, c.d, c.e);
   for (;;) {
     const uint64_t seen = c.process.child_changes();

@@ -7,6 +7,8 @@
 #include "libosp/file/signal_file.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/clock.h"
+#include "libosp/ptrace/here.h"
+#include "libosp/ptrace/tracer.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/blocking.h"
 
@@ -171,10 +173,15 @@ long sys_sigaltstack(Call& c) {
 // To ourselves it goes the core's way: the host would not tell threads apart.
 long sys_kill(Call& c) {
   const auto pid = static_cast<int>(c.a);
-  if (!is_own_id(c, c.a)) return raw::syscall(SYS_kill, pid, c.b);
+  if (!is_own_id(c, c.a)) {
+    if (c.b == SIGSTOP)
+      if (const auto sent = ptrace::send(c.process, pid, SIGSTOP, task::credentials_of(c.process).uid)) return *sent;
+    return raw::syscall(SYS_kill, pid, c.b);
+  }
   if (c.b == 0) return 0;
   if (!valid_signal(c.b)) return -EINVAL;
-  if (c.b == SIGKILL || c.b == SIGSTOP) return raw::syscall(SYS_kill, c.process.host_pid, c.b);
+  const bool stops_here = c.b == SIGSTOP && !ptrace::here().traced;
+  if (c.b == SIGKILL || stops_here) return raw::syscall(SYS_kill, c.process.host_pid, c.b);
   c.process.send(sent_by_us(c, static_cast<int>(c.b), SI_USER));
   return 0;
 }
@@ -189,10 +196,12 @@ long sys_tgkill(Call& c) {
   task::Thread* thread = c.process.find_thread(tid);
   if (thread == nullptr || (has_group && group != c.process.pid)) {
     if (has_group && group == c.process.pid) return -ESRCH;
-    return forward(c);
+    const auto sent = ptrace::send(c.process, tid, static_cast<int>(signo), task::credentials_of(c.process).uid);
+    return sent ? *sent : forward(c);
   }
   if (signo == 0) return 0;
-  if (signo == SIGKILL || signo == SIGSTOP) return raw::syscall(SYS_kill, c.process.host_pid, signo);
+  if (signo == SIGKILL || (signo == SIGSTOP && !ptrace::here().traced))
+    return raw::syscall(SYS_kill, c.process.host_pid, signo);
   if (queue_is_full(c, *thread, signo)) return -EAGAIN;
   c.process.send(*thread, sent_by_us(c, static_cast<int>(signo), SI_TKILL));
   return 0;

@@ -8,6 +8,7 @@
 #include "libosp/linux/calls.h"
 #include "libosp/linux/numbers.h"
 #include "libosp/linux/trace.h"
+#include "libosp/linux/trace_calls.h"
 #include "libosp/native/calls.h"
 #include "libosp/seccomp/judge.h"
 

@@ -31,6 +31,7 @@ void write_code(const memory::AddressSpace& memory, uintptr_t at, Bytes bytes) {
 }  // namespace
 
 void SitePatcher::caught(uintptr_t rip) {
+  if (suspended_) return;
   const uintptr_t site = rip - 2;
   unsigned& count = seen_[site];
   if (count == given_up || ++count < patch_at) return;
@@ -43,13 +44,24 @@ void SitePatcher::forget(uintptr_t start, size_t size) {
   const auto gone = [&](uintptr_t address) { return address >= start && address - start < size; };
   std::erase_if(paddings_, [&](const auto& entry) { return gone(entry.first); });
   std::erase_if(patched_, [&](const auto& entry) { return gone(entry.second.site.syscall); });
+  before_.erase(before_.lower_bound(start), before_.lower_bound(start + size));
 }
 
 void SitePatcher::forget_all() {
   seen_.clear();
   patched_.clear();
   paddings_.clear();
+  before_.clear();
   pages_.clear();
+}
+
+// The trampolines stay, and what is known of them: a thread may be in one.
+void SitePatcher::suspend() {
+  suspended_ = true;
+  task::workers().stop_the_world();
+  for (const auto& [at, bytes] : before_) write_code(memory_, at, bytes);
+  seen_.clear();
+  before_.clear();
 }
 
 uintptr_t SitePatcher::original_rip(uintptr_t rip) const {
@@ -85,7 +97,11 @@ void SitePatcher::patch(uintptr_t site) {
   if (!plan) return give_up(site, "what it refers to is too far from its trampoline");
   task::workers().stop_the_world();
   write_code(memory_, at, Bytes(plan->trampoline.bytes).first(plan->trampoline.size));
-  for (const Write& write : plan->all_writes()) write_code(memory_, write.address, write.span());
+  for (const Write& write : plan->all_writes()) {
+    const auto* old = reinterpret_cast<const uint8_t*>(write.address);
+    before_[write.address].assign(old, old + write.size);
+    write_code(memory_, write.address, write.span());
+  }
   patched_.insert_or_assign(at, *plan);
   if (plan->site.padding.size != 0) paddings_[plan->site.padding.address] = at;
 }

@@ -21,6 +21,9 @@ class SitePatcher {
   void forget(uintptr_t start, size_t size);
   // After execve: the sites are gone with the memory.
   void forget_all();
+  // Sites are the program's own again, and stay so until resume(): a debugger looks at them.
+  void suspend();
+  void resume() { suspended_ = false; }
   // The program counter as the program's own code has it: signal frames show no trampolines.
   [[nodiscard]] uintptr_t original_rip(uintptr_t rip) const;
 
@@ -31,7 +34,9 @@ class SitePatcher {
 
   memory::AddressSpace& memory_;
   std::map<uintptr_t, unsigned> seen_;
-  std::map<uintptr_t, Plan> patched_;                  // by trampoline
+  std::map<uintptr_t, Plan> patched_;                 // by trampoline
+  std::map<uintptr_t, std::vector<uint8_t>> before_;  // what was where it has been written
+  bool suspended_ = false;
   std::unordered_map<uintptr_t, uintptr_t> paddings_;  // padding with a jump in it → trampoline
   struct Page {
     uintptr_t start = 0;

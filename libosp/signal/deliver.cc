@@ -10,6 +10,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
 #include "libosp/linux/trace.h"
+#include "libosp/ptrace/tracee.h"
 #include "libosp/signal/frame.h"
 #include "libosp/task/worker.h"
 #include "libosp/trap/raw_handler.h"
@@ -29,22 +30,24 @@ std::optional<siginfo_t> take(Thread& thread) {
 }
 
 // The default action "stop" is the host's: our parent sees it as the shell expects.
-void stop(Process& process, int signo) {
+void stop(Thread& thread, int signo) {
+  Process& process = thread.process;
+  if (ptrace::group_stop(thread, signo)) return;
   if (process.environment != nullptr) return process.environment->stopped(process, signo);
   trap::install_disposition(signo, false);
   raw::syscall(SYS_kill, raw::getpid(), signo);
   mirror(process, signo);
 }
 
-void default_action(Process& process, const siginfo_t& info) {
+void default_action(Thread& thread, const siginfo_t& info) {
   switch (default_of(info.si_signo)) {
     case Default::ignore:
     case Default::go_on:
       return;
     case Default::stop:
-      return stop(process, info.si_signo);
+      return stop(thread, info.si_signo);
     case Default::terminate:
-      process.end(W_EXITCODE(0, info.si_signo));
+      thread.process.end(W_EXITCODE(0, info.si_signo));
   }
 }
 
@@ -90,15 +93,17 @@ void call_handler(Thread& thread, const siginfo_t& info) {
   thread.signals.saved_mask.reset();
   thread.signals.mask |= action.mask & ~unblockable;
   if ((action.flags & SA_NODEFER) == 0) thread.signals.mask |= bit(info.si_signo);
+  if (ptrace::is_stepping(thread)) ptrace::handler_entered(thread);
 }
 
 }  // namespace
 
 void deliver(Thread& thread) {
-  while (const auto info = take(thread)) {
+  while (auto info = take(thread)) {
+    if (ptrace::here().traced && !ptrace::signal_stop(thread, *info)) continue;
     const uint64_t handler = thread.process.signals.actions[static_cast<size_t>(info->si_signo)].handler;
     if (thread.process.trace) linux::trace_signal(thread, *info);
-    if (handler == 0) default_action(thread.process, *info);
+    if (handler == 0) default_action(thread, *info);
     if (handler > 1) call_handler(thread, *info);
   }
   if (thread.interrupted != 0) {
@@ -112,7 +117,9 @@ void deliver(Thread& thread) {
   }
 }
 
-void force(Thread& thread, const siginfo_t& info) {
+void force(Thread& thread, const siginfo_t& fault) {
+  siginfo_t info = fault;
+  if (ptrace::here().traced && !ptrace::signal_stop(thread, info)) return;
   Action& action = thread.process.signals.actions[static_cast<size_t>(info.si_signo)];
   const bool blocked = (thread.signals.mask & bit(info.si_signo)) != 0;
   if (blocked || action.handler <= 1) {
@@ -156,7 +163,8 @@ void mirror(const Process& process, int signo) {
   if (process.environment != nullptr) return;
   if (signo == trap::tick_signal || signo == trap::control_signal) return;
   const Action& action = process.signals.actions[static_cast<size_t>(signo)];
-  if (action.handler == 1 && signo != SIGSYS && !is_kept(process, signo)) {  // SIGSYS catches the program's calls
+  const bool is_seen = signo == SIGSYS || (ptrace::here().traced && signo != SIGCHLD);  // by the core, or by a tracer
+  if (action.handler == 1 && !is_seen && !is_kept(process, signo)) {
     trap::install_disposition(signo, true);
   } else {
     const uint64_t child_flags = signo == SIGCHLD ? action.flags & (SA_NOCLDSTOP | SA_NOCLDWAIT) : 0;

@@ -80,21 +80,6 @@ Result<void> push_vector(task::Thread& thread, uint64_t at) {
   return copy_user(to + size, &magic2, sizeof magic2);
 }
 
-// What XRSTOR would fault on is mended here: a program may have written anything.
-void sanitise(std::byte* area) {
-  uint64_t header[8] = {};
-  std::memcpy(header, area + legacy_size, sizeof header);
-  header[0] &= trap::vector::components();
-  std::memset(header + 1, 0, sizeof header - 8);
-  if ((header[0] & sse) == 0) std::memset(area + xmm_offset, 0, xmm_size);
-  header[0] |= sse;
-  std::memcpy(area + legacy_size, header, sizeof header);
-  uint32_t mxcsr = 0;
-  std::memcpy(&mxcsr, area + 24, sizeof mxcsr);
-  mxcsr &= 0xffff;
-  std::memcpy(area + 24, &mxcsr, sizeof mxcsr);
-}
-
 Result<void> pop_vector(task::Thread& thread, uint64_t at) {
   const auto* from = reinterpret_cast<const std::byte*>(at);
   std::byte* area = thread.regs.vector;
@@ -108,7 +93,7 @@ Result<void> pop_vector(task::Thread& thread, uint64_t at) {
     const uint64_t legacy_components = 3;
     std::memcpy(area + legacy_size, &legacy_components, sizeof legacy_components);
   }
-  sanitise(area);
+  sanitise_vector(area);
   return {};
 }
 
@@ -121,6 +106,20 @@ uint64_t choose_stack(const task::Thread& thread, const Action& action) {
 }
 
 }  // namespace
+
+void sanitise_vector(std::byte* area) {
+  uint64_t header[8] = {};
+  std::memcpy(header, area + legacy_size, sizeof header);
+  header[0] &= trap::vector::components();
+  std::memset(header + 1, 0, sizeof header - 8);
+  if ((header[0] & sse) == 0) std::memset(area + xmm_offset, 0, xmm_size);
+  header[0] |= sse;
+  std::memcpy(area + legacy_size, header, sizeof header);
+  uint32_t mxcsr = 0;
+  std::memcpy(&mxcsr, area + 24, sizeof mxcsr);
+  mxcsr &= 0xffff;
+  std::memcpy(area + 24, &mxcsr, sizeof mxcsr);
+}
 
 Result<void> push_frame(task::Thread& thread, const Action& action, const siginfo_t& info, Mask mask_to_restore,
                         uint64_t error, uint64_t trap) {

@@ -16,4 +16,7 @@ Result<void> push_frame(task::Thread& thread, const Action& action, const siginf
 // Loads registers, vector state, mask and alternate stack from the frame. EFAULT.
 Result<void> pop_frame(task::Thread& thread);
 
+// Mends what XRSTOR would fault on in an XSAVE area that somebody else has written.
+void sanitise_vector(std::byte* area);
+
 }  // namespace osp::signal

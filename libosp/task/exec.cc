@@ -20,6 +20,7 @@
 #include "libosp/load/script.h"
 #include "libosp/load/stack.h"
 #include "libosp/patch/site_patcher.h"
+#include "libosp/ptrace/tracee.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/executed.h"
 #include "libosp/task/fork.h"
@@ -298,7 +299,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
     end_of_no_return(found.path.c_str(), done.error());
     p.end(SIGSEGV);
   }
-  thread.tid = p.pid;
+  const int former_tid = std::exchange(thread.tid, p.pid);
   note_execution();
   const bool first =
       p.program.file < 0 && p.program.path.empty();  // the host's own exec has closed what was to be closed
@@ -311,6 +312,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   if (p.timers != nullptr) p.timers->remove_posix();
   reset_signals(thread);
   name_process(thread, found.path);
+  ptrace::executed(thread, former_tid);
   return call_was_replaced;
 }
 

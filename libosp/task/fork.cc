@@ -15,6 +15,7 @@
 #include "libosp/host/host.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
+#include "libosp/ptrace/tracee.h"
 #include "libosp/task/core_lock.h"
 #include "libosp/task/signals_held.h"
 #include "libosp/task/vector_state.h"
@@ -59,6 +60,7 @@ void become_child(Thread& thread) {
   p.memory.forget_unforked();
   keeper::after_fork();
   p.after_fork();
+  ptrace::after_fork(thread);
 }
 
 // fork(2); the child is a process of its own when this returns 0.
@@ -100,7 +102,7 @@ void await_vfork(int child, const Pipe& from_child, const Pipe& to_child) {
 }
 
 // Other threads of the parent must not write to pages that are the child's to change: they stand still until it is
-// done.
+// done. Where a tracer stops the parent meanwhile, they may come to the edge of the program, but not on.
 long vfork_process(Thread& thread, uint64_t host_flags) {
   workers().stop_the_world();
   const Pipe from_child = Pipe::make(), to_child = Pipe::make();
@@ -114,12 +116,16 @@ long vfork_process(Thread& thread, uint64_t host_flags) {
   if (child == 0) return 0;
   file::drop_fd(from_child.write);
   file::drop_fd(to_child.read);
+  thread.process.vforking = &thread;
+  ptrace::forked(thread, child);
   if (child > 0) {
     await_vfork(static_cast<int>(child), from_child, to_child);
   } else {
     file::drop_fd(to_child.write);
   }
   file::drop_fd(from_child.read);
+  thread.process.vforking = nullptr;
+  if (child > 0) ptrace::vfork_done(thread, static_cast<int>(child));
   return child;
 }
 
@@ -127,12 +133,15 @@ long vfork_process(Thread& thread, uint64_t host_flags) {
 
 long fork_process(Thread& thread, bool vfork, uint64_t host_flags) {
   save_vector_state(thread);
+  ptrace::before_fork(thread, host_flags, vfork);
   if (vfork) return vfork_process(thread, host_flags);
-  return host_fork(thread, host_flags, [] {
+  const long child = host_fork(thread, host_flags, [] {
     if (tell_parent < 0) return;
     file::drop_fd(std::exchange(tell_parent, -1));
     file::drop_fd(std::exchange(hear_parent, -1));
   });
+  if (child != 0) ptrace::forked(thread, child);
+  return child;
 }
 
 void release_vfork_parent() {
@@ -182,6 +191,7 @@ long make_thread(Thread& parent, const NewThread& wanted) {
   if (!std::exchange(p.had_threads, true)) begin_thread_clock(parent);
   p.threads.push_back(std::move(made));
   p.scheduler.start(thread, [&thread] { run_thread(thread); });
+  ptrace::made_thread(parent, thread);
   return tid;
 }
 

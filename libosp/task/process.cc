@@ -10,8 +10,11 @@
 #include "libosp/file/names.h"
 #include "libosp/host/host.h"
 #include "libosp/patch/site_patcher.h"
+#include "libosp/ptrace/tracee.h"
+#include "libosp/ptrace/tracer.h"
 #include "libosp/task/fork.h"
 #include "libosp/trap/raw_handler.h"
+#include "libosp/trap/trace_mark.h"
 #include "libosp/trap/vector.h"
 
 namespace osp::task {
@@ -59,6 +62,7 @@ void Process::collect_pending() {
       send(info);
     }
   }
+  if (trap::took_trace_mark()) ptrace::look(*this);
   if (worker.control != 0) request_stop(std::exchange(worker.control, 0));
   if (stop_requested()) worker.pending = 1;  // no call may block any more
 }
@@ -73,6 +77,7 @@ signal::Mask Process::takes(const Thread& thread) const {
 }
 
 bool Process::has_effect(signal::Mask ready) const {
+  if (ptrace::here().traced) return true;  // the tracer sees it
   for (int signo = 1; ready != 0 && signo <= signal::last_signal; ++signo) {
     if ((ready & signal::bit(signo)) == 0) continue;
     if (!signals.ignored(signo)) return true;
@@ -91,7 +96,7 @@ Wake Process::await_child(Thread& thread, uint64_t seen) {
 }
 
 void Process::request_stop(uint64_t reason) {
-  if (serve_stop == nullptr || stop_requested()) return;
+  if (serve_stop == nullptr || stop_requested() || ptrace::is_stopped(*this)) return;
   stop_reason_ = reason;
   for (const auto& thread : threads) scheduler.interrupt(*thread);
 }
@@ -121,11 +126,13 @@ void Process::send(const siginfo_t& info) {
   if (info.si_signo == SIGCHLD) {
     ++child_changes_;
     for (Thread* waiter : child_waiters_) scheduler.wake(*waiter, Wake::woken);
+    ptrace::wake_waiters();
   }
+  if (info.si_signo == SIGCONT && ptrace::here().traced) ptrace::group_goes_on(*this);
   const signal::Mask bit = signal::bit(info.si_signo);
   const auto blocks = [bit](const auto& t) { return (t->signals.mask & bit) != 0; };
   const bool blocked_by_all = std::all_of(threads.begin(), threads.end(), blocks);
-  if (!blocked_by_all && signals.ignored(info.si_signo)) return;
+  if (!blocked_by_all && !ptrace::here().traced && signals.ignored(info.si_signo)) return;
   signals.pending.add(info);
   files->signal_arrived(info.si_signo);
   for (const auto& thread : threads) {
@@ -139,7 +146,7 @@ void Process::send(const siginfo_t& info) {
 void Process::send(Thread& thread, const siginfo_t& info) {
   const signal::Mask bit = signal::bit(info.si_signo);
   const bool blocked = (thread.signals.mask & bit) != 0;
-  if (!blocked && signals.ignored(info.si_signo)) return;
+  if (!blocked && !ptrace::here().traced && signals.ignored(info.si_signo)) return;
   thread.signals.pending.add(info);
   files->signal_arrived(info.si_signo);
   if (!blocked || (thread.signals.waiting_for & bit) != 0) scheduler.interrupt(thread);
@@ -158,6 +165,7 @@ void Process::end(int wait_status) {
     leave_all(wait_status);
     throw Left{};
   }
+  ptrace::process_ends(*this, wait_status);
   release_vfork_parent();
   files->close_all();
   keeper::end();

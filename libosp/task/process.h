@@ -49,6 +49,7 @@ class Process {
   int host_pid = 0;
   int parent = 0;                        // natively
   bool held = false;                     // natively: its threads stay at the program's edge (Environment::stay)
+  Thread* vforking = nullptr;            // only it may run the program: a child has its memory (fork.cc)
   std::shared_ptr<memory::Space> space;  // natively; two processes have the same between vfork and exec
   Environment* environment = nullptr;    // natively
   Credentials credentials;               // natively

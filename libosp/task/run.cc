@@ -7,6 +7,7 @@
 #include "libosp/host/side.h"
 #include "libosp/linux/table.h"
 #include "libosp/patch/site_patcher.h"
+#include "libosp/ptrace/tracee.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/core_lock.h"
 #include "libosp/task/process.h"
@@ -19,7 +20,7 @@ namespace osp::task {
 namespace {
 
 // A call that was interrupted by nothing the program can see begins again here, at once.
-void serve_call(Thread& thread) {
+void serve(Thread& thread) {
   trap::UserRegs& r = thread.regs;
   thread.restarting = thread.rewound_rip != 0 && thread.rewound_rip == r.rip - 2;
   thread.rewound_rip = 0;
@@ -40,9 +41,16 @@ void serve_call(Thread& thread) {
   }
 }
 
+void serve_call(Thread& thread) {
+  if (!ptrace::here().traced) return serve(thread);
+  if (ptrace::call_begins(thread)) serve(thread);
+  ptrace::call_ends(thread);
+  ptrace::call_stepped(thread);
+}
+
 // A call that begins again must be seen by serve_call, as must each that is traced or may not be allowed.
 bool is_watched(const Thread& thread) {
-  return thread.process.trace || thread.rewound_rip != 0 || thread.seccomp.mode != 0;
+  return thread.process.trace || ptrace::here().traced || thread.rewound_rip != 0 || thread.seccomp.mode != 0;
 }
 
 // Nothing of it changes but by calls and other threads, after which it is set anew.
@@ -100,7 +108,9 @@ void enter_program(Thread& thread) {
   set_fast_state(worker, thread);
   thread.process.scheduler.set_current(thread);
   const uint64_t caught = worker.caught;
+  if (ptrace::is_stepping(thread)) ptrace::begin_step(thread);
   resume_program();
+  if (ptrace::is_stepping(thread)) ptrace::end_step(thread);
   switch (thread.regs.kind) {
     case trap::Kind::syscall:
       if (worker.caught != caught) thread.process.patcher->caught(thread.regs.rip);
@@ -110,7 +120,8 @@ void enter_program(Thread& thread) {
     case trap::Kind::fault:
       if (trap::took_no_memory()) return kill_for_memory(thread);
       thread.regs.rip = thread.process.patcher->original_rip(thread.regs.rip);
-      signal::force(thread, worker.fault);
+      if (!ptrace::is_stepping(thread) || !ptrace::is_own_step(thread, worker.fault))
+        signal::force(thread, worker.fault);
       break;
     case trap::Kind::interrupt:
       thread.regs.rip = thread.process.patcher->original_rip(thread.regs.rip);
@@ -128,6 +139,8 @@ void leave(Thread& thread) {
     if (osp_user_copy(word, &zero, sizeof zero) == 0) futex_word(thread.process, thread.clear_child_tid).wake(~0U, 1);
   }
   drop_vector_state(thread);
+  if (ptrace::here().traced && !thread.process.single_threaded())
+    ptrace::thread_ended(thread, thread.process.exit_status);
   thread.process.remove(thread);
 }
 
@@ -141,6 +154,8 @@ void run_until_it_leaves(Thread& thread) {
     if (p.held && p.environment->stay(thread)) continue;
     if (p.stop_requested()) {
       p.stop_at_edge(thread);
+    } else if (p.vforking != nullptr && p.vforking != &thread) {
+      p.scheduler.yield_and_look(thread);
     } else {
       enter_program(thread);
     }

@@ -7,6 +7,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/host/window.h"
 #include "libosp/trap/frame.h"
+#include "libosp/trap/trace_mark.h"
 
 extern "C" {
 extern const char osp_exit_begin[], osp_exit_restart[], osp_exit_end[];
@@ -37,6 +38,7 @@ constexpr int user_dispatch = 2;  // SYS_USER_DISPATCH of sigaction(2), which li
 
 FaultReporter fault_reporter = nullptr;
 volatile bool no_memory = false;
+volatile bool trace_mark_came = false;
 
 uint64_t address_of(const char* label) { return reinterpret_cast<uint64_t>(label); }
 bool within(uint64_t rip, const char* begin, const char* end) {
@@ -65,6 +67,9 @@ void note(Worker& w, int signo, const siginfo_t& info) {
     w.pending = 1;
   } else if (signo == control_signal && info.si_code == SI_QUEUE && info.si_errno == control_mark) {
     w.control = reinterpret_cast<uint64_t>(info.si_value.sival_ptr);
+    w.pending = 1;
+  } else if ((signo == control_signal || signo == SIGCONT) && info.si_code == SI_QUEUE && info.si_errno == trace_mark) {
+    trace_mark_came = true;
     w.pending = 1;
   } else {
     enqueue(w, info);
@@ -128,8 +133,17 @@ void call_for_vdso(Worker& w, greg_t* g) {
   g[REG_RAX] = raw::syscall(g[REG_RAX], g[REG_RDI], g[REG_RSI]);
 }
 
+// A single step of the program's has come to the core's entry (from the vDSO): the call is what was stepped over.
+bool is_step_into_core(int signo, const siginfo_t& info, greg_t* g) {
+  constexpr greg_t trap_flag = 0x100;
+  if (signo != SIGTRAP || info.si_code != TRAP_TRACE || (g[REG_EFL] & trap_flag) == 0) return false;
+  g[REG_EFL] &= ~trap_flag;
+  return true;
+}
+
 void in_core(Worker& w, int signo, const siginfo_t& info, greg_t* g) {
   const auto rip = static_cast<uint64_t>(g[REG_RIP]);
+  if (is_step_into_core(signo, info, g)) return;
   if (signo == SIGSYS && info.si_code == user_dispatch) {
     call_for_vdso(w, g);
     return;
@@ -252,6 +266,12 @@ long take_upcalls(void* stack, size_t size) {
 bool took_no_memory() {
   const bool took = no_memory;
   if (took) no_memory = false;
+  return took;
+}
+
+bool took_trace_mark() {
+  const bool took = trace_mark_came;
+  if (took) trace_mark_came = false;
   return took;
 }
 
