@@ -167,6 +167,7 @@ void copy_thread(Thread& to, Thread& from) {
   to.name = from.name;
   to.seccomp = from.seccomp;
   to.processors = from.processors;
+  to.schedule = inherited(from.schedule);
 }
 
 // Until now the process's processor time was its only thread's.
