@@ -1,5 +1,5 @@
-// How threads are scheduled (sched(7), getpriority(2)), hosted. Of a single thread the host keeps it; of several the
-// core does, since a worker runs any of them.
+// How threads are scheduled (sched(7), getpriority(2)), hosted. Where there is one worker for one thread the host keeps
+// it, else the core, since any worker runs any thread.
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -24,7 +24,7 @@ const Schedule& schedule_of(const Thread& thread) {
   return thread.schedule != nullptr ? *thread.schedule : task::workers().schedule_at_start();
 }
 
-// By the host's thread, for a process that has only one.
+// By the host's only thread.
 long set_by_host(Call& c, uint64_t id_at, uint64_t id) {
   task::workers().schedule_at_start();
   const long result = id_at == 0 ? raw::syscall(c.nr, id, c.b, c.c) : raw::syscall(c.nr, c.a, id, c.c);
@@ -44,7 +44,7 @@ long set(Call& c, Thread& thread, const Schedule& wanted) {
   return 0;
 }
 
-bool is_kept_by_host(const Call& c) { return c.process.single_threaded(); }
+bool is_kept_by_host(const Call& c) { return c.process.single_threaded() && task::workers().is_one(); }
 
 long by_host(Call& c) { return raw::syscall(c.nr, 0, c.b, c.c, c.d); }
 
