@@ -4,6 +4,7 @@
 
 #include "libosp/file/files.h"
 #include "libosp/host/side.h"
+#include "libosp/linux/poll.h"
 #include "libosp/linux/table.h"
 #include "libosp/task/blocking.h"
 
@@ -60,9 +61,8 @@ long wait_ready(Call& c, int fd, short events, uint64_t deadline_ns) {
   if (host::is_native()) return 0;  // what follows answers EBADF
   if (c.process.single_threaded()) return 0;
   pollfd wait = {fd, events, 0};
-  const timespec none = {};
   for (bool first = true;; first = false) {
-    if (raw::syscall(SYS_ppoll, &wait, 1, &none, 0, 8) != 0) return 0;
+    if (poll_now({&wait, 1}) != 0) return 0;
     if (first && must_not_wait(fd, events)) return 0;
     const task::Wake why = c.process.scheduler.wait(c.thread, {&wait, 1}, deadline_ns);
     if (why == task::Wake::signal) return task::restart_sys;

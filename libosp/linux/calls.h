@@ -156,7 +156,14 @@ long sys_rt_sigtimedwait(Call& call);
 long sys_sched_yield(Call& call);
 long sys_sched_getaffinity(Call& call);
 long sys_sched_setaffinity(Call& call);
-long sys_second_pid(Call& call);
+long sys_getpriority(Call& call);
+long sys_setpriority(Call& call);
+long sys_sched_setscheduler(Call& call);  // and sched_setparam(2)
+long sys_sched_getscheduler(Call& call);
+long sys_sched_getparam(Call& call);
+long sys_sched_setattr(Call& call);
+long sys_sched_getattr(Call& call);
+long sys_sched_rr_get_interval(Call& call);
 long sys_select(Call& call);
 long sys_sendfile(Call& call);
 long sys_sendmmsg(Call& call);

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <span>
 #include <vector>
 
 #include "libosp/linux/call.h"
@@ -13,6 +14,10 @@ inline constexpr uint64_t no_deadline = 0, at_once = 1;
 // How long it is until a deadline (CLOCK_MONOTONIC of the host, ns).
 timespec time_left(uint64_t deadline);
 bool over(uint64_t deadline);
+
+// What of the host's fds is ready now, as poll(2) with no time to wait: but never EINTR, which the host answers where a
+// signal of the core's comes just then.
+long poll_now(std::span<pollfd> fds);
 
 // Waits until one of the fds is ready, and fills in revents: how many are, minus an errno, or restart_block.
 using PollUntil = long (*)(Call& call, std::vector<pollfd>& fds, uint64_t deadline);

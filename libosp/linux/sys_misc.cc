@@ -58,11 +58,6 @@ long sys_timer_create(Call& c) {
 
 long sys_timer_forward(Call& c) { return forward(c); }
 
-long sys_second_pid(Call& c) {
-  const bool ours = c.a == PRIO_PROCESS && is_own_id(c, c.b);
-  return raw::syscall(c.nr, c.a, ours ? 0 : c.b, c.c);
-}
-
 namespace {
 
 bool is_child(int pid) {

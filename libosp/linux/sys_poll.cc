@@ -5,15 +5,24 @@
 #include "libosp/task/blocking.h"
 
 namespace osp::linux {
+
+long poll_now(std::span<pollfd> fds) {
+  const timespec none = {};
+  long ready = 0;
+  do {
+    ready = raw::syscall(SYS_ppoll, fds.data(), fds.size(), &none, 0, 8);
+  } while (ready == -EINTR);
+  return ready;
+}
+
 namespace {
 
 // poll on a copy of the program's array; revents are filled in. Count, or minus an errno, or Restart.
 long poll_until(Call& c, std::vector<pollfd>& fds, uint64_t deadline) {
-  const timespec none = {};
   for (;;) {
     if (c.process.owns_worker()) {
       if (c.process.signal_waits(c.thread)) {  // ppoll's mask may have let in one that was pending
-        const long ready = raw::syscall(SYS_ppoll, fds.data(), fds.size(), &none, 0, 8);
+        const long ready = poll_now(fds);
         return ready != 0 ? ready : static_cast<long>(task::restart_block);
       }
       const timespec left = time_left(deadline);
@@ -22,7 +31,7 @@ long poll_until(Call& c, std::vector<pollfd>& fds, uint64_t deadline) {
       if (!trap::was_interrupted(result)) return result;
       continue;
     }
-    const long ready = raw::syscall(SYS_ppoll, fds.data(), fds.size(), &none, 0, 8);
+    const long ready = poll_now(fds);
     if (ready != 0) return ready;
     if (over(deadline)) return 0;
     const task::Wake why = c.process.scheduler.wait(c.thread, fds, deadline);

@@ -61,6 +61,8 @@ void become_child(Thread& thread) {
   keeper::after_fork();
   p.after_fork();
   ptrace::after_fork(thread);
+  // The worker may not have been let (Workers::take_schedule_of); now it stays with this one.
+  if (thread.schedule != nullptr) raw::syscall(SYS_sched_setattr, 0, thread.schedule.get(), 0);
 }
 
 // fork(2); the child is a process of its own when this returns 0.
@@ -167,6 +169,7 @@ void copy_thread(Thread& to, Thread& from) {
   to.name = from.name;
   to.seccomp = from.seccomp;
   to.processors = from.processors;
+  to.schedule = inherited(from.schedule);
 }
 
 // Until now the process's processor time was its only thread's.

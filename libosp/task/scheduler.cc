@@ -22,7 +22,6 @@
 namespace osp::task {
 namespace {
 
-constexpr uint64_t slice_ns = 1'000'000;
 // How long what is ready may wait for the workers that are awake before another is roused.
 constexpr uint64_t patience_ns = 100'000;
 constexpr uint64_t short_wait_ns = 300'000;
@@ -74,7 +73,7 @@ class Scheduler::Algorithm final : public boost::fibers::algo::algorithm_with_pr
     }
     context->detach();
     Thread* const thread = properties.thread;
-    if (thread != nullptr) thread->ran_ns = time_of(*thread), thread->on = nullptr;
+    if (thread != nullptr) settle_time(*thread), thread->on = nullptr;
     if (thread != nullptr && thread->state == RunState::parking) {
       thread->state = RunState::parked;
     } else {
@@ -115,6 +114,23 @@ class Scheduler::Algorithm final : public boost::fibers::algo::algorithm_with_pr
   int switches_ = 0;
 };
 
+namespace {
+
+Thread* thread_of(boost::fibers::context& context) {
+  auto* const properties = static_cast<ThreadProperties*>(context.get_properties());
+  return properties == nullptr ? nullptr : properties->thread;
+}
+
+const Schedule* schedule_of(const Thread* thread) { return thread == nullptr ? nullptr : thread->schedule.get(); }
+
+bool is_better(const Thread* one, const Thread* other) {
+  const unsigned rank = rank_of(schedule_of(one)), others = rank_of(schedule_of(other));
+  if (rank != others || one == nullptr || other == nullptr) return rank > others;
+  return one->due_ns < other->due_ns;
+}
+
+}  // namespace
+
 struct Scheduler::RunQueue {
   boost::fibers::scheduler::ready_queue_type fibers;
 };
@@ -135,15 +151,28 @@ uint64_t host_now_ns() {
 }
 
 void Scheduler::enqueue(boost::fibers::context* context) {
-  context->ready_link(ready_->fibers);
+  Thread* const thread = has_ranks_ ? thread_of(*context) : nullptr;
+  if (thread != nullptr && std::exchange(thread->is_put_off, false)) {
+    ready_->fibers.push_front(*context);
+  } else {
+    context->ready_link(ready_->fibers);
+  }
   ++ready_count_;
 }
 
+boost::fibers::context& Scheduler::best_ready() const {
+  boost::fibers::context* best = &ready_->fibers.front();
+  if (!has_ranks_) return *best;
+  for (boost::fibers::context& each : ready_->fibers)
+    if (is_better(thread_of(each), thread_of(*best))) best = &each;
+  return *best;
+}
+
 boost::fibers::context* Scheduler::dequeue() {
-  boost::fibers::context* first = &ready_->fibers.front();
-  ready_->fibers.pop_front();
+  boost::fibers::context* const best = &best_ready();
+  best->ready_unlink();
   --ready_count_;
-  return first;
+  return best;
 }
 
 void Scheduler::start(Thread& thread, std::function<void()> body) {
@@ -184,8 +213,44 @@ void Scheduler::charge() {
   charged_ns_ = now;
 }
 
+namespace {
+
+// Of the worker's host thread, be it the caller's or not (clock_gettime(2): the ids that the kernel makes of tids).
+uint64_t processor_time_of(const Worker& worker) {
+  constexpr long per_thread = 4, scheduled = 2;
+  timespec used = {};
+  raw::syscall(SYS_clock_gettime, (~static_cast<long>(worker.host_tid) << 3) | per_thread | scheduled, &used);
+  return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
+}
+
+}  // namespace
+
+// A short run is taken to have had its processor all the time; else the host is asked what the worker has used, of
+// which the short runs since it was asked last are not this thread's.
+uint64_t Scheduler::run_of(const Thread& thread, uint64_t* worker_used) {
+  constexpr uint64_t short_ns = 200'000;
+  const uint64_t wall = host_now_ns() - thread.since_ns;
+  if (wall < short_ns || host::is_native()) return wall;
+  const uint64_t used = processor_time_of(*thread.on), others = thread.on->asked_ns + thread.on->told_ns;
+  if (worker_used != nullptr) *worker_used = used;
+  return std::min(wall, used - std::min(used, others));
+}
+
 uint64_t Scheduler::time_of(const Thread& thread) {
-  return thread.on == nullptr ? thread.ran_ns : thread.ran_ns + (host_now_ns() - thread.since_ns);
+  return thread.on == nullptr ? thread.ran_ns : thread.ran_ns + run_of(thread, nullptr);
+}
+
+// The thread leaves its worker.
+void Scheduler::settle_time(Thread& thread) {
+  uint64_t used = 0;
+  const uint64_t run = run_of(thread, &used);
+  thread.ran_ns += run;
+  Worker& worker = *thread.on;
+  if (used == 0) {
+    worker.told_ns += run;
+  } else {
+    worker.asked_ns = used, worker.told_ns = 0;
+  }
 }
 
 int64_t Scheduler::processor_time_ns(const Process& of) const {
@@ -201,6 +266,7 @@ void Scheduler::enter(Thread& thread) {
   thread.since_ns = host_now_ns();
   signal::show_mask_to_terminals(thread);
   if (thread.processors != self.processors) workers().move_to_processors_of(thread);
+  if (thread.schedule != self.schedule) workers().take_schedule_of(thread);
   if (&thread.process == &process()) return;
   charge();
   set_process(&thread.process);
@@ -244,7 +310,39 @@ void Scheduler::wake(Thread& thread, Wake why) {
   if (thread.state != RunState::parked) return;
   thread.wake = why;
   thread.state = RunState::ready;
+  if (has_ranks_ && thread.schedule != nullptr)
+    thread.due_ns = thread.schedule->deadline + (thread.schedule->deadline != 0 ? host_now_ns() : 0);
   enqueue(thread.context);
+  if (has_ranks_) preempt_for(thread);
+}
+
+// Whoever runs with the lowest rank below the thread's own comes to the edge, and gives way there.
+void Scheduler::preempt_for(const Thread& thread) {
+  if (can_rouse() && rouse_one()) return;
+  Worker* lowest = nullptr;
+  for (Worker* worker : workers().all()) {
+    const bool computes = !worker->is_resting && worker->away.load() != Worker::Away::in_host;
+    if (!computes || worker->current == nullptr || !is_better(&thread, worker->current)) continue;
+    if (lowest == nullptr || is_better(lowest->current, worker->current)) lowest = worker;
+  }
+  if (lowest == nullptr) return;
+  lowest->raw.tick = 1;
+  lowest->raw.pending = 1;
+  if (lowest != &this_worker() && lowest->away.load() != Worker::Away::no) Workers::kick(*lowest);
+}
+
+void Scheduler::schedule_changed(Thread& thread) {
+  if (thread.schedule != nullptr && rank_of(thread.schedule.get()) != ordinary_rank) has_ranks_ = true;
+  if (has_ranks_ && thread.on != nullptr) thread.on->raw.tick = 1;  // others may come before it now
+  interrupt(thread);
+}
+
+// When its slice is over.
+bool Scheduler::gives_way(const Thread& thread) const {
+  if (!has_ranks_ || !has_ready()) return true;
+  const Thread* const best = thread_of(best_ready());
+  if (is_better(best, &thread)) return true;
+  return takes_turns(thread.schedule.get()) && !is_better(&thread, best);
 }
 
 void Scheduler::interrupt(Thread& thread) {
@@ -324,21 +422,25 @@ void Scheduler::slice(Thread& thread) {
   if (take_tick()) {
     expire_timers();
     look_for_events();
-    if (!rouse_one()) yield(thread);
+    if (!rouse_one() && gives_way(thread)) {
+      thread.is_put_off = has_ranks_ && !takes_turns(thread.schedule.get());
+      yield(thread);
+      thread.is_put_off = false;
+    }
     take_tick();  // one that came meanwhile: whoever ran has collected its signals, and nothing else tells us of it
   } else if (ready_count_ > 1) {
     rouse_one();
   }
   if (devices_ == nullptr) mind_poller();
-  plan_tick();
+  plan_tick(thread);
 }
 
-void Scheduler::plan_tick() {
+void Scheduler::plan_tick(const Thread& thread) {
   if (this_worker().tick_set) return;
   if (has_ready()) {
-    set_tick(can_rouse() ? patience_ns : slice_ns);
+    set_tick(can_rouse() ? patience_ns : slice_of(thread.schedule.get()));
   } else if (needs_watch()) {
-    set_tick(slice_ns);
+    set_tick(slice_of(nullptr));
   }
 }
 
@@ -353,6 +455,7 @@ void Scheduler::forget_others(Thread& only) {
   Worker& self = this_worker();
   self.tick_timer = -1;
   self.tick_set = self.is_resting = self.is_roused = false;
+  self.asked_ns = self.told_ns = 0;
   only.on = &self;
 }
 

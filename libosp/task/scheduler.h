@@ -24,9 +24,10 @@ class Devices {
   virtual void look(int64_t timeout_ns) = 0;
 };
 
-// Runs the program's threads as fibers on the workers: one run queue, in the order of coming. Boost.Fiber gives
-// contexts and the dispatcher; the run queue, parking, timeouts and the poller are here. All of it is the core lock
-// holder's (core_lock.h): while a fiber runs in the core, no other does. Nothing here is signal-safe.
+// Runs the program's threads as fibers on the workers: one run queue, by rank (schedule.h), then in the order of
+// coming. Boost.Fiber gives contexts and the dispatcher; the run queue, parking, timeouts and the poller are here. All
+// of it is the core lock holder's (core_lock.h): while a fiber runs in the core, no other does. Nothing here is
+// signal-safe.
 //
 // A woken fiber stays with the workers that are awake for a moment (patience_ns in scheduler.cc): threads that take
 // turns do so on one processor. What waits longer, or is not alone, has a worker of its own roused.
@@ -63,6 +64,8 @@ class Scheduler {
 
   // At the program's edge: rotates if the tick came, and sets the next one when there is anything that it would see to.
   void slice(Thread& thread);
+  // The thread's schedule has been set, or `thread` is new and has one.
+  void schedule_changed(Thread& thread);
   // The caller is about to leave the core for long: what is ready shall not wait for it.
   void let_others_run();
 
@@ -72,7 +75,7 @@ class Scheduler {
   // How long threads of the process have run; kept natively.
   [[nodiscard]] int64_t processor_time_ns(const Process& process) const;
 
-  // How long the thread has had a worker, in the program or in the core, be it waiting in the host; CLOCK_MONOTONIC ns.
+  // The processor time of the thread, in the program and in the core; natively how long it has had the worker. ns.
   [[nodiscard]] static uint64_t time_of(const Thread& thread);
 
   [[nodiscard]] bool has_ready() const { return ready_count_ != 0; }
@@ -97,6 +100,8 @@ class Scheduler {
   void bind(Thread& thread);
   void enter(Thread& thread);
   void charge();
+  static uint64_t run_of(const Thread& thread, uint64_t* worker_used);
+  static void settle_time(Thread& thread);
 
   void idle();
   void rest(Worker& self);
@@ -114,12 +119,16 @@ class Scheduler {
   void mind_poller();
   void forget_bells();
 
-  void plan_tick();
+  [[nodiscard]] boost::fibers::context& best_ready() const;
+  [[nodiscard]] bool gives_way(const Thread& thread) const;
+  void preempt_for(const Thread& thread);
+  void plan_tick(const Thread& thread);
   void set_tick(uint64_t after_ns);
   bool take_tick();
 
   std::unique_ptr<RunQueue> ready_;  // of fibers, the first to run first
   size_t ready_count_ = 0;
+  bool has_ranks_ = false;  // a thread has had another rank than the ordinary
   Devices* devices_ = nullptr;
   std::multimap<uint64_t, Thread*> deadlines_;
   Alarms alarms_;

@@ -7,6 +7,7 @@
 
 #include "libosp/seccomp/state.h"
 #include "libosp/signal/state.h"
+#include "libosp/task/schedule.h"
 #include "libosp/trap/frame.h"
 
 namespace boost::fibers {
@@ -68,6 +69,7 @@ struct Thread {
   } switched_at;
 
   std::shared_ptr<const ProcessorSet> processors;  // sched_setaffinity(2); null: as the process was begun
+  SchedulePointer schedule;                        // sched_setattr(2)
 
   // The scheduler's.
   boost::fibers::context* context = nullptr;
@@ -76,6 +78,8 @@ struct Thread {
   uint64_t ran_ns = 0;    // until it was left last
   uint64_t since_ns = 0;  // when it began to run
   Wake wake = Wake::none;
+  uint64_t due_ns = 0;         // of SCHED_DEADLINE: when its present job shall be done
+  bool is_put_off = false;     // a higher rank took its place: it stays the first of its own
   bool interruptible = false;  // parked so that a signal wakes it
 
   seccomp::State seccomp;

@@ -86,6 +86,7 @@ bool Workers::grow(void (*body)()) {
   made->raw.bases_by_call = this_worker().raw.bases_by_call;
   made->terminal_mask = this_worker().terminal_mask;
   made->processors = this_worker().processors;
+  made->schedule = this_worker().schedule;
   auto beginning = std::make_unique<Beginning>(made.get(), body);
   if (!start_thread(beginning.get())) {
     most_ = all_.size();
@@ -136,6 +137,22 @@ void Workers::move_to_processors_of(const Thread& thread) {
   self.processors = thread.processors;
   const ProcessorSet& set = self.processors != nullptr ? *self.processors : processors_at_start_;
   raw::syscall(SYS_sched_setaffinity, 0, set.size() * sizeof(uint64_t), set.data());
+}
+
+const Schedule& Workers::schedule_at_start() {
+  if (schedule_at_start_ == nullptr) {
+    auto now = std::make_shared<Schedule>();
+    raw::syscall(SYS_sched_getattr, 0, now.get(), sizeof *now, 0);
+    schedule_at_start_ = std::move(now);
+  }
+  return *schedule_at_start_;
+}
+
+void Workers::take_schedule_of(const Thread& thread) {
+  Worker& self = this_worker();
+  self.schedule = thread.schedule;
+  const Schedule& wanted = thread.schedule != nullptr ? *thread.schedule : schedule_at_start();
+  if (wanted.policy != SCHED_DEADLINE && may_do_all()) raw::syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
 long blocking_call(long nr, long a, long b, long c, long d, long e, long f) {

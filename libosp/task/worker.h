@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libosp/signal/state.h"
+#include "libosp/task/schedule.h"
 #include "libosp/trap/frame.h"
 
 namespace osp::task {
@@ -32,6 +33,9 @@ struct Worker {
 
   std::vector<std::function<void()>> errands;      // what its host thread has to do before anything else
   std::shared_ptr<const ProcessorSet> processors;  // where the host lets it run; null: where it was begun
+  uint64_t asked_ns = 0;     // its processor time when the host was asked last (Scheduler::run_of)
+  uint64_t told_ns = 0;      // what has been added to threads' times since
+  SchedulePointer schedule;  // as the host schedules it, or was meant to
 
   // Where it is without the lock, for others to see.
   enum class Away : uint32_t { no, in_program, in_host };
@@ -69,6 +73,11 @@ class Workers {
   static void run_errands(Worker& self);
   // Makes the caller's host thread run where `thread` shall.
   void move_to_processors_of(const Thread& thread);
+  // Makes the host schedule it as the thread, where we may undo that again (CAP_SYS_NICE). SCHED_DEADLINE is only the
+  // scheduler's: the host would not let such a thread fork.
+  void take_schedule_of(const Thread& thread);
+  // What a thread without a schedule of its own has.
+  const Schedule& schedule_at_start();
 
   // Makes it leave the program or the host's call that it is in; it comes for the core lock soon.
   static void kick(Worker& worker);
@@ -85,6 +94,7 @@ class Workers {
   std::vector<Worker*> all_;
   size_t most_ = 1;
   ProcessorSet processors_at_start_;
+  SchedulePointer schedule_at_start_;
 };
 
 Workers& workers();
