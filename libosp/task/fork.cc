@@ -17,6 +17,7 @@
 #include "libosp/host/window.h"
 #include "libosp/ptrace/tracee.h"
 #include "libosp/task/core_lock.h"
+#include "libosp/task/host_timers.h"
 #include "libosp/task/signals_held.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
@@ -48,6 +49,7 @@ void become_child(Thread& thread) {
   worker.tick = 0;
   worker.control = 0;
   p.signals.pending.clear();
+  host_timers().after_fork();
   thread.signals.pending.clear();
   p.futexes.clear();
   std::erase_if(p.threads, [&thread](auto& t) {
