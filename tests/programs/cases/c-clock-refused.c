@@ -1,5 +1,4 @@
 //: about: C: a program that may not read the processor's clock: clocks go on, in threads and children too, and rdtsc is a fault
-//: libs: pthread
 #include "try.h"
 #include <pthread.h>
 #include <sys/prctl.h>
