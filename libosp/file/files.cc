@@ -62,18 +62,22 @@ std::vector<int> list_fds() {
 }
 
 // The same where they are few and low, for a fifth of what the listing costs: since Linux 6.2 the directory's size is
-// how many are open (proc_readfd_count() in fs/proc/fd.c). Empty: it has to be listed.
+// how many are open (proc_readfd_count() in fs/proc/fd.c). Empty: it has to be listed; a shell has one at 255, say.
 std::vector<int> count_fds_up() {
-  constexpr int highest_tried = 256;
+  constexpr int most_misses = 16;
   struct stat st = {};
   if (raw::syscall(SYS_stat, "/proc/self/fd", &st) != 0) return {};
   std::vector<int> own, fds;
   for (size_t fd = 0; fd < core_fds.size(); ++fd)
     if (core_fds[fd]) own.push_back(static_cast<int>(fd));
   const size_t count = static_cast<size_t>(st.st_size);
-  for (int fd = 0; fds.size() + own.size() < count; ++fd) {
-    if (fd == highest_tried || fd >= lowest_kept) return {};
-    if (raw::syscall(SYS_fcntl, fd, F_GETFD) >= 0) fds.push_back(fd);
+  for (int fd = 0, misses = 0; fds.size() + own.size() < count; ++fd) {
+    if (misses == most_misses || fd >= lowest_kept) return {};
+    if (raw::syscall(SYS_fcntl, fd, F_GETFD) >= 0) {
+      fds.push_back(fd);
+    } else {
+      ++misses;
+    }
   }
   if (fds.size() + own.size() != count) return {};
   fds.insert(fds.end(), own.begin(), own.end());

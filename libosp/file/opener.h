@@ -38,6 +38,10 @@ class ProgramFile final : public load::Source {
   std::shared_ptr<memory::Backing> backing_;
 };
 
+// From now on the host says of each of its files whether it may be executed (AT_EXECVE_CHECK in execveat(2),
+// Linux 6.14; before, only their modes do): Landlock knows a right to execute.
+void let_host_judge_programs();
+
 // Opens for execve(2): ENOENT, EACCES (not a regular file, or no x bit), ENOTDIR…; flags are execveat(2)'s.
 Result<ProgramFile> open_program(task::Thread& thread, int directory_fd, const std::string& path, int flags);
 

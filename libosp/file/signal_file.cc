@@ -7,6 +7,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/host/side.h"
+#include "libosp/task/host_timers.h"
 #include "libosp/task/process.h"
 
 namespace osp::file {
@@ -80,6 +81,7 @@ long SignalFile::read(task::Thread& thread, void* to, size_t size) {
       auto info = thread.signals.pending.take(mask_);
       if (!info) info = thread.process.signals.pending.take(mask_);
       if (!info) break;
+      task::host_timers().tell(*info);
       const signalfd_siginfo described = describe(*info);
       if (osp_user_copy(out + count, &described, sizeof described) != 0) return -EFAULT;
       ++count;

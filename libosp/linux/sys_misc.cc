@@ -1,4 +1,4 @@
-// What fits no family: time in other forms, timers, identity by other calls, and calls that the core answers.
+// What fits no family: time in other forms, identity by other calls, and calls that the core answers.
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <signal.h>
@@ -46,17 +46,6 @@ long sys_flock(Call& c) {
 
 long sys_gettimeofday(Call& c) { return forward(c); }
 long sys_time(Call& c) { return forward(c); }
-
-// The host numbers the timers; a signal meant for one of our threads goes to the process.
-long sys_timer_create(Call& c) {
-  if (c.b == 0) return forward(c);
-  sigevent event = {};
-  if (!get(c.b, event)) return -EFAULT;
-  if (event.sigev_notify == SIGEV_THREAD_ID) event.sigev_notify = SIGEV_SIGNAL;
-  return raw::syscall(SYS_timer_create, c.a, &event, c.c);
-}
-
-long sys_timer_forward(Call& c) { return forward(c); }
 
 namespace {
 

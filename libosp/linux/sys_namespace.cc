@@ -2,6 +2,7 @@
 // program must not have threads yet: those that come later are begun by that one, and have what it has.
 #include <linux/sched.h>
 
+#include "libosp/file/opener.h"
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 
@@ -20,6 +21,11 @@ long sys_unshare(Call& c) {
 }
 
 long sys_setns(Call& c) { return alone(c); }
-long sys_landlock_restrict_self(Call& c) { return alone(c); }
+
+long sys_landlock_restrict_self(Call& c) {
+  const long result = alone(c);
+  if (result >= 0) file::let_host_judge_programs();
+  return result;
+}
 
 }  // namespace osp::linux

@@ -13,6 +13,7 @@
 #include "libosp/signal/deliver.h"
 #include "libosp/task/exec.h"
 #include "libosp/task/fork.h"
+#include "libosp/task/worker.h"
 #include "libosp/trap/raw_handler.h"
 
 namespace osp::linux {
@@ -185,6 +186,24 @@ long sys_arch_prctl(Call& c) {
   }
 }
 
+namespace {
+
+// PR_SET_TSC. Where the program may not read the processor's clock, the core may not by the host's vDSO.
+long set_tsc(Call& c) {
+  const auto read_by_call = [] {
+    trap::worker().clock_refused = 1;
+    trap::worker().fast.host_clock = nullptr;
+  };
+  if (host::is_native()) return -EINVAL;
+  if (c.b == PR_TSC_SIGSEGV) {
+    read_by_call();
+    task::workers().everywhere(read_by_call);
+  }
+  return forward_everywhere(c);
+}
+
+}  // namespace
+
 long sys_prctl(Call& c) {
   switch (c.a) {
     case PR_SET_NAME: {
@@ -225,6 +244,8 @@ long sys_prctl(Call& c) {
     case PR_SET_NO_NEW_PRIVS:
     case PR_CAP_AMBIENT:
       return forward_everywhere(c);
+    case PR_SET_TSC:
+      return set_tsc(c);
     case PR_SET_VMA:
       return 0;  // names of anonymous memory: advice
     default:

@@ -11,6 +11,7 @@
 #include "libosp/ptrace/tracer.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/blocking.h"
+#include "libosp/task/host_timers.h"
 
 namespace osp::linux {
 namespace {
@@ -127,6 +128,7 @@ long sys_rt_sigtimedwait(Call& c) {
     if (!info) info = c.process.signals.pending.take(wanted);
     if (info) {
       c.process.files->signal_taken();
+      task::host_timers().tell(*info);
       if (c.b != 0 && !put(c.b, *info)) return -EFAULT;
       return info->si_signo;
     }

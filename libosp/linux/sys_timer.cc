@@ -1,5 +1,5 @@
-// timer_settime(2) and timerfd_settime(2) with absolute times: after a restore the program's monotonic clock is not the
-// host's.
+// POSIX timers: what the core adds to the host's. timer_settime(2) and timerfd_settime(2) with absolute times: after a
+// restore the program's monotonic clock is not the host's.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/timerfd.h>
@@ -8,6 +8,7 @@
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/clock.h"
+#include "libosp/task/host_timers.h"
 
 namespace osp::linux {
 namespace {
@@ -55,6 +56,32 @@ long settime(Call& c, int clock) {
 }
 
 }  // namespace
+
+// The host numbers the timers; a signal meant for one of our threads goes to the process.
+long sys_timer_create(Call& c) {
+  sigevent event = {};
+  if (c.b != 0 && !get(c.b, event)) return -EFAULT;
+  if (event.sigev_notify == SIGEV_THREAD_ID) event.sigev_notify = SIGEV_SIGNAL;
+  int id = 0;
+  const long result = raw::syscall(SYS_timer_create, c.a, c.b == 0 ? nullptr : &event, &id);
+  if (result < 0) return result;
+  if (!put(c.c, id)) {
+    raw::syscall(SYS_timer_delete, id);
+    return -EFAULT;
+  }
+  task::host_timers().created(id);
+  return 0;
+}
+
+// timer_gettime(2), timer_getoverrun(2), timer_delete(2).
+long sys_timer_forward(Call& c) {
+  const auto id = static_cast<int>(c.a);
+  const long result = forward(c);
+  if (result < 0) return result;
+  if (c.nr == SYS_timer_getoverrun) return task::host_timers().overruns(id);
+  if (c.nr == SYS_timer_delete) task::host_timers().removed(id);
+  return result;
+}
 
 long sys_timer_settime(Call& c) {
   const bool plain = c.process.clock_offset_ns == 0 || (c.b & TIMER_ABSTIME) == 0;

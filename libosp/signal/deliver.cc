@@ -12,6 +12,7 @@
 #include "libosp/linux/trace.h"
 #include "libosp/ptrace/tracee.h"
 #include "libosp/signal/frame.h"
+#include "libosp/task/host_timers.h"
 #include "libosp/task/worker.h"
 #include "libosp/trap/raw_handler.h"
 
@@ -100,6 +101,7 @@ void call_handler(Thread& thread, const siginfo_t& info) {
 
 void deliver(Thread& thread) {
   while (auto info = take(thread)) {
+    task::host_timers().tell(*info);
     if (ptrace::here().traced && !ptrace::signal_stop(thread, *info)) continue;
     const uint64_t handler = thread.process.signals.actions[static_cast<size_t>(info->si_signo)].handler;
     if (thread.process.trace) linux::trace_signal(thread, *info);

@@ -12,6 +12,16 @@ constexpr Mask stopping = bit(SIGSTOP) | bit(SIGTSTP) | bit(SIGTTIN) | bit(SIGTT
 
 bool is_real_time(int signo) { return signo >= 32; }
 
+// Of a timer one signal waits, which says how often it rang again. False: none waits.
+bool join_timer(std::deque<siginfo_t>& queue, const siginfo_t& info) {
+  for (siginfo_t& waits : queue) {
+    if (waits.si_code != SI_TIMER || waits.si_timerid != info.si_timerid || waits.si_signo != info.si_signo) continue;
+    waits.si_overrun = static_cast<int>(std::min<int64_t>(int64_t{waits.si_overrun} + info.si_overrun + 1, INT32_MAX));
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Default default_of(int signo) {
@@ -21,6 +31,7 @@ Default default_of(int signo) {
 }
 
 void Pending::add(const siginfo_t& info) {
+  if (info.si_code == SI_TIMER && join_timer(queue_, info)) return;
   if (!is_real_time(info.si_signo) && (set_ & bit(info.si_signo)) != 0) return;
   set_ |= bit(info.si_signo);
   queue_.push_back(info);

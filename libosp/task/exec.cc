@@ -24,6 +24,7 @@
 #include "libosp/signal/deliver.h"
 #include "libosp/task/executed.h"
 #include "libosp/task/fork.h"
+#include "libosp/task/host_timers.h"
 #include "libosp/task/robust.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/trap/raw_handler.h"
@@ -310,6 +311,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   p.patcher->forget_all();
   p.futexes.clear();
   if (p.timers != nullptr) p.timers->remove_posix();
+  host_timers().remove_all();
   reset_signals(thread);
   name_process(thread, found.path);
   ptrace::executed(thread, former_tid);

@@ -17,6 +17,7 @@
 #include "libosp/host/window.h"
 #include "libosp/ptrace/tracee.h"
 #include "libosp/task/core_lock.h"
+#include "libosp/task/host_timers.h"
 #include "libosp/task/signals_held.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
@@ -30,8 +31,9 @@ namespace {
 constexpr size_t signal_stack_size = 64 * 1024;
 
 // Of a vfork, in the child: the pipe whose closing lets the parent go on, and the one by which the parent
-// says that it has taken the pages.
+// says that it has taken the pages; and what memory there was.
 int tell_parent = -1, hear_parent = -1;
+Layout given;
 
 // The child starts with one worker, one thread, and nothing pending.
 void become_child(Thread& thread) {
@@ -48,6 +50,7 @@ void become_child(Thread& thread) {
   worker.tick = 0;
   worker.control = 0;
   p.signals.pending.clear();
+  host_timers().after_fork();
   thread.signals.pending.clear();
   p.futexes.clear();
   std::erase_if(p.threads, [&thread](auto& t) {
@@ -93,13 +96,13 @@ struct Pipe {
 };
 
 // In the parent: until the child lets go, or is gone. Not interruptible, as on Linux.
-void await_vfork(int child, const Pipe& from_child, const Pipe& to_child) {
+void await_vfork(Process& p, int child, const Pipe& from_child, const Pipe& to_child) {
   char message = 0;
   long got = 0;
   do {
     got = raw::read(from_child.read, &message, 1);
   } while (got == -EINTR);
-  if (got == 1) take_written_pages(child, from_child.read);
+  if (got == 1) take_memory(p, child, from_child.read);
   file::drop_fd(to_child.write);  // the child, which may be waiting for this, goes on
 }
 
@@ -114,6 +117,7 @@ long vfork_process(Thread& thread, uint64_t host_flags) {
     file::drop_fd(to_child.write);
     tell_parent = from_child.write;
     hear_parent = to_child.read;
+    given = layout_of(thread.process.memory);
   });
   if (child == 0) return 0;
   file::drop_fd(from_child.write);
@@ -121,7 +125,7 @@ long vfork_process(Thread& thread, uint64_t host_flags) {
   thread.process.vforking = &thread;
   ptrace::forked(thread, child);
   if (child > 0) {
-    await_vfork(static_cast<int>(child), from_child, to_child);
+    await_vfork(thread.process, static_cast<int>(child), from_child, to_child);
   } else {
     file::drop_fd(to_child.write);
   }
@@ -150,7 +154,7 @@ void release_vfork_parent() {
   if (Environment* environment = process().environment; environment != nullptr)
     return environment->gave_memory_back(process());
   if (tell_parent < 0) return;
-  send_written_pages(process().memory, tell_parent);
+  send_memory(process().memory, std::exchange(given, {}), tell_parent);
   char answer = 0;
   while (raw::read(hear_parent, &answer, 1) == -EINTR) {
   }

@@ -12,6 +12,7 @@
 #include "libosp/patch/site_patcher.h"
 #include "libosp/ptrace/tracee.h"
 #include "libosp/ptrace/tracer.h"
+#include "libosp/signal/held_back.h"
 #include "libosp/task/fork.h"
 #include "libosp/trap/raw_handler.h"
 #include "libosp/trap/trace_mark.h"
@@ -59,10 +60,13 @@ void Process::collect_pending() {
     while (ring.tail != ring.head) {
       const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
       ring.tail = ring.tail + 1;
+      const bool waits = (signals.pending.set() & signal::bit(info.si_signo)) != 0;
       send(info);
+      if (waits) signal::hold_back(info);
     }
   }
   if (trap::took_trace_mark()) ptrace::look(*this);
+  signal::take_more(*this);
   if (worker.control != 0) request_stop(std::exchange(worker.control, 0));
   if (stop_requested()) worker.pending = 1;  // no call may block any more
 }

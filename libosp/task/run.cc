@@ -9,6 +9,7 @@
 #include "libosp/patch/site_patcher.h"
 #include "libosp/ptrace/tracee.h"
 #include "libosp/signal/deliver.h"
+#include "libosp/signal/held_back.h"
 #include "libosp/task/core_lock.h"
 #include "libosp/task/process.h"
 #include "libosp/task/robust.h"
@@ -103,6 +104,7 @@ void resume_program() {
 
 void enter_program(Thread& thread) {
   trap::Worker& worker = trap::worker();
+  if (worker.host_mask != 0) signal::take_more(thread.process);
   load_vector_state(thread);
   worker.regs = &thread.regs;
   set_fast_state(worker, thread);

@@ -84,6 +84,7 @@ void Workers::begin_with(Worker& only) {
 bool Workers::grow(void (*body)()) {
   auto made = std::make_unique<Worker>();
   made->raw.bases_by_call = this_worker().raw.bases_by_call;
+  made->raw.clock_refused = this_worker().raw.clock_refused;
   made->terminal_mask = this_worker().terminal_mask;
   made->processors = this_worker().processors;
   made->schedule = this_worker().schedule;

@@ -7,6 +7,7 @@
 #include "base/raw_syscall.h"
 #include "libosp/host/window.h"
 #include "libosp/trap/frame.h"
+#include "libosp/trap/held_back.h"
 #include "libosp/trap/trace_mark.h"
 
 extern "C" {
@@ -74,6 +75,20 @@ void note(Worker& w, int signo, const siginfo_t& info) {
   } else {
     enqueue(w, info);
   }
+}
+
+bool is_noted(const SignalRing& ring, int signo) {
+  for (uint64_t at = ring.tail; at != ring.head; ++at)
+    if (ring.items[at % signal_ring_size].si_signo == signo) return true;
+  return false;
+}
+
+// What comes faster than the core takes it waits in the host (signal/held_back.h). `noted`: one was there before.
+void hold_back(Worker& w, int signo, bool noted, uint64_t& mask) {
+  const bool fills_ring = w.ring.head - w.ring.tail >= signal_ring_size / 2;
+  if ((!fills_ring && !noted) || (signal_bit(signo) & never_held_back) != 0) return;
+  __atomic_fetch_or(&w.host_mask, signal_bit(signo), __ATOMIC_RELAXED);
+  mask |= signal_bit(signo);
 }
 
 void save_registers(UserRegs& r, const greg_t* g) {
@@ -181,7 +196,11 @@ void sort(int signo, const siginfo_t& info, greg_t* g) {
 }
 
 void handle(int signo, siginfo_t* info, void* data) {
-  sort(signo, *info, static_cast<ucontext_t*>(data)->uc_mcontext.gregs);
+  auto* context = static_cast<ucontext_t*>(data);
+  Worker& w = worker();
+  const bool noted = is_noted(w.ring, signo);
+  sort(signo, *info, context->uc_mcontext.gregs);
+  hold_back(w, signo, noted, *reinterpret_cast<uint64_t*>(&context->uc_sigmask));  // the kernel's has 64 bits
 }
 
 // The signal that Linux makes of a processor exception (arch/x86/kernel/traps.c).

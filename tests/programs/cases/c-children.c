@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -72,6 +73,38 @@ static void vforks(void) {
     waitpid(pid, &status, 0);
     if (WEXITSTATUS(status) != 3) printf("vfork %d: status %x\n", i, status);
   }
+}
+
+// The child has its parent's memory, not a copy: also what it maps, unmaps and protects, and the break.
+static void vfork_maps(void) {
+  enum { page = 4096, sparse_pages = 100 };
+  const size_t sparse_size = (size_t)1 << 30, step = sparse_size / sparse_pages / page * page;
+  char* sparse = mmap(NULL, sparse_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  char* three = mmap(NULL, 3 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char* volatile made = NULL;
+  char* volatile grown = NULL;
+  pid_t pid = vfork();
+  if (pid == 0) {
+    for (size_t i = 0; i < sparse_pages; i++) sparse[i * step] = 1;
+    made = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    made[page] = 'm';
+    mprotect(three + page, page, PROT_READ | PROT_WRITE);
+    three[page] = 't';
+    munmap(three + 2 * page, page);
+    grown = sbrk(3 * page);
+    grown[2 * page] = 'b';
+    execl("/nonexistent", "x", NULL);
+    _exit(7);
+  }
+  show_end("vfork", pid);
+  int written = 0;
+  for (size_t i = 0; i < sparse_pages; i++) written += sparse[i * step];
+  printf("%d pages apart, %c %c %c, the break is %d pages on\n", written, made[page], three[page], grown[2 * page],
+         (int)(((char*)sbrk(0) - grown) / page));
+  made[0] = three[page] = grown[0] = 'p';
+  TRY(mprotect(three + 2 * page, page, PROT_READ));
+  TRY(munmap(made, 2 * page) | munmap(three, 2 * page) | munmap(sparse, sparse_size));
+  TRY(sbrk(-3 * page) == grown + 3 * page);
 }
 
 static void count(int n) {
@@ -312,6 +345,7 @@ int main(int argc, char **argv) {
   self = realpath("/proc/self/exe", NULL);
   spawns();
   vforks();
+  vfork_maps();
   waits();
   looks();
   deaths();
