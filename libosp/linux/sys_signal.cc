@@ -136,11 +136,12 @@ long sys_rt_sigtimedwait(Call& c) {
     if (c.thread.exiting || c.process.has_signal(c.thread)) return -EINTR;
     if (c.process.stop_requested()) return task::restart_block;
     c.thread.signals.waiting_for = wanted;
+    // A wanted signal is blocked: whatever asks for signals now (park(), interruptible_call()) would take it unseen.
     if (c.process.owns_worker()) {
       const timespec left = to_timespec(deadline == 0 ? 0 : static_cast<int64_t>(deadline - task::host_now_ns()));
-      task::interruptible_call(SYS_ppoll, 0, 0, deadline == 0 ? 0 : raw::arg(&left), 0, 8, 0);
+      task::blocking_call(SYS_ppoll, 0, 0, deadline == 0 ? 0 : raw::arg(&left), 0, 8, 0);
     } else {
-      c.process.scheduler.park_now(c.thread, deadline, true);  // a wanted signal is blocked: park() would not see it
+      c.process.scheduler.park_now(c.thread, deadline, true);
     }
     c.thread.signals.waiting_for = 0;
   }

@@ -40,6 +40,29 @@ static void blocked_and_ignored(void) {
   signal(SIGUSR1, SIG_DFL);
 }
 
+// To and fro: a wanted signal that comes between a look and the wait is not lost.
+static void in_turns(void) {
+  sigset_t set;
+  siginfo_t info = {0};
+  struct timespec long_time = {20, 0};
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR2);
+  NEED(sigprocmask(SIG_BLOCK, &set, NULL));
+  pid_t parent = getpid(), pid = split(), other = pid == 0 ? parent : pid;
+  int turns = 0;
+  if (pid != 0) NEED(kill(other, SIGUSR2));
+  while (turns < 3000 && sigtimedwait(&set, &info, &long_time) == SIGUSR2) {
+    turns++;
+    kill(other, SIGUSR2);
+  }
+  if (pid == 0) leave(turns == 3000 ? 0 : 1);
+  printf("turns %d\n", turns);
+  show_end("partner", pid);
+  while (sigtimedwait(&set, &info, &(struct timespec){0, 0}) > 0) {
+  }
+  NEED(sigprocmask(SIG_UNBLOCK, &set, NULL));
+}
+
 static volatile int caught[65];
 
 static void note(int signo) { caught[signo]++; }
@@ -170,6 +193,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   blocked_and_ignored();
+  in_turns();
   last_signals();
   unwritable_stack();
   sticky_timeouts();
