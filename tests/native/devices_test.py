@@ -56,14 +56,16 @@ class Tasks(MachineTest):
         self.assertRegex(out, rb"\n  \d+ uart waits processor 0 switches \d+\n")
 
     def test_osp_boot_asks_for_it(self):
-        machine = self.start("--add", "/bin/sleep", "--", "busybox", "sh", "-c", "echo begun; /bin/sleep 50 & wait")
+        machine = self.start("--add", "/bin/sleep", "--", "busybox", "sh", "-c", "/bin/sleep 50 & echo begun; wait")
         self.assertEqual(machine.stdout.readline(), b"begun\n")
         text = b""
-        while b"sleep" not in text:  # which begins when it begins
+        while b"sleep" not in text:  # until the child has executed it
             machine.send_signal(signal.SIGUSR1)
-            text = machine.stderr.readline()
+            text = b""
             while b"  3 " not in text[text.rfind(b"process 3"):]:
-                text += machine.stderr.readline()
+                line = machine.stderr.readline()
+                self.assertNotEqual(line, b"", text)
+                text += line
         self.assertEqual(re.findall(TASK_LINE, text), [b"uart", b"core"])
         self.assertRegex(text, rb"\nprocess 2 of 1, group 2:\n  2 busybox \w+\nprocess 3 of 2, group 2:\n  3 sleep \w+\n$")
         machine.terminate()
