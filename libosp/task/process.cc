@@ -66,7 +66,7 @@ void Process::collect_pending() {
     }
   }
   if (trap::took_trace_mark()) ptrace::look(*this);
-  signal::take_more(*this);
+  if (trap::some_held_back) signal::take_more(*this);
   if (worker.control != 0) request_stop(std::exchange(worker.control, 0));
   if (stop_requested()) worker.pending = 1;  // no call may block any more
 }

@@ -104,7 +104,7 @@ void resume_program() {
 
 void enter_program(Thread& thread) {
   trap::Worker& worker = trap::worker();
-  if (worker.host_mask != 0) signal::take_more(thread.process);
+  if (trap::some_held_back) signal::take_more(thread.process);
   load_vector_state(thread);
   worker.regs = &thread.regs;
   set_fast_state(worker, thread);

@@ -86,6 +86,7 @@ bool Workers::grow(void (*body)()) {
   made->raw.bases_by_call = this_worker().raw.bases_by_call;
   made->raw.clock_refused = this_worker().raw.clock_refused;
   made->terminal_mask = this_worker().terminal_mask;
+  made->raw.host_mask = this_worker().raw.host_mask;  // clone(2) gives it the mask
   made->processors = this_worker().processors;
   made->schedule = this_worker().schedule;
   auto beginning = std::make_unique<Beginning>(made.get(), body);

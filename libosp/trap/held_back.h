@@ -17,4 +17,7 @@ inline constexpr uint64_t never_held_back =
     signal_bit(SIGSYS) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU) | signal_bit(SIGCONT) |
     signal_bit(SIGCHLD) | signal_bit(tick_signal) | signal_bit(control_signal);
 
+// Whether a worker may hold something back: set after its host_mask. Signal-safe.
+extern volatile bool some_held_back;
+
 }  // namespace osp::trap

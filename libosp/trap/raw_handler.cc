@@ -10,6 +10,10 @@
 #include "libosp/trap/held_back.h"
 #include "libosp/trap/trace_mark.h"
 
+namespace osp::trap {
+volatile bool some_held_back = false;
+}
+
 extern "C" {
 extern const char osp_exit_begin[], osp_exit_restart[], osp_exit_end[];
 extern const char osp_entry_begin[], osp_entry_end[];
@@ -87,7 +91,8 @@ bool is_noted(const SignalRing& ring, int signo) {
 void hold_back(Worker& w, int signo, bool noted, uint64_t& mask) {
   const bool fills_ring = w.ring.head - w.ring.tail >= signal_ring_size / 2;
   if ((!fills_ring && !noted) || (signal_bit(signo) & never_held_back) != 0) return;
-  __atomic_fetch_or(&w.host_mask, signal_bit(signo), __ATOMIC_RELAXED);
+  __atomic_fetch_or(&w.host_mask, signal_bit(signo), __ATOMIC_SEQ_CST);
+  some_held_back = true;
   mask |= signal_bit(signo);
 }
 

@@ -51,11 +51,11 @@ static void in_turns(void) {
   pid_t parent = getpid(), pid = split(), other = pid == 0 ? parent : pid;
   int turns = 0;
   if (pid != 0) NEED(kill(other, SIGUSR2));
-  while (turns < 3000 && sigtimedwait(&set, &info, &long_time) == SIGUSR2) {
+  while (turns < 1000 && sigtimedwait(&set, &info, &long_time) == SIGUSR2) {
     turns++;
     kill(other, SIGUSR2);
   }
-  if (pid == 0) leave(turns == 3000 ? 0 : 1);
+  if (pid == 0) leave(turns == 1000 ? 0 : 1);
   printf("turns %d\n", turns);
   show_end("partner", pid);
   while (sigtimedwait(&set, &info, &(struct timespec){0, 0}) > 0) {

@@ -2,6 +2,7 @@
 //: link: both
 #include "try.h"
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
@@ -87,6 +88,44 @@ static void many_at_once(void) {
   printf("queued %d, out of order %d\n", (int)queued, (int)out_of_order);
 }
 
+static volatile sig_atomic_t over;
+static void *compute(void *arg) {
+  while (!over) continue;
+  return arg;
+}
+
+// What was sent twice at once, and taken, can be sent again, whichever threads compute meanwhile.
+static void after_a_flood(void) {
+  enum { rounds = 200, threads = 2 };
+  const struct timespec none = {0, 0}, long_time = {20, 0};
+  pthread_t thread[threads];
+  int taken = 0, ready[2];
+  sigset_t set;
+  char byte = 0;
+  NEED(pipe(ready));
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  NEED(sigprocmask(SIG_BLOCK, &set, NULL));
+  pid_t pid = split();
+  if (pid == 0) {
+    for (int i = 0; i < rounds; i++) {
+      for (int k = 0; k < 4; k++) kill(getppid(), SIGUSR1);
+      NEED(read(ready[0], &byte, 1));
+    }
+    leave(0);
+  }
+  for (int i = 0; i < threads; i++) pthread_create(&thread[i], NULL, compute, NULL);
+  while (taken < rounds && sigtimedwait(&set, NULL, &long_time) == SIGUSR1) {
+    taken++;
+    while (sigtimedwait(&set, NULL, &none) == SIGUSR1) continue;
+    NEED(write(ready[1], &byte, 1));
+  }
+  over = 1;
+  for (int i = 0; i < threads; i++) pthread_join(thread[i], NULL);
+  printf("rounds %d\n", taken);
+  show_end("sender", pid);
+}
+
 // execve(2) removes timers.
 static void executed(char *self) {
   const struct itimerspec soon = {{0, 0}, {0, 20000000}};
@@ -110,6 +149,7 @@ int main(int argc, char **argv) {
   blocked(SIGUSR2);
   blocked(SIGRTMIN + 2);
   many_at_once();
+  after_a_flood();
   executed(argv[0]);
   return 0;
 }
