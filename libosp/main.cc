@@ -1,5 +1,4 @@
 // The core's own start: a door has mapped us and passes a BootBlock in the aux vector.
-#include <asm/prctl.h>
 #include <sys/auxv.h>
 #include <sys/wait.h>
 

@@ -194,11 +194,12 @@ uint32_t mode_of_text(std::string_view name) {
 }  // namespace
 
 std::string host_text(const std::string& path) {
-  const long fd = raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC);
-  std::string text(16384, '\0');
-  const long size = fd < 0 ? 0 : raw::read(static_cast<int>(fd), text.data(), text.size());
-  raw::close(static_cast<int>(fd));
-  text.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  const auto fd = static_cast<int>(raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd < 0) return {};
+  std::string text;
+  char part[4096];
+  for (long size = 0; (size = raw::read(fd, part, sizeof part)) > 0;) text.append(part, static_cast<size_t>(size));
+  raw::close(fd);
   return text;
 }
 

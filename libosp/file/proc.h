@@ -33,7 +33,7 @@ Result<ProcEntry> find_proc(std::string_view path);
 // The text of one of `auxv cmdline comm environ maps stat status` of a process whose memory is the current one.
 std::string proc_text(std::string_view name, const task::Process& process, const task::Thread& thread);
 
-// For such texts: what the host's file holds, as far as 16 KiB; and what stands behind a key at a line's beginning.
+// For such texts: what the host's file holds, if it can be read; and what stands behind a key at a line's beginning.
 std::string host_text(const std::string& path);
 void replace_line(std::string& text, std::string_view key, const std::string& value);
 

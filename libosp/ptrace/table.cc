@@ -1,6 +1,5 @@
 #include "libosp/ptrace/table.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
@@ -49,20 +48,9 @@ class Held {
   Held& operator=(const Held&) = delete;
 };
 
-std::string host_file(const std::string& path) {
-  const long fd = raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {};
-  std::string text;
-  char part[4096];
-  for (long size = 0; (size = raw::read(static_cast<int>(fd), part, sizeof part)) > 0;)
-    text.append(part, static_cast<size_t>(size));
-  raw::close(static_cast<int>(fd));
-  return text;
-}
-
 // The line of a process's maps that shows the table; empty: there is none.
 std::string line_of_table(int pid) {
-  const std::string maps = host_file(fmt::format("/proc/{}/maps", pid));
+  const std::string maps = file::host_text(fmt::format("/proc/{}/maps", pid));
   const std::string start = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(the_table));
   size_t at = maps.starts_with(start) ? 0 : maps.find("\n" + start);
   if (at == std::string::npos) return {};
@@ -72,7 +60,8 @@ std::string line_of_table(int pid) {
 
 void clear(Slot& slot) {
   slot.tracer = 0, slot.report = no_report, slot.news = 0, slot.wanted = 0;
-  slot.options = 0, slot.seized = 0, slot.listed = 0, slot.mail = 0, slot.mail_pid = 0, slot.mail_uid = 0;
+  slot.options = 0, slot.seized = 0, slot.was_stopped = 0, slot.listed = 0, slot.mail = 0, slot.mail_pid = 0,
+  slot.mail_uid = 0;
   Body& body = body_of(slot);
   body.status = 0, body.order = Order::go_on, body.message = 0, body.group_signal = 0;
   body.debug = {};
@@ -107,7 +96,6 @@ void prepare_table() {
   the_table = reinterpret_cast<Table*>(at);
 }
 
-Table* table() { return the_table; }
 bool is_used() { return the_table != nullptr && the_table->in_use != 0; }
 size_t slot_count() { return the_table == nullptr ? 0 : the_table->count.load(); }
 Slot& slot_at(size_t index) { return the_table->slots[index]; }

@@ -98,8 +98,6 @@ bool shares_table(int pid);
 // False for what is only to be waited for.
 bool is_alive(int pid);
 
-struct Table;
-Table* table();
 size_t slot_count();
 Slot& slot_at(size_t index);
 

@@ -368,6 +368,28 @@ static void stopped(int seized) {
   show_status("end", pid);
 }
 
+// What is remembered of a tracee that was killed while it was stopped is not the next one's.
+static void after_a_killed_one(void) {
+  puts("-- after a killed one");
+  int status = 0;
+  pid_t pid = blocked_reader();
+  NEED(kill(pid, SIGSTOP));
+  NEED(waitpid(pid, &status, WUNTRACED));
+  NEED(ptrace(PTRACE_ATTACH, pid, 0, 0));
+  show_status("stop", pid);
+  NEED(kill(pid, SIGKILL));
+  show_status("killed", pid);
+  close(gate[1]);
+  pid = blocked_reader();
+  NEED(ptrace(PTRACE_ATTACH, pid, 0, 0));
+  show_status("stop", pid);
+  NEED(ptrace(PTRACE_DETACH, pid, 0, 0));
+  NEED(write(gate[1], "\x08", 1));
+  close(gate[1]);
+  if (waitpid(pid, &status, WUNTRACED) == pid) printf("goes on %d, exits with %d\n", WIFEXITED(status), WEXITSTATUS(status));
+  if (WIFSTOPPED(status)) kill(pid, SIGKILL);
+}
+
 static void seize(void) {
   puts("-- seize");
   pid_t pid = blocked_reader();
@@ -433,6 +455,7 @@ int main(void) {
   attach();
   stopped(0);
   stopped(1);
+  after_a_killed_one();
   seize();
   stranger();
   kill_with_tracer();
