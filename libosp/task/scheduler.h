@@ -64,7 +64,7 @@ class Scheduler {
 
   // At the program's edge: rotates if the tick came, and sets the next one when there is anything that it would see to.
   void slice(Thread& thread);
-  // The thread's schedule has been set, or `thread` is new and has one.
+  // The thread's schedule has been set by a call.
   void schedule_changed(Thread& thread);
   // The caller is about to leave the core for long: what is ready shall not wait for it.
   void let_others_run();
