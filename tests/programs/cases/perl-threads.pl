@@ -31,7 +31,7 @@ close $there; syswrite $here, "hello\n"; print scalar <$here>; close $here; wait
 open my $log, '>', 'log' or die; $log->autoflush;
 for my $n (1 .. 5) { if (!fork) { open my $mine, '>>', 'log' or die; for (1 .. 20) { flock $mine, LOCK_EX; print $mine "$n\n"; $mine->flush; flock $mine, LOCK_UN } exit } }
 1 while wait > 0; my %lines; open $log, '<', 'log' or die; chomp, $lines{$_}++ while <$log>; close $log; unlink 'log'; print join(' ', map { "$_=$lines{$_}" } sort keys %lines), "\n";
-my $alarms = 0; $SIG{ALRM} = sub { ualarm 0 if ++$alarms == 10 }; ualarm 2000, 2000; my $spin = 0; $spin++ while $alarms < 10; print "alarms $alarms\n";
+my $alarms = 0; $SIG{ALRM} = sub { ualarm 0 if ++$alarms == 10 }; ualarm 2000, 2000; my $spin = 0; $spin++ while $alarms < 10; print "alarms\n";
 local $SIG{CHLD} = sub { 1 while waitpid(-1, WNOHANG) > 0; $alarms = -1 }; if (!fork) { exit } select undef, undef, undef, 0.01 while $alarms >= 0; print "reaped\n";
 eval { local $SIG{ALRM} = sub { die "time\n" }; ualarm 20000; sleep 10 }; print $@;
 print join(' ', (sort { $a <=> $b } map { $_ * 7919 % 1009 } 1 .. 1000)[0 .. 9]), "\n";
