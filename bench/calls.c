@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 static int zero_fd, file_fd, pipe_fds[2];
 static char buffer[65536];
-static const char *stat_path = "/usr/bin/env";
+static const char* stat_path = "/usr/bin/env";
 
 static void getppid_libc(void) { getppid(); }
 static void getppid_raw(void) { syscall(SYS_getppid); }
@@ -38,7 +39,7 @@ static void clock_now(void) {
   clock_gettime(CLOCK_MONOTONIC, &t);
 }
 static void map_unmap(void) {
-  char *m = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char* m = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   *m = 1;
   munmap(m, 65536);
 }
@@ -60,7 +61,7 @@ static void fork_exec_wait(void) {
   waitpid(pid, &status, 0);
   if (status != 0) exit(3);
 }
-static void *nothing(void *arg) { return arg; }
+static void* nothing(void* arg) { return arg; }
 static void thread_join(void) {
   pthread_t thread;
   pthread_create(&thread, NULL, nothing, NULL);
@@ -71,7 +72,7 @@ static void thread_join(void) {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static int turn;
-static void *other_side(void *arg) {
+static void* other_side(void* arg) {
   pthread_mutex_lock(&mutex);
   for (;;) {
     while (turn == 0) pthread_cond_wait(&cond, &mutex);
@@ -88,15 +89,27 @@ static void hand_over(void) {
   pthread_mutex_unlock(&mutex);
 }
 
+// Another thread yields too: each call is a switch, where there is one processor.
+static void* yields(void* arg) {
+  for (;;) sched_yield();
+  return arg;
+}
+static void yield_once(void) { sched_yield(); }
+
 static const struct {
-  const char *name;
+  const char* name;
   void (*body)(void);
 } kinds[] = {
-    {"getppid", getppid_libc},   {"getppid-raw", getppid_raw}, {"getpid-raw", getpid_raw},   {"read", read_zero},
-    {"read-raw", read_zero_raw}, {"pread", pread_file},        {"pread-64k", pread_64k},     {"write", write_null},
-    {"stat", stat_path_once},    {"open-close", open_close},   {"pipe", pipe_both},          {"clock", clock_now},
-    {"mmap", map_unmap},         {"signal", raise_signal},     {"fork-wait", fork_wait},     {"fork-exec-wait", fork_exec_wait},
+    {"getppid", getppid_libc},   {"getppid-raw", getppid_raw},
+    {"getpid-raw", getpid_raw},  {"read", read_zero},
+    {"read-raw", read_zero_raw}, {"pread", pread_file},
+    {"pread-64k", pread_64k},    {"write", write_null},
+    {"stat", stat_path_once},    {"open-close", open_close},
+    {"pipe", pipe_both},         {"clock", clock_now},
+    {"mmap", map_unmap},         {"signal", raise_signal},
+    {"fork-wait", fork_wait},    {"fork-exec-wait", fork_exec_wait},
     {"thread", thread_join},     {"hand-over", hand_over},
+    {"yield", yield_once},
 };
 
 static double now(void) {
@@ -105,16 +118,23 @@ static double now(void) {
   return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static void prepare(const char *kind) {
+static void prepare(const char* kind) {
   zero_fd = open(strcmp(kind, "write") == 0 ? "/dev/null" : "/dev/zero", O_RDWR);
   file_fd = open("/usr/bin/env", O_RDONLY);
   if (zero_fd < 0 || file_fd < 0 || pipe(pipe_fds) != 0) exit(3);
   signal(SIGUSR1, on_signal);
   pthread_t thread;
+  if (strcmp(kind, "yield") == 0) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    pthread_create(&thread, NULL, yields, NULL);
+  }
   if (strcmp(kind, "hand-over") == 0) pthread_create(&thread, NULL, other_side, NULL);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc == 2 && strcmp(argv[1], "wait") == 0) {  // for those who look at this process from outside
     printf("ready\n");
     fflush(stdout);

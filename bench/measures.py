@@ -118,6 +118,7 @@ def calls(scale):
         ("signal", "a signal to oneself, and its handler", None, "signal", 50000),
         ("thread", "creating and joining a thread", None, "thread", 5000),
         ("hand-over", "mutex and condition variable, there and back", None, "hand-over", 20000),
+        ("yield", "sched_yield to another thread on the same processor", None, "yield", 100000),
         ("fork", "fork, exit and wait", None, "fork-wait", 500),
         ("fork-exec", "fork, exec of true and wait, inside", 1.5, "fork-exec-wait", 200),
     ]

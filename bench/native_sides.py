@@ -32,12 +32,12 @@ class BenchError(Exception):
 class Machine:
     """A QEMU that runs, and what it has said."""
 
-    def __init__(self, command):
+    def __init__(self, command, limit=LIMIT_SECONDS):
         self.start = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, errors="replace")
         self.lines = []
-        self.limit = threading.Timer(LIMIT_SECONDS, self.process.kill)
+        self.limit = threading.Timer(limit, self.process.kill)
         self.limit.start()
 
     def __enter__(self):
