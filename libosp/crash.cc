@@ -7,6 +7,8 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include <cstring>
+
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/crash_names.h"
@@ -20,7 +22,7 @@ namespace {
 
 constexpr int most_frames = 48;
 
-const char* core_file = nullptr;
+char core_file[4096];
 
 void print_frame(const CoreSymbols& symbols, int depth, uint64_t ip) {
   // What a frame waits for may be the last thing in its function.
@@ -80,7 +82,7 @@ void report(int signo, const siginfo_t& info, const long long* g) {
     raw::syscall(SYS_arch_prctl, ARCH_SET_FS, fs);
   log::error("crash", "the core of process {} failed: SIG{} at {:#x}, address {}; please report this with what follows",
              raw::getpid(), sigabbrev_np(signo), g[REG_RIP], info.si_addr);
-  const CoreSymbols symbols(core_file);
+  const CoreSymbols symbols(*core_file != '\0' ? core_file : nullptr);
   const task::Thread* const thread = task::process().scheduler.current();
   if (thread != nullptr) print_thread(*thread);
   print_stack(symbols, static_cast<uint64_t>(g[REG_RIP]), static_cast<uint64_t>(g[REG_RSP]),
@@ -96,7 +98,7 @@ void report(int signo, const siginfo_t& info, const long long* g) {
 }  // namespace
 
 void install_crash_report(const char* core_path) {
-  core_file = core_path;
+  if (core_path != nullptr) std::strncpy(core_file, core_path, sizeof core_file - 1);
   trap::set_fault_reporter(&report);
 }
 

@@ -81,7 +81,7 @@ int main() {
   if (const char* spec = host_variable(*boot, "OSP_LOG"); spec != nullptr) log::configure(spec);
   start_worker();
   install_crash_report(boot->core_path);
-  static task::Process process;
+  [[gnu::section(".hot_data")]] static task::Process process;
   task::set_process(&process);
   process.host_pid = process.pid = raw::getpid();
   process.files = std::make_unique<file::Files>();
@@ -90,7 +90,6 @@ int main() {
   raw::syscall(SYS_umask, process.umask);
   keeper::prepare(*boot);
   task::workers().set_most(most_workers(*boot));
-  ptrace::prepare_table();
   process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
   if (boot->trace != nullptr) {
     if (const auto opened = linux::trace_to(boot->trace); !opened)

@@ -85,14 +85,13 @@ const char* speaker(const host::BootBlock& boot) {
   return boot.door == host::Door::preload ? "core" : "osp-run";
 }
 
-[[noreturn]] void refuse_program(Process& p, const host::BootBlock& boot, long error) {
-  const std::string_view name = boot.program;
+[[noreturn]] void refuse_program(Process& p, const char* speaker, std::string_view name, long error) {
   const char* remedy = "";
   if (error == -ENOENT) remedy = name.find('/') == std::string::npos ? "; it is in no directory of PATH" : "";
   if (error == -EACCES) remedy = "; is it a regular file with execute permission?";
   std::string why = task::last_refusal();
   if (why.empty()) why = describe(Error(static_cast<int>(-error)));
-  log::error(speaker(boot), "{}: {}{}", name, why, remedy);
+  log::error(speaker, "{}: {}{}", name, why, remedy);
   p.end(W_EXITCODE(error == -ENOENT ? status_not_found : status_not_runnable, 0));
 }
 
@@ -116,10 +115,14 @@ void enter_directory(Process& p, const host::BootBlock& boot) {
   p.end(W_EXITCODE(status_failed, 0));
 }
 
+// Every fork would copy what the door leaves behind. Afterwards the block is gone.
 void run_first_program(Thread& thread, const host::BootBlock& boot) {
   const std::string name = boot.program;
-  const long result = execute_in_path(thread, name, copy_strings(boot.argv), copy_strings(boot.envp));
-  if (result != task::call_was_replaced) refuse_program(thread.process, boot, result);
+  const char* const spoken_by = speaker(boot);
+  const auto arguments = copy_strings(boot.argv), environment = copy_strings(boot.envp);
+  if (boot.door_end != 0) raw::syscall(SYS_munmap, boot.door_start, boot.door_end - boot.door_start);
+  const long result = execute_in_path(thread, name, arguments, environment);
+  if (result != task::call_was_replaced) refuse_program(thread.process, spoken_by, name, result);
 }
 
 // Door 2: the program runs already.

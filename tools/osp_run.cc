@@ -8,6 +8,8 @@
 #include "tools/run_options.h"
 #include "tools/start_core.h"
 
+extern const char __executable_start;  // ld(1): with the heap behind it, all of this command's memory but its stack
+
 namespace osp::tools {
 namespace {
 
@@ -101,7 +103,9 @@ int run(char** argv, char** envp) {
                               .options = options->names.data(),
                               .option_count = options->names.size(),
                               .trace = options->trace,
-                              .change_directory = options->change_directory};
+                              .change_directory = options->change_directory,
+                              .door_start = reinterpret_cast<uint64_t>(&__executable_start),
+                              .door_end = reinterpret_cast<uint64_t>(sbrk(0))};
   return complain(enter_core(block));
 }
 

@@ -32,7 +32,7 @@ struct ProgramStart {
   } alternate_stack;  // sigaltstack(2)
 };
 
-// Everything is borrowed until the core has read it, which it does before the program runs.
+// Everything is borrowed until the core has read it, which it does before it begins the program.
 struct BootBlock {
   uint32_t version = 1;
   Door door = Door::run;
@@ -47,6 +47,7 @@ struct BootBlock {
   const char* image = nullptr;             // door restore: the image's path
   const char* change_directory = nullptr;  // where the program is to begin, in its name space; null: here
   const ProgramStart* start = nullptr;     // door 2
+  uint64_t door_start = 0, door_end = 0;   // door 1: its own memory, which the core unmaps when it has read all
   uint32_t changed_files = 0;              // door restore: migrate::ChangedFiles
 };
 

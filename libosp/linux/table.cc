@@ -11,6 +11,7 @@
 #include "libosp/linux/trace_calls.h"
 #include "libosp/native/calls.h"
 #include "libosp/seccomp/judge.h"
+#include "libosp/signal/deliver.h"
 
 namespace osp::linux {
 namespace {
@@ -62,10 +63,11 @@ long refuse(long nr) {
 }
 
 // The core's own fds are not open for the program.
-bool names_core_fd(const Entry& e, uint64_t first) {
-  return (*e.format == 'f' || *e.format == 'D') && static_cast<int>(first) >= file::lowest_core_fd() &&
-         file::is_core_fd(static_cast<int>(first));
+bool is_core_fd(uint64_t first) {
+  return static_cast<int>(first) >= file::lowest_core_fd() && file::is_core_fd(static_cast<int>(first));
 }
+
+bool begins_with_fd(const Entry& e) { return *e.format == 'f' || *e.format == 'D'; }
 
 }  // namespace
 
@@ -82,7 +84,11 @@ long call(task::Thread& thread) {
     if (const auto verdict = seccomp::judge(thread)) return *verdict;
   const Entry& e = entry(nr);
   if (e.handler == nullptr) return refuse(nr);
-  if (names_core_fd(e, r.rdi)) return -EBADF;
+  if (begins_with_fd(e)) {
+    if (is_core_fd(r.rdi)) return -EBADF;
+    signal::show_mask_to_terminals(thread);
+  }
+  thread.meets_files = begins_with_fd(e);
   Call c = {thread, thread.process, nr, r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
   if (thread.process.trace) trace_begin(c, e);
   const long result = e.handler(c);

@@ -19,7 +19,8 @@ using task::Thread;
 struct Birth {
   int event = 0;  // 0: nobody is to know
   Slot* slot = nullptr;
-} birth;
+};
+[[gnu::section(".hot_data")]] Birth birth;
 
 // Which event tells of it (kernel_clone() in kernel/fork.c).
 int event_of(uint64_t flags, bool vfork) {
@@ -50,6 +51,7 @@ void begin_stopped(Thread& thread) {
 }  // namespace
 
 void before_fork(Thread& thread, uint64_t flags, bool vfork) {
+  prepare_table();
   birth = {};
   if (!is_traced(thread)) return;
   const int event = event_of(flags, vfork);

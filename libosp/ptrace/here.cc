@@ -18,7 +18,7 @@ Tracee::Tracee() = default;
 Tracee::~Tracee() = default;
 
 Here& here() {
-  static Here the_one;
+  [[gnu::section(".hot_data")]] static Here the_one;
   return the_one;
 }
 

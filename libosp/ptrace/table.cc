@@ -91,6 +91,7 @@ Slot* find_unused() {
 }  // namespace
 
 void prepare_table() {
+  if (the_table != nullptr) return;
   const long at = window::map(sizeof(Table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at < 0) std::abort();
   the_table = reinterpret_cast<Table*>(at);

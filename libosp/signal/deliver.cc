@@ -152,7 +152,8 @@ bool is_kept(const Process& process, int signo) {
 }
 
 // Those of `changed` that are ignored have to be told to the host, or not any more.
-void mirror_ignored(const Process& process, Mask changed) {
+void mirror_ignored(Process& process, Mask changed) {
+  changed &= process.signals.seen_ignored;
   for (; changed != 0; changed &= changed - 1) {
     const int signo = std::countr_zero(changed) + 1;
     if (process.signals.actions[static_cast<size_t>(signo)].handler == 1) mirror(process, signo);
@@ -161,10 +162,11 @@ void mirror_ignored(const Process& process, Mask changed) {
 
 }  // namespace
 
-void mirror(const Process& process, int signo) {
+void mirror(Process& process, int signo) {
   if (process.environment != nullptr) return;
   if (signo == trap::tick_signal || signo == trap::control_signal) return;
   const Action& action = process.signals.actions[static_cast<size_t>(signo)];
+  if (action.handler == 1) process.signals.seen_ignored |= bit(signo);
   const bool is_seen = signo == SIGSYS || (ptrace::here().traced && signo != SIGCHLD);  // by the core, or by a tracer
   if (action.handler == 1 && !is_seen && !is_kept(process, signo)) {
     trap::install_disposition(signo, true);
@@ -184,15 +186,23 @@ void set_mask(Thread& thread, Mask mask) {
   const Mask different = thread.signals.mask ^ mask;
   thread.signals.mask = mask;
   if (different != 0) mirror_ignored(thread.process, different);
-  show_mask_to_terminals(thread);
+}
+
+namespace {
+
+constexpr Mask terminal = bit(SIGTTIN) | bit(SIGTTOU);
+
+}  // namespace
+
+bool is_mask_shown(const Thread& thread) {
+  return ((thread.signals.mask ^ task::this_worker().terminal_mask) & terminal) == 0 ||
+         thread.process.environment != nullptr;
 }
 
 void show_mask_to_terminals(const Thread& thread) {
-  constexpr Mask terminal = bit(SIGTTIN) | bit(SIGTTOU);
+  if (is_mask_shown(thread)) return;
   const Mask wanted = thread.signals.mask & terminal;
-  Mask& shown = task::this_worker().terminal_mask;
-  if (wanted == shown || thread.process.environment != nullptr) return;
-  shown = wanted;
+  task::this_worker().terminal_mask = wanted;
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &wanted, 0, 8);
 }
 

@@ -17,14 +17,16 @@ void force(task::Thread& thread, const siginfo_t& info);
 long return_from_handler(task::Thread& thread);
 
 // Brings the host's disposition in line with the program's for one signal.
-void mirror(const task::Process& process, int signo);
+void mirror(task::Process& process, int signo);
 
 // For a call that waits with another mask (sigsuspend(2), ppoll(2)): in force until the next deliver().
 void set_temporary_mask(task::Thread& thread, Mask mask);
 // The thread's mask from now on. Signals that became deliverable are delivered at the edge.
 void set_mask(task::Thread& thread, Mask mask);
-// The terminal driver asks whether the caller blocks SIGTTIN and SIGTTOU: makes this worker's host thread do so as
-// `thread`, which runs on it, does.
+// The terminal driver asks whether the caller blocks SIGTTIN and SIGTTOU. Whether this worker's host thread does so as
+// `thread`, which runs on it, does; and what makes it so. Needed before calls of files only: libraries block all
+// signals for a moment to make a thread.
+[[nodiscard]] bool is_mask_shown(const task::Thread& thread);
 void show_mask_to_terminals(const task::Thread& thread);
 
 siginfo_t make_info(int signo, int code);

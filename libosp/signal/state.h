@@ -56,6 +56,7 @@ struct ThreadSignals {
 struct ProcessSignals {
   std::array<Action, last_signal + 1> actions;  // by number; [0] is unused
   Pending pending;
+  Mask seen_ignored = 0;  // by mirror(), at any time
 
   // Whether a signal that is not blocked would have no effect now.
   [[nodiscard]] bool ignored(int signo) const;

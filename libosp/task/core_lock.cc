@@ -13,7 +13,7 @@ constexpr int spins = 100;
 }  // namespace
 
 CoreLock& core_lock() {
-  static CoreLock the_lock;
+  [[gnu::section(".hot_data")]] static CoreLock the_lock;
   return the_lock;
 }
 

@@ -45,7 +45,7 @@ void become_child(Thread& thread) {
   workers().begin_with(this_worker());
   prepare_worker();
   trap::Worker& worker = trap::worker();
-  worker.ring.tail = worker.ring.head;
+  worker.ring->tail = worker.ring->head;
   worker.pending = 0;
   worker.tick = 0;
   worker.control = 0;

@@ -7,13 +7,28 @@
 
 namespace osp::task {
 
-// Multiplied as by Knuth (TAOCP 3, 6.4).
-Futexes::Bucket& Futexes::bucket_of(FutexKey key) {
-  constexpr uint64_t golden = 0x9e37'79b9'7f4a'7c15;
-  return buckets_[(reinterpret_cast<uintptr_t>(key.memory) + key.at) * golden >> (64 - bucket_bits)];
+namespace {
+
+// A wake that finds nobody counted does not enter the core: so a waiter is counted before it looks.
+long look(const uint32_t* word, uint32_t expected) {
+  uint32_t value = 0;
+  if (osp_user_copy(&value, word, sizeof value) != 0) return -EFAULT;
+  return value == expected ? 0 : -EAGAIN;
+}
+
+}  // namespace
+
+size_t Futexes::place_of(FutexKey key) {
+  return trap::FutexWaiters::place_of(reinterpret_cast<uintptr_t>(key.memory) + key.at);
+}
+
+void Futexes::clear() {
+  buckets_ = {};
+  for (auto& count : waiting_.count) count = 0;
 }
 
 void Futexes::add(Waiter& waiter) {
+  ++waiting_.count[place_of(waiter.key)];
   Bucket& bucket = bucket_of(waiter.key);
   waiter.in = this;
   waiter.next = nullptr;
@@ -26,15 +41,17 @@ void Futexes::remove(Waiter& waiter) {
   Bucket& bucket = bucket_of(waiter.key);
   (waiter.previous == nullptr ? bucket.first : waiter.previous->next) = waiter.next;
   (waiter.next == nullptr ? bucket.last : waiter.next->previous) = waiter.previous;
+  --waiting_.count[place_of(waiter.key)];
 }
 
 long Futexes::wait(Thread& thread, FutexKey key, const uint32_t* word, uint32_t expected, uint32_t bitset,
                    uint64_t deadline_ns) {
-  uint32_t value = 0;
-  if (osp_user_copy(&value, word, sizeof value) != 0) return -EFAULT;
-  if (value != expected) return -EAGAIN;
   Waiter waiter{&thread, bitset, false, this, key, nullptr, nullptr};
   add(waiter);
+  if (const long seen = look(word, expected); seen != 0) {
+    remove(waiter);
+    return seen;
+  }
   const Wake why = thread.process.scheduler.park(thread, deadline_ns, true);
   if (waiter.woken) return 0;
   waiter.in->remove(waiter);
@@ -42,16 +59,17 @@ long Futexes::wait(Thread& thread, FutexKey key, const uint32_t* word, uint32_t 
 }
 
 long Futexes::wait_any(Thread& thread, std::span<const FutexWanted> wanted, uint64_t deadline_ns) {
-  for (const FutexWanted& one : wanted) {
-    uint32_t value = 0;
-    if (osp_user_copy(&value, one.at.word, sizeof value) != 0) return -EFAULT;
-    if (value != one.expected) return -EAGAIN;
-  }
   std::vector<Waiter> waiters;
   waiters.reserve(wanted.size());  // they are linked by their places
   for (const FutexWanted& one : wanted) {
     waiters.push_back({&thread, ~0U, false, &one.at.futexes, one.at.key, nullptr, nullptr});
     one.at.futexes.add(waiters.back());
+  }
+  for (const FutexWanted& one : wanted) {
+    const long seen = look(one.at.word, one.expected);
+    if (seen == 0) continue;
+    for (Waiter& waiter : waiters) waiter.in->remove(waiter);
+    return seen;
   }
   const Wake why = thread.process.scheduler.park(thread, deadline_ns, true);
   long woken = -1;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "libosp/task/thread.h"
+#include "libosp/trap/fast.h"
 
 namespace osp::task {
 
@@ -34,7 +35,8 @@ class Futexes {
   long wake(FutexKey key, uint32_t bitset, long count);
   // Moves up to `move` of those not woken to another word, of `to`; returns woken + moved.
   long requeue(FutexKey key, long wake_count, Futexes& to, FutexKey target, long move);
-  void clear() { buckets_ = {}; }
+  void clear();
+  [[nodiscard]] const trap::FutexWaiters& waiting() const { return waiting_; }
   // A word that no other process has; these are its process's.
   FutexWord own_word(uint64_t address);
 
@@ -52,13 +54,13 @@ class Futexes {
   struct Bucket {
     Waiter *first = nullptr, *last = nullptr;
   };
-  static constexpr unsigned bucket_bits = 6;
-
-  Bucket& bucket_of(FutexKey key);
+  static size_t place_of(FutexKey key);
+  Bucket& bucket_of(FutexKey key) { return buckets_[place_of(key)]; }
   void add(Waiter& waiter);
   void remove(Waiter& waiter);
 
-  std::array<Bucket, 1 << bucket_bits> buckets_ = {};
+  std::array<Bucket, 1 << trap::FutexWaiters::bits> buckets_ = {};
+  trap::FutexWaiters waiting_;
 };
 
 // A word of the program's, and where its waiters are.

@@ -56,7 +56,7 @@ void Process::collect_pending() {
   trap::Worker& worker = trap::worker();
   worker.pending = 0;
   for (Worker* each : workers().all()) {  // what came to another worker first may be older
-    trap::SignalRing& ring = each->raw.ring;
+    trap::SignalRing& ring = each->ring;
     while (ring.tail != ring.head) {
       const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
       ring.tail = ring.tail + 1;

@@ -29,9 +29,9 @@ uint64_t processor_time_of(const Worker& worker) {
 
 // A short run is taken to have had its processor all the time; else the host is asked what the worker has used, of
 // which the short runs since it was asked last are not this thread's.
-uint64_t Scheduler::run_of(const Thread& thread, uint64_t* worker_used) {
+uint64_t Scheduler::run_of(const Thread& thread, uint64_t now, uint64_t* worker_used) {
   constexpr uint64_t short_ns = 200'000;
-  const uint64_t wall = host_now_ns() - thread.since_ns;
+  const uint64_t wall = now - thread.since_ns;
   if (wall < short_ns || host::is_native()) return wall;
   const uint64_t used = processor_time_of(*thread.on), others = thread.on->asked_ns + thread.on->told_ns;
   if (worker_used != nullptr) *worker_used = used;
@@ -39,15 +39,16 @@ uint64_t Scheduler::run_of(const Thread& thread, uint64_t* worker_used) {
 }
 
 uint64_t Scheduler::time_of(const Thread& thread) {
-  return thread.on == nullptr ? thread.ran_ns : thread.ran_ns + run_of(thread, nullptr);
+  return thread.on == nullptr ? thread.ran_ns : thread.ran_ns + run_of(thread, host_now_ns(), nullptr);
 }
 
 // The thread leaves its worker.
 void Scheduler::settle_time(Thread& thread) {
   uint64_t used = 0;
-  const uint64_t run = run_of(thread, &used);
-  thread.ran_ns += run;
   Worker& worker = *thread.on;
+  worker.left_ns = host_now_ns();
+  const uint64_t run = run_of(thread, worker.left_ns, &used);
+  thread.ran_ns += run;
   if (used == 0) {
     worker.told_ns += run;
   } else {

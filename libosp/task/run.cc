@@ -65,7 +65,8 @@ void set_native_state(trap::FastState& fast, const Thread& thread) {
 
 void set_hosted_state(trap::FastState& fast, const Thread& thread) {
   const Process& p = thread.process;
-  const auto whole = p.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
+  const auto forwarded = p.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
+  const auto whole = signal::is_mask_shown(thread) ? forwarded : trap::Fast::without_host;
   fast.calls = trap::fast_calls(is_watched(thread) ? trap::Fast::none : whole);
   const auto& served = p.files->served_marks();
   fast.served = served.data(), fast.served_count = served.size();
@@ -75,6 +76,7 @@ void set_hosted_state(trap::FastState& fast, const Thread& thread) {
 void set_fast_state(trap::Worker& worker, const Thread& thread) {
   trap::FastState& fast = worker.fast;
   fast.pid = thread.process.pid, fast.tid = thread.tid;
+  fast.futexes = &thread.process.futexes.waiting();
   fast.clock_offset_ns = thread.process.clock_offset_ns;
   fast.host_clock = worker.clock_refused == 0 ? host::kernel_clock() : nullptr;
   if (host::is_native()) {

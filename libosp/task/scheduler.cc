@@ -34,11 +34,21 @@ struct ThreadProperties : boost::fibers::fiber_properties {
   Thread* thread = nullptr;
 };
 
-// Fiber stacks in the core's window, with a guard page below.
+// Fiber stacks in the core's window, with a guard page below. Some that threads have left are kept for the next ones.
 struct WindowStacks {
   using traits_type = boost::context::stack_traits;
+  static constexpr size_t most_kept = 16;
+  static std::vector<boost::context::stack_context>& kept() {
+    static std::vector<boost::context::stack_context> the_kept;
+    return the_kept;
+  }
 
   boost::context::stack_context allocate() {
+    if (!kept().empty()) {
+      const boost::context::stack_context context = kept().back();
+      kept().pop_back();
+      return context;
+    }
     const long start = window::map(stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start < 0) std::abort();
     raw::syscall(SYS_mprotect, start, 4096, PROT_NONE);
@@ -48,6 +58,7 @@ struct WindowStacks {
     return context;
   }
   void deallocate(boost::context::stack_context& context) noexcept {
+    if (kept().size() < most_kept) return kept().push_back(context);
     window::unmap(reinterpret_cast<uintptr_t>(context.sp) - context.size, context.size);
   }
 };
@@ -139,7 +150,7 @@ Scheduler::Scheduler() : ready_(std::make_unique<RunQueue>()) {}
 Scheduler::~Scheduler() = default;
 
 Scheduler& scheduler() {
-  static Scheduler the_scheduler;
+  [[gnu::section(".hot_data")]] static Scheduler the_scheduler;
   return the_scheduler;
 }
 
@@ -212,8 +223,9 @@ void Scheduler::enter(Thread& thread) {
   Worker& self = this_worker();
   self.current = &thread;
   thread.on = &self;
-  thread.since_ns = host_now_ns();
-  signal::show_mask_to_terminals(thread);
+  const uint64_t left_ns = std::exchange(self.left_ns, 0);
+  thread.since_ns = left_ns != 0 ? left_ns : host_now_ns();
+  if (thread.meets_files) signal::show_mask_to_terminals(thread);
   if (thread.processors != self.processors) workers().move_to_processors_of(thread);
   if (thread.schedule != self.schedule) workers().take_schedule_of(thread);
   if (&thread.process == &process()) return;
@@ -340,6 +352,7 @@ void Scheduler::idle() {
   expire_timers();
   Worker& self = this_worker();
   self.current = nullptr;
+  self.left_ns = 0;
   if (has_ready()) return;
   if (devices_ != nullptr) {
     const int64_t timeout = timeout_of_rest();
@@ -404,7 +417,7 @@ void Scheduler::forget_others(Thread& only) {
   Worker& self = this_worker();
   self.tick_timer = -1;
   self.tick_set = self.is_resting = self.is_roused = false;
-  self.asked_ns = self.told_ns = 0;
+  self.asked_ns = self.told_ns = self.left_ns = 0;
   only.on = &self;
 }
 

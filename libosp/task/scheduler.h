@@ -100,7 +100,7 @@ class Scheduler {
   void bind(Thread& thread);
   void enter(Thread& thread);
   void charge();
-  static uint64_t run_of(const Thread& thread, uint64_t* worker_used);
+  static uint64_t run_of(const Thread& thread, uint64_t now, uint64_t* worker_used);
   static void settle_time(Thread& thread);
 
   void idle();

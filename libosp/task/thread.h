@@ -59,6 +59,7 @@ struct Thread {
   bool restarting = false;        // the call that is handled was begun before
   long interrupted = 0;           // the Restart code of the call that ended, until signals are delivered
   uint64_t rewound_rip = 0;       // the syscall instruction that will begin the interrupted call again
+  bool meets_files = false;       // in a call that begins with an fd, maybe a terminal's
   bool exiting = false;           // leaves at the program's edge (exec or exit of another thread)
 
   bool stopped = false;  // stays at the program's edge (Process::stop_at_edge)

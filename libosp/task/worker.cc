@@ -67,12 +67,12 @@ long serve_by(Worker& worker, bool bases_by_call) {
 }
 
 Worker& first_worker() {
-  static Worker the_first;
+  [[gnu::section(".hot_data")]] static Worker the_first;
   return the_first;
 }
 
 Workers& workers() {
-  static Workers the_workers;
+  [[gnu::section(".hot_data")]] static Workers the_workers;
   return the_workers;
 }
 
@@ -123,8 +123,7 @@ void Workers::everywhere(const std::function<void()>& change) const {
   kick_from_program();
 }
 
-void Workers::run_errands(Worker& self) {
-  if (self.errands.empty()) return;
+void Workers::run_all_errands(Worker& self) {
   for (const auto& errand : std::exchange(self.errands, {})) errand();
 }
 

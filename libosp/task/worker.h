@@ -19,6 +19,10 @@ using ProcessorSet = std::vector<uint64_t>;
 
 // A host thread that runs fibers. Its fields are the lock holder's (core_lock.h) where nothing else is said.
 struct Worker {
+  Worker() { raw.ring = &ring; }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
   trap::Worker raw;  // gs points here; written by signal handlers
   int host_tid = 0;
   long signal_stack = 0;
@@ -35,12 +39,15 @@ struct Worker {
   std::shared_ptr<const ProcessorSet> processors;  // where the host lets it run; null: where it was begun
   uint64_t asked_ns = 0;     // its processor time when the host was asked last (Scheduler::run_of)
   uint64_t told_ns = 0;      // what has been added to threads' times since
+  uint64_t left_ns = 0;      // when it left a thread, until it has entered the next; 0: it has rested since
   SchedulePointer schedule;  // as the host schedules it, or was meant to
 
   // Where it is without the lock, for others to see.
   enum class Away : uint32_t { no, in_program, in_host };
   std::atomic<Away> away = Away::no;
   std::atomic<bool> is_granted = false;  // the core lock's
+
+  trap::SignalRing ring;  // large, and seldom written: behind what a fork copies
 };
 
 // The caller's. Asked anew after each switch of fibers: then it may be another one.
@@ -70,7 +77,9 @@ class Workers {
   // changed it for its own worker; `change` makes the host threads of the others follow before they do anything else.
   void everywhere(const std::function<void()>& change) const;
   // To be called by a worker that has just taken the core lock: what everywhere() left for it.
-  static void run_errands(Worker& self);
+  static void run_errands(Worker& self) {
+    if (!self.errands.empty()) run_all_errands(self);
+  }
   // Makes the caller's host thread run where `thread` shall.
   void move_to_processors_of(const Thread& thread);
   // Makes the host schedule it as the thread, where we may undo that again (CAP_SYS_NICE). SCHED_DEADLINE is only the
@@ -89,6 +98,7 @@ class Workers {
  private:
   static constexpr size_t limit = 64;
 
+  static void run_all_errands(Worker& self);
   void kick_from_program() const;
 
   std::vector<Worker*> all_;

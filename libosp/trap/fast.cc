@@ -2,6 +2,7 @@
 // the program's (no TLS). Compiled for general registers only. What is not plain is declined, and goes to the core.
 #include "libosp/trap/fast.h"
 
+#include <linux/futex.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -79,6 +80,16 @@ long time_in_seconds(long to, long, long, long, long, long) {
   return now.tv_sec;
 }
 
+// Of a word that nobody waits for. The program's store to it comes before the look (FUTEX_WAKE in futex(2) is a
+// barrier).
+long futex_wake(long word, long operation, long, long, long, long) {
+  if (operation != (FUTEX_WAKE | FUTEX_PRIVATE_FLAG) || word % static_cast<long>(sizeof(uint32_t)) != 0)
+    return declined;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const auto& count = state().futexes->count[FutexWaiters::place_of(static_cast<uint64_t>(word))];
+  return count.load(std::memory_order_relaxed) == 0 ? 0 : declined;
+}
+
 long forward(long a, long b, long c, long d, long e, long f) { return raw::call(number(), a, b, c, d, e, f); }
 
 long forward_fd(long fd, long b, long c, long d, long e, long f) {
@@ -115,7 +126,8 @@ enum Index : uint8_t {
   uid,
   euid,
   gid,
-  egid
+  egid,
+  wake
 };
 
 struct Numbers {
@@ -127,6 +139,7 @@ constexpr Numbers calls_without_host() {
   n.answer[SYS_getpid] = pid, n.answer[SYS_gettid] = tid;
   n.answer[SYS_getppid] = parent, n.answer[SYS_getuid] = uid, n.answer[SYS_geteuid] = euid;
   n.answer[SYS_getgid] = gid, n.answer[SYS_getegid] = egid;
+  n.answer[SYS_futex] = wake;
   n.answer[SYS_clock_gettime] = clock, n.answer[SYS_gettimeofday] = day, n.answer[SYS_time] = seconds;
   return n;
 }
@@ -176,6 +189,7 @@ const osp::trap::Answer osp_fast_answers[] = {nullptr,
                                               osp::trap::get_uid,
                                               osp::trap::get_euid,
                                               osp::trap::get_gid,
-                                              osp::trap::get_egid};
+                                              osp::trap::get_egid,
+                                              osp::trap::futex_wake};
 
 }  // extern "C"

@@ -54,6 +54,7 @@ struct FastState {
   uint32_t parent = 0, uid = 0, euid = 0, gid = 0, egid = 0;  // natively
   const uint8_t* served = nullptr;                            // for each fd whether the core serves it
   size_t served_count = 0;
+  const struct FutexWaiters* futexes = nullptr;
   uint32_t core_fds_from = 0;  // fds from here on may be the core's own
   bool interrupted = false;    // the call that now goes to the core was made, and a signal ended it
   uint64_t told = 0;           // calls by which the program may have learnt of what others did
@@ -81,7 +82,7 @@ struct Worker {
   siginfo_t fault = {};
   uint64_t fault_error = 0, fault_trap = 0;  // sigcontext's err and trapno
   uint64_t host_mask = 0;                    // the host's signal mask while the program runs
-  SignalRing ring;
+  SignalRing* ring = nullptr;                // set before the worker serves
 };
 static_assert(offsetof(Worker, regs) == OSP_WORKER_REGS && offsetof(Worker, iret) == OSP_WORKER_IRET);
 static_assert(offsetof(Worker, is_native) == OSP_WORKER_NATIVE && sizeof(native::Resume) == sizeof(Worker::iret));

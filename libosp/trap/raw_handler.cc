@@ -56,7 +56,7 @@ bool is_synchronous(int signo, const siginfo_t& info) {
 }
 
 void enqueue(Worker& w, const siginfo_t& info) {
-  SignalRing& ring = w.ring;
+  SignalRing& ring = *w.ring;
   if (ring.head - ring.tail == signal_ring_size) {
     ++ring.dropped;
   } else {
@@ -89,7 +89,7 @@ bool is_noted(const SignalRing& ring, int signo) {
 
 // What comes faster than the core takes it waits in the host (signal/held_back.h). `noted`: one was there before.
 void hold_back(Worker& w, int signo, bool noted, uint64_t& mask) {
-  const bool fills_ring = w.ring.head - w.ring.tail >= signal_ring_size / 2;
+  const bool fills_ring = w.ring->head - w.ring->tail >= signal_ring_size / 2;
   if ((!fills_ring && !noted) || (signal_bit(signo) & never_held_back) != 0) return;
   __atomic_fetch_or(&w.host_mask, signal_bit(signo), __ATOMIC_SEQ_CST);
   some_held_back = true;
@@ -203,7 +203,7 @@ void sort(int signo, const siginfo_t& info, greg_t* g) {
 void handle(int signo, siginfo_t* info, void* data) {
   auto* context = static_cast<ucontext_t*>(data);
   Worker& w = worker();
-  const bool noted = is_noted(w.ring, signo);
+  const bool noted = is_noted(*w.ring, signo);
   sort(signo, *info, context->uc_mcontext.gregs);
   hold_back(w, signo, noted, *reinterpret_cast<uint64_t*>(&context->uc_sigmask));  // the kernel's has 64 bits
 }
