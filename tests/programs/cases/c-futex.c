@@ -155,6 +155,26 @@ static void priority(void) {
   printf("counted %ld\n", counted);
 }
 
+static _Atomic uint32_t turn;
+
+static void *take_turns(void *me) {
+  for (int i = 0; i < 10000; i++) {
+    uint32_t now;
+    while ((now = atomic_load(&turn)) % 2 != (uintptr_t)me) syscall(SYS_futex, &turn, FUTEX_WAIT | own, now, NULL);
+    atomic_store(&turn, now + 1);
+    syscall(SYS_futex, &turn, FUTEX_WAKE | own, 1);
+  }
+  return NULL;
+}
+
+// A wake does not miss who has looked, and is about to sleep.
+static void in_turn(void) {
+  pthread_t threads[2];
+  for (uintptr_t i = 0; i < 2; i++) pthread_create(&threads[i], NULL, take_turns, (void *)i);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  printf("turns %u\n", turn);
+}
+
 static void robust(char *self) {
   pthread_mutex_t *mutex = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   pthread_mutexattr_t how;
@@ -189,6 +209,7 @@ int main(int argc, char **argv) {
   among_processes();
   younger_calls();
   priority();
+  in_turn();
   robust(argv[0]);
   return 0;
 }

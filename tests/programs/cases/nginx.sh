@@ -1,6 +1,6 @@
 #: about: nginx with two workers: fixed answers under ab and wrk, a reload, and the log counts what was asked
 #: quick: 0
-#: needs: nginx ab wrk curl
+#: needs: nginx ab wrk curl pgrep
 #: timeout: 120
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 mkdir www tmp; seq 1 2000 >www/numbers; head -c 300000 /dev/zero | tr '\0' z >www/large
@@ -25,7 +25,8 @@ for path in hello numbers large; do
   ab -q -k -n 600 -c 10 $url/$path 2>&1 | grep -E '^(Complete|Failed|Non-2xx|Document Length|HTML transferred)'
 done
 ab -q -n 300 -c 10 $url/numbers 2>&1 | grep -E '^(Complete|Failed|HTML)'
-kill -HUP $server; until grep -q 'gracefully shutting down\|exiting' error 2>/dev/null || sleep 0.05; do :; done
+old=$(pgrep -P $server); kill -HUP $server
+for worker in $old; do while kill -0 "$worker" 2>/dev/null; do sleep 0.05; done; done
 curl -s $url/hello
 wrk -t 2 -c 20 -d 1 $url/hello >told 2>&1; grep -E 'Socket errors|Non-2xx' told
 awk '/requests in/ { print ($1 > 0 ? "served" : "none") }' told
