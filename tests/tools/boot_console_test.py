@@ -68,7 +68,10 @@ class Terminal(unittest.TestCase):
         if self.pid == 0:
             os.environ["PS1"] = PROMPT.decode()
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-            os.execv(OSP_BOOT, [OSP_BOOT, "--timeout", "60", "--add", add, "--", *program])
+            try:
+                os.execv(OSP_BOOT, [OSP_BOOT, "--timeout", "60", "--add", add, "--", *program])
+            finally:
+                os._exit(127)
         self.addCleanup(self.end)
 
     def end(self):
