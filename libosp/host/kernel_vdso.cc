@@ -84,7 +84,7 @@ void set_kernel_clock(Clock clock) { the_clock = clock; }
 
 long read_clock_by_call(clockid_t clock, timespec& now) {
   constexpr int often = 30;  // moving the vDSO costs as much
-  static int calls = 0;
+  [[gnu::section(".hot_data")]] static int calls = 0;
   if (calls <= often && ++calls > often && the_clock == nullptr) {
     const auto pages = find_kernel_pages();
     const auto kept = pages ? keep_kernel_vdso(*pages) : std::unexpected(pages.error());

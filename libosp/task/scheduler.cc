@@ -11,6 +11,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/host/host.h"
+#include "libosp/host/kernel_vdso.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
 #include "libosp/signal/deliver.h"
@@ -157,7 +158,7 @@ Scheduler& scheduler() {
 uint64_t host_now_ns() {
   timespec now = {};
   const auto clock = trap::worker().fast.host_clock;
-  if (clock == nullptr || clock(CLOCK_MONOTONIC, &now) != 0) return static_cast<uint64_t>(host::monotonic_ns());
+  if (clock == nullptr || clock(CLOCK_MONOTONIC, &now) != 0) host::read_clock_by_call(CLOCK_MONOTONIC, now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
