@@ -7,8 +7,8 @@
 #include "base/raw_syscall.h"
 #include "libosp/host/host.h"
 
-// First fit over a short list of freed ranges, else from the top. No TLS, no heap: it runs before
-// glibc has set up either.
+// First fit over a short list of freed ranges, else from the top of a heap. No TLS, no malloc: it runs before glibc has
+// set up either.
 namespace osp::window {
 namespace {
 
@@ -22,7 +22,12 @@ struct Range {
 
 Range free_ranges[max_free];
 size_t free_count = 0;
-uintptr_t top = heap;
+// How far the heaps are used.
+uintptr_t near_top = near_heap, top = heap;
+
+bool is_of_heap(uintptr_t address) {
+  return (address >= near_heap && address < near_heap_end) || (is_of_heap(address));
+}
 
 size_t round_up(size_t size) { return (size + page - 1) & ~(page - 1); }
 
@@ -37,9 +42,11 @@ uintptr_t take(size_t size) {
     if (range.size == 0) drop(i);
     return start;
   }
-  if (size > end - top) return 0;
-  const uintptr_t start = top;
-  top += size;
+  const bool is_near = size <= near_heap_end - near_top;
+  if (!is_near && size > end - top) return 0;
+  uintptr_t& from = is_near ? near_top : top;
+  const uintptr_t start = from;
+  from += size;
   return start;
 }
 
@@ -56,7 +63,9 @@ void give_back(uintptr_t start, size_t size) {
     }
     drop(i);
   }
-  if (start + size == top) {
+  if (start + size == near_top) {
+    near_top = start;
+  } else if (start + size == top) {
     top = start;
   } else if (free_count < max_free) {
     free_ranges[free_count++] = {start, size};
@@ -78,7 +87,7 @@ long map(size_t size, int protection, int flags, int fd, int64_t offset) {
 long unmap(uintptr_t address, size_t size) {
   size = round_up(size);
   const long result = host::unmap(address, size);
-  if (result == 0 && address >= heap && address < end) give_back(address, size);
+  if (result == 0 && is_of_heap(address)) give_back(address, size);
   return result;
 }
 
