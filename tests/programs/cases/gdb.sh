@@ -61,6 +61,7 @@ debug -ex 'break add' -ex run -ex 'set var total = 10' -ex 'print add(3, 4)' -ex
 debug -ex 'catch syscall write' -ex run -ex 'bt -1' -ex continue -ex 'delete' -ex continue program
 debug -ex 'break all_here' -ex run -ex 'print $_thread' -ex 'thread 4' -ex 'print $_thread' -ex delete -ex continue threads | grep -vE '#|Frame|futex|thread'
 debug -ex 'catch fork' -ex 'catch exec' -ex run -ex continue -ex continue --args sh -c '/bin/true; exec true' | grep -oE 'forked process|exec.d|exited.*'
+: >out # the loop may come before the child
 ./program wait >out & child=$!
 until grep -q ready out; do sleep 0.1; done
 debug -p $child -ex 'frame function main' -ex 'print handled' -ex 'set var go = 1' -ex detach | grep -E 'main|\$1|detached'
