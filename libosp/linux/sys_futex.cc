@@ -69,8 +69,15 @@ long wait(Call& c, uint32_t bitset, bool absolute) {
   return result == task::restart_sys && c.d != 0 ? static_cast<long>(task::restart_block) : result;
 }
 
+// Who else may have the word is known by its page, which must be there.
+bool is_found(const Call& c, uint64_t address) {
+  uint32_t value = 0;
+  return (c.b & FUTEX_PRIVATE_FLAG) != 0 || get(address, value);
+}
+
 long wake(Call& c, uint32_t bitset) {
   if (bitset == 0 || c.a % sizeof(uint32_t) != 0) return -EINVAL;
+  if (!is_found(c, c.a)) return -EFAULT;
   const long count = static_cast<int>(c.c);
   long woken = word_at(c, c.a).wake(bitset, count);
   if (woken < count && is_shared(c)) {
@@ -83,7 +90,7 @@ long wake(Call& c, uint32_t bitset) {
 long requeue(Call& c, bool compare) {
   if (static_cast<int>(c.c) < 0 || static_cast<int>(c.d) < 0) return -EINVAL;
   uint32_t value = 0;
-  if (!get(c.a, value)) return -EFAULT;
+  if (!get(c.a, value) || !is_found(c, c.e)) return -EFAULT;
   if (compare && value != static_cast<uint32_t>(c.f)) return -EAGAIN;
   const task::FutexWord from = word_at(c, c.a), to = word_at(c, c.e);
   const long moved = from.futexes.requeue(from.key, static_cast<int>(c.c), to.futexes, to.key, static_cast<int>(c.d));

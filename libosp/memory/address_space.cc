@@ -180,7 +180,20 @@ Result<void> AddressSpace::unmap(uintptr_t start, size_t size) {
   return {};
 }
 
+// Where mprotect(2) with PROT_GROWSDOWN begins: with the mapping that grows.
+Result<uintptr_t> AddressSpace::start_of_growing(uintptr_t address) const {
+  const Area* const area = find(address);
+  if (area == nullptr) return fail(ENOMEM);
+  if (area->use != Use::stack && (area->flags & MAP_GROWSDOWN) == 0) return fail(EINVAL);
+  return area->start;
+}
+
 Result<void> AddressSpace::protect(uintptr_t start, size_t size, int protection) {
+  if ((protection & PROT_GROWSUP) != 0) return fail(EINVAL);  // nothing does on this processor
+  if ((protection & PROT_GROWSDOWN) != 0 && start == page_down(start) && size != 0) {
+    OSP_ASSIGN(const uintptr_t lowest, start_of_growing(start));
+    return protect(lowest, size + (start - lowest), protection & ~PROT_GROWSDOWN);
+  }
   if (start != page_down(start) || window::overlaps(start, page_up(size))) return fail(EINVAL);
   if ((protection & PROT_WRITE) != 0 && is_never_written(start, page_up(size))) return fail(EACCES);
   if (is_sealed(start, page_up(size))) return fail(EPERM);

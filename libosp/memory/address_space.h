@@ -105,6 +105,7 @@ class AddressSpace {
 
  private:
   [[nodiscard]] bool is_free(uintptr_t start, size_t size) const;
+  [[nodiscard]] Result<uintptr_t> start_of_growing(uintptr_t address) const;
   [[nodiscard]] bool is_never_written(uintptr_t start, size_t size) const;
   [[nodiscard]] bool discards_sealed(uintptr_t start, size_t size, int advice) const;
   [[nodiscard]] uintptr_t choose(size_t size, uintptr_t alignment) const;

@@ -56,6 +56,12 @@ static void refusals(void) {
   TRY(wait_any(&bad, 1, 0, NULL, 0));
   bad = one, bad.address = 64;
   TRY(wait_any(&bad, 1, 0, NULL, 0));
+  uint32_t *none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  TRY(syscall(SYS_futex, none, FUTEX_WAKE, 1));
+  TRY(syscall(SYS_futex, none, FUTEX_WAKE | own, 1));
+  TRY(syscall(SYS_futex, &a, FUTEX_CMP_REQUEUE, 1, 1, none, 1));
+  TRY(syscall(SYS_futex, &a, FUTEX_CMP_REQUEUE | own, 1, 1, none, 1));
+  TRY(syscall(SYS_futex, none, FUTEX_CMP_REQUEUE, 1, 1, &a, 1));
 }
 
 static _Atomic uint32_t words[3];

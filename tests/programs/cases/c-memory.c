@@ -169,6 +169,23 @@ static void generated_code(void) {
   printf("protected %d\n", ((int (*)(void))(void *)code)());
 }
 
+// PROT_GROWSDOWN goes to the stack's lowest page, as who loads a library that wants an executable stack has it.
+static void whole_stack(void) {
+  static const unsigned char returns[] = {0xb8, 42, 0, 0, 0, 0xc3};
+  unsigned char code[4 * PAGE];
+  char *const here = (char *)((uintptr_t)(code + 3 * PAGE) & -PAGE), *const heap = map(PAGE, rw, anonymous, -1);
+  memcpy(code, returns, sizeof returns);
+  TRY(mprotect(heap, PAGE, rw | PROT_GROWSDOWN));
+  TRY(mprotect(heap, PAGE, rw | PROT_GROWSUP));
+  TRY(mprotect(here, PAGE, rw | PROT_GROWSUP));
+  TRY(mprotect(here + 1, PAGE, rw | PROT_GROWSDOWN));
+  TRY(mprotect(here, 0, rw | PROT_GROWSDOWN));
+  TRY(mprotect(here, PAGE, rw | PROT_EXEC | PROT_GROWSDOWN));
+  printf("on the stack %d\n", ((int (*)(void))(void *)code)());
+  munmap(heap, PAGE);
+  TRY(mprotect(heap, PAGE, rw | PROT_GROWSDOWN));
+}
+
 static void limits(void) {
   struct rlimit old, limit;
   NEED(getrlimit(RLIMIT_AS, &old));
@@ -197,5 +214,6 @@ int main(void) {
   file_memory();
   shared_memory();
   generated_code();
+  whole_stack();
   limits();
 }
