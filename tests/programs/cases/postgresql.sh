@@ -32,5 +32,5 @@ pg_dump -t t | grep -v restrict | cksum
 pg_ctl -w -m immediate stop >/dev/null; echo "stop $?"
 pg_ctl -w -l log -o "-c listen_addresses='' -c unix_socket_directories='$PWD/s'" start >/dev/null; echo "start $?"
 sql -c 'SELECT count(*) FROM t'; pg_ctl -w stop >/dev/null; echo "stop $?"
-grep -E 'PANIC|FATAL' log | grep -v 'starting up\|shutting down'
+grep -E 'PANIC|FATAL' log | grep -v 'starting up\|shutting down\|administrator command'
 rm -rf data log s
