@@ -42,6 +42,7 @@ void* begin(void* argument) {
 }
 
 bool is_in_program(const Worker& worker) { return worker.away.load() == Worker::Away::in_program; }
+bool is_in_host(const Worker& worker) { return worker.away.load() == Worker::Away::in_host; }
 
 bool start_thread(Beginning* beginning) {
   pthread_attr_t attributes;
@@ -117,6 +118,13 @@ void Workers::stop_the_world() const {
     while (worker != &this_worker() && is_in_program(*worker)) host::yield();
 }
 
+void Workers::end_host_calls() const {
+  for (Worker* worker : all_)
+    if (worker != &this_worker() && is_in_host(*worker)) kick(*worker);
+  for (const Worker* worker : all_)
+    while (worker != &this_worker() && is_in_host(*worker)) host::yield();
+}
+
 void Workers::everywhere(const std::function<void()>& change) const {
   for (Worker* worker : all_)
     if (worker != &this_worker()) worker->errands.push_back(change);
@@ -188,9 +196,9 @@ OutsideCore::OutsideCore() {
 }
 
 OutsideCore::~OutsideCore() {
+  this_worker().away = Worker::Away::no;
   core_lock().lock();
   Workers::run_errands(this_worker());
-  this_worker().away = Worker::Away::no;
   --workers().blocked;
 }
 

@@ -92,6 +92,9 @@ class Workers {
   static void kick(Worker& worker);
   // When it returns no other worker runs the program, and none can until the caller gives up the lock.
   void stop_the_world() const;
+  // When it returns no other worker is in a call of the host's, which might write to the program's memory; they begin
+  // again when the caller gives up the lock. Waits for those that the host does not interrupt.
+  void end_host_calls() const;
 
   size_t blocked = 0;  // in calls of the host that may take long
 

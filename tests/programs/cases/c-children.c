@@ -2,6 +2,7 @@
 //: link: both
 #include "try.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -105,6 +106,48 @@ static void vfork_maps(void) {
   TRY(mprotect(three + 2 * page, page, PROT_READ));
   TRY(munmap(made, 2 * page) | munmap(three, 2 * page) | munmap(sparse, sparse_size));
   TRY(sbrk(-3 * page) == grown + 3 * page);
+}
+
+enum { large = 16 << 20 };
+static char read_to[large];
+static volatile int reads, all_forked;
+
+// Reads the file again and again, each time over something else.
+static void *reader(void *path) {
+  long wrong = 0;
+  int fd = open(path, O_RDONLY);
+  do {
+    memset(read_to, 'o', large);
+    wrong += pread(fd, read_to, 1, 0) != 1 || lseek(fd, 0, SEEK_SET) != 0 || read(fd, read_to, large) != large;
+    for (long i = 0; i < large; i += 512) wrong += read_to[i] != 'n';
+    reads++;
+  } while (!all_forked);
+  close(fd);
+  return (void *)wrong;
+}
+
+// What the system writes to the parent's memory meanwhile is not lost.
+static void vfork_beside_reads(void) {
+  pthread_t thread;
+  void *wrong;
+  int fd = open("large", O_CREAT | O_WRONLY | O_TRUNC, 0600);
+  memset(read_to, 'n', large);
+  NEED(write(fd, read_to, large));
+  close(fd);
+  pthread_create(&thread, NULL, reader, "large");
+  for (volatile int i = 0; i < 60 || reads < 5; i++) {
+    pid_t pid = vfork();
+    if (pid == 0) {
+      usleep(1000);
+      _exit(0);
+    }
+    NEED(waitpid(pid, NULL, 0));
+    usleep(500);
+  }
+  all_forked = 1;
+  pthread_join(thread, &wrong);
+  printf("pages lost by reads beside vfork: %ld\n", (long)wrong);
+  unlink("large");
 }
 
 static void count(int n) {
@@ -346,6 +389,7 @@ int main(int argc, char **argv) {
   spawns();
   vforks();
   vfork_maps();
+  vfork_beside_reads();
   waits();
   looks();
   deaths();
