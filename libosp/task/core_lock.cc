@@ -9,6 +9,7 @@ namespace osp::task {
 namespace {
 
 constexpr int spins = 100;
+constexpr int patience = 16;  // how often a worker is passed over, each time some 10 µs
 
 }  // namespace
 
@@ -50,9 +51,9 @@ void CoreLock::lock_slowly() {
   }
   Worker& self = this_worker();
   bool is_heir = false;
-  while (!take_or_wait(self)) {
+  for (int passed_over = 0; !take_or_wait(self); ++passed_over) {
     Worker* none = nullptr;
-    if (!is_heir) is_heir = heir_.compare_exchange_strong(none, &self, std::memory_order_acq_rel);
+    if (!is_heir && passed_over >= patience) is_heir = heir_.compare_exchange_strong(none, &self, std::memory_order_acq_rel);
   }
   Worker* expected = &self;  // it may have been had otherwise
   heir_.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel);

@@ -12,7 +12,8 @@ struct Worker;
 // (trap/fast.h) do without. Not recursive; held across switches of fibers, since it is the worker's and not the
 // fiber's.
 //
-// Fair in this: a worker that has been passed over once is the next to have it. Core only; lock() blocks.
+// Fair in this: a worker that has been passed over some times is the next to have it; not at once, for who is given a
+// lock asleep keeps it from the others until the host lets it run. Core only; lock() blocks.
 class CoreLock {
  public:
   void lock() {
