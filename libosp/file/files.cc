@@ -136,7 +136,7 @@ Files::Files() {
 
 std::unique_ptr<Files> Files::clone() const {
   std::unique_ptr<Files> files(new Files(numbers_->clone()));
-  files->table_ = table_, files->served_ = served_, files->directories_ = directories_;
+  files->table_ = table_, files->marks_ = marks_, files->directories_ = directories_;
   return files;
 }
 
@@ -144,7 +144,7 @@ void Files::set(int fd, std::shared_ptr<Description> file) {
   const auto index = static_cast<size_t>(fd);
   if (index >= table_.size()) table_.resize(index + 1);
   table_[index] = std::move(file);
-  if (index < served_.size()) served_[index] = table_[index] != nullptr ? 1 : 0;
+  if (index < marks_.size()) marks_[index] = table_[index] != nullptr ? trap::fd_is_served : 0;
 }
 
 long Files::install(std::shared_ptr<Description> file, bool close_on_exec, int lowest) {
@@ -158,6 +158,10 @@ long Files::install_at(int fd, std::shared_ptr<Description> file, bool close_on_
   forget(fd);
   set(fd, std::move(file));
   return fd;
+}
+
+void Files::forget_who_never_waits() {
+  for (uint8_t& marks : marks_) marks &= static_cast<uint8_t>(~trap::fd_never_waits);
 }
 
 void Files::after_fork() {
@@ -180,6 +184,7 @@ const std::string* Files::directory_path(int fd) const {
 
 long Files::forget(int fd) {
   if (!directories_.empty()) directories_.erase(fd);
+  remove_mark(fd, trap::fd_never_waits);
   std::shared_ptr<Description> file = share(fd);
   if (file == nullptr) return 0;
   set(fd, nullptr);

@@ -19,6 +19,7 @@
 #include "libosp/file/numbers.h"
 #include "libosp/task/thread.h"
 #include "libosp/task/wait_queue.h"
+#include "libosp/trap/fast.h"
 #include "pip/server.h"
 
 namespace osp::file {
@@ -113,12 +114,23 @@ class Files {
   void close_all();
   [[nodiscard]] const std::vector<std::shared_ptr<Description>>& table() const { return table_; }
 
-  // By number, not 0 where find() finds a file: for calls that are answered outside the core proper.
-  // They stay where they are, since other workers look at them without the core lock; from `first_core_fd` on there is
-  // none.
+  // trap::FdMarks by number, for calls that are answered outside the core proper. They stay where they are, since other
+  // workers look at them without the core lock; from `first_core_fd` on there is none.
   static constexpr int first_core_fd = 1024;
-  using ServedMarks = std::array<uint8_t, first_core_fd>;
-  [[nodiscard]] const ServedMarks& served_marks() const { return served_; }
+  using Marks = std::array<uint8_t, first_core_fd>;
+  [[nodiscard]] const Marks& marks() const { return marks_; }
+  // Of a host's fd, which has a mark as long as it is open and nobody changes O_NONBLOCK of the file.
+  [[nodiscard]] bool has_mark(int fd, trap::FdMark mark) const {
+    return static_cast<size_t>(fd) < marks_.size() && (marks_[static_cast<size_t>(fd)] & mark) != 0;
+  }
+  void mark(int fd, trap::FdMark mark) {
+    if (static_cast<size_t>(fd) < marks_.size()) marks_[static_cast<size_t>(fd)] |= mark;
+  }
+  void remove_mark(int fd, trap::FdMark mark) {
+    if (static_cast<size_t>(fd) < marks_.size()) marks_[static_cast<size_t>(fd)] &= static_cast<uint8_t>(~mark);
+  }
+  // Some fds may wait again: of which, only the host knows.
+  void forget_who_never_waits();
 
   // signalfds that are readable by it are woken; and may no longer be, when one was taken.
   void signal_arrived(int signo);
@@ -130,7 +142,7 @@ class Files {
 
   std::unique_ptr<Numbers> numbers_;
   std::vector<std::shared_ptr<Description>> table_;
-  ServedMarks served_ = {};
+  Marks marks_ = {};
   std::map<int, std::string> directories_;
 };
 

@@ -52,7 +52,10 @@ long forward_fd_blocking(Call& c) {
 
 bool must_not_wait(int fd, short events) {
   const long flags = raw::syscall(SYS_fcntl, fd, F_GETFL);
-  if (flags < 0 || (flags & O_NONBLOCK) != 0) return true;
+  if (flags < 0 || (flags & O_NONBLOCK) != 0) {
+    if (flags > 0) task::process().files->mark(fd, trap::fd_never_waits);
+    return true;
+  }
   const long mode = flags & O_ACCMODE;  // poll(2) would never say that the wrong end of a pipe is ready
   return (events == POLLIN && mode == O_WRONLY) || (events == POLLOUT && mode == O_RDONLY);
 }
@@ -68,6 +71,20 @@ long wait_ready(Call& c, int fd, short events, uint64_t deadline_ns) {
     if (why == task::Wake::signal) return task::restart_sys;
     if (why == task::Wake::timeout) return -ETIMEDOUT;
   }
+}
+
+long forward_when_ready(Call& c, short events) {
+  const auto fd = static_cast<int>(c.a);
+  file::Files& files = *c.process.files;
+  if (files.has_mark(fd, trap::fd_never_waits) && !c.process.single_threaded()) {
+    files.remove_mark(fd, trap::fd_never_waits);  // another process may have changed it
+    if (must_not_wait(fd, events)) {
+      const long result = forward(c);
+      return result == -EINTR ? static_cast<long>(task::restart_sys) : result;
+    }
+  }
+  if (const long wait = wait_ready(c, fd, events); wait != 0) return wait;
+  return forward_blocking(c);
 }
 
 bool is_own_id(const Call& c, uint64_t id) {

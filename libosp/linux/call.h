@@ -39,6 +39,8 @@ long block_in_host(long nr, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint
 // Waits until the host's fd is ready for `events`, unless this is the only thread, which blocks in the
 // call itself. 0, a Restart code when a signal came, or -ETIMEDOUT at the deadline (as Scheduler::wait() has it).
 long wait_ready(Call& call, int fd, short events, uint64_t deadline_ns = 0);
+// The host's call on its fd `a` once that is ready for `events`; at once if it does not block.
+long forward_when_ready(Call& call, short events);
 // An fd that does not block is never waited for, nor is one that is not open for what `events` wants (POLLIN, POLLOUT).
 bool must_not_wait(int fd, short events);
 

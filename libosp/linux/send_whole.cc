@@ -27,11 +27,6 @@ long write_once(int fd, Buffers& left, bool may_wait) {
   return task::interruptible_call(SYS_write, fd, raw::arg(front.iov_base), raw::arg(front.iov_len), 0, 0, 0);
 }
 
-long first_attempt(Call& c) {
-  if (const long wait = wait_ready(c, static_cast<int>(c.a), POLLOUT); wait != 0) return wait;
-  return forward_blocking(c);
-}
-
 }  // namespace
 
 Buffers::Buffers(std::vector<iovec> left) : left_(std::move(left)) {
@@ -79,12 +74,12 @@ long send_whole(Call& c, int fd, Buffers left, const std::function<long(Buffers&
 long write_whole(Call& c) {
   const auto fd = static_cast<int>(c.a);
   const bool vector = c.nr == SYS_writev;
-  if (!vector && c.c <= always_whole) return first_attempt(c);
+  if (!vector && c.c <= always_whole) return forward_when_ready(c, POLLOUT);
   auto buffers = vector ? Buffers::at(c.b, c.c) : Buffers({{Call::pointer<void>(c.b), c.c}});
   if (!buffers) return -buffers.error().code;
   const bool alone = c.process.single_threaded();
   if (buffers->size() <= always_whole || (!alone && (must_not_wait(fd, POLLOUT) || !can_be_full(fd))))
-    return first_attempt(c);
+    return forward_when_ready(c, POLLOUT);
   long begun = 0;
   if (alone) {
     begun = forward_blocking(c);

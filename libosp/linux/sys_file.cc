@@ -19,12 +19,6 @@ constexpr uint64_t max_iov = 1024;
 // Kept: another thread may close the fd while this one waits.
 std::shared_ptr<file::Description> served(const Call& c) { return c.process.files->share(static_cast<int>(c.a)); }
 
-// With one thread the host may block us; with several the fd is waited for first.
-long host_read(Call& c) {
-  if (const long wait = wait_ready(c, static_cast<int>(c.a), POLLIN); wait != 0) return wait;
-  return forward_blocking(c);
-}
-
 using Transfer = long (*)(task::Thread&, file::Description&, void*, size_t, int64_t);
 
 // readv and writev on a file of ours, buffer by buffer, until a short one.
@@ -61,7 +55,7 @@ void copy_directory(const Call& c, long made) {
 
 long sys_read(Call& c) {
   const auto file = served(c);
-  if (file == nullptr) return host_read(c);
+  if (file == nullptr) return forward_when_ready(c, POLLIN);
   return file->is_readable() ? file->read(c.thread, Call::pointer<void>(c.b), c.c) : -EBADF;
 }
 
@@ -88,7 +82,7 @@ long sys_pwrite64(Call& c) {
 
 long sys_readv(Call& c) {
   const auto file = served(c);
-  if (file == nullptr) return host_read(c);
+  if (file == nullptr) return forward_when_ready(c, POLLIN);
   return file->is_readable() ? vector_io(c, *file, transfer_in, -1) : -EBADF;
 }
 
@@ -264,6 +258,14 @@ long lock_served(Call& c, file::Description& file) {
   return result == 0 && asked && !put(c.c, range) ? -EFAULT : result;
 }
 
+// A call of the host's that makes the file's calls wait or not, of all fds that it has.
+long change_waiting(Call& c, bool waits) {
+  if (waits) c.process.files->forget_who_never_waits();
+  const long result = forward(c);
+  if (!waits && result >= 0) c.process.files->mark(static_cast<int>(c.a), trap::fd_never_waits);
+  return result;
+}
+
 }  // namespace
 
 long sys_fcntl(Call& c) {
@@ -272,7 +274,7 @@ long sys_fcntl(Call& c) {
   if (file != nullptr && is_lock(c.b)) return lock_served(c, *file);
   if (waits_for_lock(c.b)) return call_patiently(c);
   if (file == nullptr) {
-    const long result = forward(c);
+    const long result = c.b == F_SETFL ? change_waiting(c, (c.c & O_NONBLOCK) == 0) : forward(c);
     if (c.b == F_DUPFD || c.b == F_DUPFD_CLOEXEC) copy_directory(c, result);
     return result;
   }
@@ -303,6 +305,8 @@ long sys_cachestat(Call& c) { return served(c) != nullptr ? -EBADF : forward(c);
 long sys_ioctl(Call& c) {
   const auto file = served(c);
   if (file != nullptr && c.b != FIOCLEX && c.b != FIONCLEX) return file->control(c.thread, c.b, c.c);
+  int on = 0;
+  if (file == nullptr && c.b == FIONBIO && get(c.c, on)) return change_waiting(c, on == 0);
   return forward_blocking(c);
 }
 

@@ -11,9 +11,7 @@ namespace {
 
 long when_ready(Call& c, short events, uint64_t flags) {
   if (c.process.files->find(static_cast<int>(c.a)) != nullptr) return -ENOTSOCK;
-  if ((flags & MSG_DONTWAIT) == 0)
-    if (const long wait = wait_ready(c, static_cast<int>(c.a), events); wait != 0) return wait;
-  return forward_blocking(c);
+  return (flags & MSG_DONTWAIT) != 0 ? forward_blocking(c) : forward_when_ready(c, events);
 }
 
 // connect(2) of a blocking socket with other threads to run: started as non-blocking, waited for, asked for.
@@ -81,7 +79,12 @@ long sys_sendmsg(Call& c) {
 }
 
 long sys_sendmmsg(Call& c) { return when_ready(c, POLLOUT, c.d); }
-long sys_accept(Call& c) { return when_ready(c, POLLIN, 0); }
+long sys_accept(Call& c) {
+  const long fd = when_ready(c, POLLIN, 0);
+  if (fd >= 0 && c.nr == SYS_accept4 && (c.d & SOCK_NONBLOCK) != 0)
+    c.process.files->mark(static_cast<int>(fd), trap::fd_never_waits);
+  return fd;
+}
 
 long sys_connect(Call& c) { return with_host_address(c, connect_to); }
 

@@ -79,18 +79,24 @@ void Scheduler::rest(Worker& self) {
 
 bool Scheduler::can_rouse() const { return devices_ == nullptr && (resting_ > roused_ || workers().may_grow()); }
 
-bool Scheduler::needs_watch() const {
-  if (devices_ != nullptr) return true;
-  return poller_worker_ == nullptr && (poller_.has_waiters() || next_deadline() != 0);
+bool Scheduler::needs_poller() const {
+  return devices_ != nullptr || (poller_worker_ == nullptr && poller_.has_waiters());
 }
 
-// A sleeper before the poller, who goes on looking. Whether somebody comes.
+bool Scheduler::needs_watch() const { return needs_poller() || (poller_worker_ == nullptr && next_deadline() != 0); }
+
+// Who ran last what is ready before other sleepers, and these before the poller, who goes on looking. Whether somebody
+// comes.
 bool Scheduler::rouse_one() {
   if (devices_ != nullptr || (!has_ready() && !needs_watch())) return false;
   if (roused_ != 0 && roused_ >= ready_count_) return true;
   Worker* chosen = poller_worker_ != nullptr && !poller_worker_->is_roused ? poller_worker_ : nullptr;
+  const auto sleeps = [this](const Worker& worker) {
+    return worker.is_resting && !worker.is_roused && &worker != poller_worker_;
+  };
   for (Worker* worker : workers().all())
-    if (worker->is_resting && !worker->is_roused && worker != poller_worker_) chosen = worker;
+    if (sleeps(*worker)) chosen = worker;
+  if (Worker* const home = home_of_next(); home != nullptr && sleeps(*home)) chosen = home;
   if (chosen == nullptr) {
     if (!has_ready() || !workers().may_grow()) return false;
     if (!workers().grow(serve_as_worker)) return false;

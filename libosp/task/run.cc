@@ -68,8 +68,8 @@ void set_hosted_state(trap::FastState& fast, const Thread& thread) {
   const auto forwarded = p.single_threaded() ? trap::Fast::alone : trap::Fast::never_blocking;
   const auto whole = signal::is_mask_shown(thread) ? forwarded : trap::Fast::without_host;
   fast.calls = trap::fast_calls(is_watched(thread) ? trap::Fast::none : whole);
-  const auto& served = p.files->served_marks();
-  fast.served = served.data(), fast.served_count = served.size();
+  const auto& marks = p.files->marks();
+  fast.marks = marks.data(), fast.mark_count = marks.size();
   fast.core_fds_from = static_cast<uint32_t>(file::lowest_core_fd());
 }
 

@@ -26,6 +26,7 @@ namespace {
 // How long what is ready may wait for the workers that are awake before another is roused.
 constexpr uint64_t patience_ns = 100'000;
 constexpr uint64_t short_wait_ns = 300'000;
+constexpr uint64_t least_tick_ns = 1'000, long_tick_ns = 900'000'000;
 constexpr size_t stack_size = 128 * 1024;
 constexpr int switches_between_cleanups = 64;
 
@@ -180,6 +181,11 @@ boost::fibers::context& Scheduler::best_ready() const {
   return *best;
 }
 
+Worker* Scheduler::home_of_next() const {
+  const Thread* const next = has_ready() ? thread_of(best_ready()) : nullptr;
+  return next == nullptr ? nullptr : next->last_on;
+}
+
 boost::fibers::context* Scheduler::dequeue() {
   boost::fibers::context* const best = &best_ready();
   best->ready_unlink();
@@ -223,7 +229,7 @@ void Scheduler::serve_as_worker() {
 void Scheduler::enter(Thread& thread) {
   Worker& self = this_worker();
   self.current = &thread;
-  thread.on = &self;
+  thread.on = thread.last_on = &self;
   const uint64_t left_ns = std::exchange(self.left_ns, 0);
   thread.since_ns = left_ns != 0 ? left_ns : host_now_ns();
   if (thread.meets_files) signal::show_mask_to_terminals(thread);
@@ -258,6 +264,7 @@ Wake Scheduler::park_now(Thread& thread, uint64_t deadline_ns, bool interruptibl
   thread.wake = Wake::none;
   thread.interruptible = interruptible;
   thread.state = RunState::parking;
+  if (has_ready()) thread.goes_on = false;
   auto timer = deadlines_.end();
   if (deadline_ns != 0) timer = deadlines_.emplace(deadline_ns, &thread);
   suspend_vector_state(thread);
@@ -367,17 +374,34 @@ void Scheduler::idle() {
   expire_timers();
 }
 
-void Scheduler::set_tick(uint64_t after_ns) {
+void Scheduler::start_tick(uint64_t after_ns) {
   Worker& self = this_worker();
   host::set_tick(after_ns, self.tick_timer, self.host_tid);
-  self.tick_set = true;
+}
+
+// One that is set for less stays: then it is seen what is wanted.
+void Scheduler::set_tick(uint64_t after_ns) {
+  Worker& self = this_worker();
+  if (self.tick_after_ns != 0 && self.tick_after_ns <= after_ns) return;
+  start_tick(after_ns);
+  self.tick_after_ns = after_ns;
+}
+
+void Scheduler::set_tick_for(uint64_t deadline_ns) {
+  Worker& self = this_worker();
+  const bool is_for_deadline = self.tick_after_ns == long_tick_ns;
+  if (self.tick_after_ns != 0 && (!is_for_deadline || self.tick_due_ns <= deadline_ns)) return;
+  const uint64_t now = host_now_ns();
+  start_tick(std::clamp(deadline_ns - std::min(now, deadline_ns), least_tick_ns, long_tick_ns));
+  self.tick_after_ns = long_tick_ns;
+  self.tick_due_ns = deadline_ns;
 }
 
 bool Scheduler::take_tick() {
   Worker& self = this_worker();
   if (self.raw.tick == 0) return false;
   self.raw.tick = 0;
-  self.tick_set = false;
+  self.tick_after_ns = 0;
   return true;
 }
 
@@ -385,13 +409,15 @@ void Scheduler::slice(Thread& thread) {
   if (take_tick()) {
     expire_timers();
     look_for_events();
-    if (!rouse_one() && gives_way(thread)) {
+    const bool comes = (has_ready() || needs_poller()) && rouse_one();
+    thread.goes_on = comes && has_ready();
+    if (!comes && gives_way(thread)) {
       thread.is_put_off = has_ranks_ && !takes_turns(thread.schedule.get());
       yield(thread);
       thread.is_put_off = false;
     }
     take_tick();  // one that came meanwhile: whoever ran has collected its signals, and nothing else tells us of it
-  } else if (ready_count_ > 1) {
+  } else if (ready_count_ > 1 || (thread.goes_on && has_ready())) {
     rouse_one();
   }
   if (devices_ == nullptr) mind_poller();
@@ -399,11 +425,17 @@ void Scheduler::slice(Thread& thread) {
 }
 
 void Scheduler::plan_tick(const Thread& thread) {
-  if (this_worker().tick_set) return;
+  const uint64_t set_for = this_worker().tick_after_ns;
   if (has_ready()) {
-    set_tick(can_rouse() ? patience_ns : slice_of(thread.schedule.get()));
-  } else if (needs_watch()) {
+    if (can_rouse()) {
+      set_tick(patience_ns);
+    } else if (set_for == 0 || set_for == long_tick_ns) {
+      set_tick(slice_of(thread.schedule.get()));
+    }
+  } else if (needs_poller()) {
     set_tick(slice_of(nullptr));
+  } else if (needs_watch()) {
+    set_tick_for(next_deadline());
   }
 }
 
@@ -417,8 +449,8 @@ void Scheduler::forget_others(Thread& only) {
   forget_bells();
   Worker& self = this_worker();
   self.tick_timer = -1;
-  self.tick_set = self.is_resting = self.is_roused = false;
-  self.asked_ns = self.told_ns = self.left_ns = 0;
+  self.is_resting = self.is_roused = false;
+  self.tick_after_ns = self.asked_ns = self.told_ns = self.left_ns = 0;
   only.on = &self;
 }
 

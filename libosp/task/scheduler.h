@@ -30,7 +30,8 @@ class Devices {
 // signal-safe.
 //
 // A woken fiber stays with the workers that are awake for a moment (patience_ns in scheduler.cc): threads that take
-// turns do so on one processor. What waits longer, or is not alone, has a worker of its own roused.
+// turns do so on one processor. What waits longer, is not alone, or was woken by a thread that went on the last time,
+// has a worker of its own roused.
 class Scheduler {
  public:
   Scheduler();
@@ -112,7 +113,9 @@ class Scheduler {
   void look_for_events();
   void expire_timers();
   [[nodiscard]] uint64_t next_deadline() const;
-  // Whether something waits that only a worker at rest would see in time.
+  // Whether something waits for events that nobody looks for.
+  [[nodiscard]] bool needs_poller() const;
+  // The same, or for a deadline.
   [[nodiscard]] bool needs_watch() const;
   [[nodiscard]] bool can_rouse() const;
   bool rouse_one();
@@ -120,10 +123,13 @@ class Scheduler {
   void forget_bells();
 
   [[nodiscard]] boost::fibers::context& best_ready() const;
+  [[nodiscard]] Worker* home_of_next() const;
   [[nodiscard]] bool gives_way(const Thread& thread) const;
   void preempt_for(const Thread& thread);
   void plan_tick(const Thread& thread);
   void set_tick(uint64_t after_ns);
+  void set_tick_for(uint64_t deadline_ns);
+  void start_tick(uint64_t after_ns);
   bool take_tick();
 
   std::unique_ptr<RunQueue> ready_;  // of fibers, the first to run first
@@ -142,7 +148,7 @@ class Scheduler {
 
 Scheduler& scheduler();
 
-// CLOCK_MONOTONIC of the host, ns. Signal-safe.
+// CLOCK_MONOTONIC of the host, ns.
 uint64_t host_now_ns();
 
 }  // namespace osp::task

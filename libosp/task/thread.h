@@ -60,6 +60,7 @@ struct Thread {
   long interrupted = 0;           // the Restart code of the call that ended, until signals are delivered
   uint64_t rewound_rip = 0;       // the syscall instruction that will begin the interrupted call again
   bool meets_files = false;       // in a call that begins with an fd, maybe a terminal's
+  bool goes_on = false;           // the last time that it had woken another, it ran on while that one waited
   bool exiting = false;           // leaves at the program's edge (exec or exit of another thread)
 
   bool stopped = false;  // stays at the program's edge (Process::stop_at_edge)
@@ -75,9 +76,10 @@ struct Thread {
   // The scheduler's.
   boost::fibers::context* context = nullptr;
   RunState state = RunState::ready;
-  Worker* on = nullptr;   // where it runs
-  uint64_t ran_ns = 0;    // until it was left last
-  uint64_t since_ns = 0;  // when it began to run
+  Worker* on = nullptr;       // where it runs
+  Worker* last_on = nullptr;  // which ran it last, on a processor that may be free for it again
+  uint64_t ran_ns = 0;        // until it was left last
+  uint64_t since_ns = 0;      // when it began to run
   Wake wake = Wake::none;
   uint64_t due_ns = 0;         // of SCHED_DEADLINE: when its present job shall be done
   bool is_put_off = false;     // a higher rank took its place: it stays the first of its own

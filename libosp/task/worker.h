@@ -29,7 +29,8 @@ struct Worker {
   Thread* current = nullptr;       // whose fiber it runs, or ran last
   Thread* vector_owner = nullptr;  // whose upper vector state the processor holds
   int tick_timer = -1;
-  bool tick_set = false;
+  uint64_t tick_after_ns = 0;      // for how long the tick was set; 0: it is not set, or has come
+  uint64_t tick_due_ns = 0;        // if it was set for a deadline
   signal::Mask terminal_mask = 0;  // what the host has for SIGTTIN and SIGTTOU
   int bell = -1;                   // eventfd: rouses it where it sleeps
   bool is_resting = false;         // has nothing to run: waits for events, or for its bell

@@ -23,7 +23,13 @@ long number() { return static_cast<long>(worker().regs->orig_rax); }
 // Or the core's own, which is none for the program.
 bool is_served(long fd) {
   const auto index = static_cast<uint32_t>(fd);
-  return index >= state().core_fds_from || (index < state().served_count && state().served[index] != 0);
+  return index >= state().core_fds_from || (index < state().mark_count && (state().marks[index] & fd_is_served) != 0);
+}
+
+bool never_waits(long fd) {
+  const auto index = static_cast<uint32_t>(fd);
+  constexpr auto either = fd_never_waits | fd_is_served;
+  return index < state().mark_count && (state().marks[index] & either) == fd_never_waits;
 }
 
 bool has_offset(long clock) {
@@ -97,12 +103,19 @@ long forward_fd(long fd, long b, long c, long d, long e, long f) {
 }
 
 // A call that a signal ended has done nothing: the core makes it again, and knows what is to become of it.
-long forward_waiting(long fd, long b, long c, long d, long e, long f) {
-  if (is_served(fd)) return declined;
+long make_of_host(long fd, long b, long c, long d, long e, long f) {
   const long result = osp_blocking_syscall(number(), fd, b, c, d, e, f);
   ++state().told;
   state().interrupted = result == -EINTR;
   return was_interrupted(result) ? declined : result;
+}
+
+long forward_waiting(long fd, long b, long c, long d, long e, long f) {
+  return is_served(fd) ? declined : make_of_host(fd, b, c, d, e, f);
+}
+
+long forward_if_at_once(long fd, long b, long c, long d, long e, long f) {
+  return never_waits(fd) ? make_of_host(fd, b, c, d, e, f) : declined;
 }
 
 // A larger write may end early for a signal of ours, and the core would go on with it.
@@ -127,7 +140,8 @@ enum Index : uint8_t {
   euid,
   gid,
   egid,
-  wake
+  wake,
+  host_at_once
 };
 
 struct Numbers {
@@ -151,11 +165,14 @@ constexpr Numbers never_blocking_calls() {
     n.answer[nr] = host;
   for (const int nr : {SYS_lseek, SYS_fstat, SYS_getdents64}) n.answer[nr] = host_fd;
   for (const int nr : {SYS_pread64, SYS_pwrite64}) n.answer[nr] = host_wait;
+  for (const int nr : {SYS_read, SYS_readv, SYS_recvfrom, SYS_recvmsg, SYS_write, SYS_writev, SYS_sendto, SYS_sendmsg})
+    n.answer[nr] = host_at_once;
   return n;
 }
 
 constexpr Numbers calls_alone() {
   Numbers n = never_blocking_calls();
+  for (const int nr : {SYS_recvfrom, SYS_recvmsg, SYS_writev, SYS_sendto, SYS_sendmsg}) n.answer[nr] = none;
   for (const int nr : {SYS_read, SYS_readv}) n.answer[nr] = host_wait;
   n.answer[SYS_write] = small_write;
   n.answer[SYS_sched_yield] = host;
@@ -190,6 +207,7 @@ const osp::trap::Answer osp_fast_answers[] = {nullptr,
                                               osp::trap::get_euid,
                                               osp::trap::get_gid,
                                               osp::trap::get_egid,
-                                              osp::trap::futex_wake};
+                                              osp::trap::futex_wake,
+                                              osp::trap::forward_if_at_once};
 
 }  // extern "C"

@@ -10,6 +10,12 @@ namespace osp::trap {
 // Up to here the host writes to a pipe wholly or not at all, and does not wait once poll(2) says POLLOUT (pipe(7)).
 inline constexpr long always_whole = 4096;
 
+// What is known of an fd (FastState::marks).
+enum FdMark : uint8_t {
+  fd_is_served = 1,    // by the core; else the host has it
+  fd_never_waits = 2,  // it has been seen to be O_NONBLOCK: a call may be made of the host at once
+};
+
 // How many threads of the process wait for futex words, by the words' places in this table: where it says none, a wake
 // need not enter the core. Whoever waits is counted before it looks at the word.
 struct FutexWaiters {
@@ -21,7 +27,7 @@ struct FutexWaiters {
 };
 
 // Which calls are answered without entering the core proper. Those that may block are so only for a program with one
-// thread, which the host may block.
+// thread, which the host may block, and with several where the fd never waits.
 // Natively there is no host to forward to.
 enum class Fast : uint8_t { none, without_host, never_blocking, alone };
 

@@ -52,8 +52,8 @@ struct FastState {
   int64_t clock_offset_ns = 0;                                // the program's CLOCK_MONOTONIC minus the host's
   long (*host_clock)(long, timespec*) = nullptr;              // clock_gettime of the host's vDSO
   uint32_t parent = 0, uid = 0, euid = 0, gid = 0, egid = 0;  // natively
-  const uint8_t* served = nullptr;                            // for each fd whether the core serves it
-  size_t served_count = 0;
+  const uint8_t* marks = nullptr;                             // FdMarks of each fd below mark_count
+  size_t mark_count = 0;
   const struct FutexWaiters* futexes = nullptr;
   uint32_t core_fds_from = 0;  // fds from here on may be the core's own
   bool interrupted = false;    // the call that now goes to the core was made, and a signal ended it
