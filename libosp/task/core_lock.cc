@@ -53,7 +53,8 @@ void CoreLock::lock_slowly() {
   bool is_heir = false;
   for (int passed_over = 0; !take_or_wait(self); ++passed_over) {
     Worker* none = nullptr;
-    if (!is_heir && passed_over >= patience) is_heir = heir_.compare_exchange_strong(none, &self, std::memory_order_acq_rel);
+    if (!is_heir && passed_over >= patience)
+      is_heir = heir_.compare_exchange_strong(none, &self, std::memory_order_acq_rel);
   }
   Worker* expected = &self;  // it may have been had otherwise
   heir_.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel);

@@ -107,7 +107,8 @@ void await_vfork(Process& p, int child, const Pipe& from_child, const Pipe& to_c
 }
 
 // Other threads of the parent, and calls of the host for them, must not write to pages that are the child's to change:
-// a page that the parent has written looks as one that the child has. They stand still until it is done. Where a tracer stops the parent meanwhile, they may come to the edge of the program, but not on.
+// a page that the parent has written looks as one that the child has. They stand still until it is done. Where a tracer
+// stops the parent meanwhile, they may come to the edge of the program, but not on.
 long vfork_process(Thread& thread, uint64_t host_flags) {
   workers().stop_the_world();
   workers().end_host_calls();
