@@ -118,9 +118,20 @@ long forward_if_at_once(long fd, long b, long c, long d, long e, long f) {
   return never_waits(fd) ? make_of_host(fd, b, c, d, e, f) : declined;
 }
 
+// epoll_wait(2), and epoll_pwait(2) without a mask. Begun anew in the core after a signal, it has all of its time
+// again.
+long wait_for_events(long fd, long to, long most, long timeout, long mask, long size) {
+  const bool has_mask = number() == SYS_epoll_pwait && mask != 0;
+  return has_mask ? declined : forward_waiting(fd, to, most, timeout, mask, size);
+}
+
+long look_for_events(long fd, long to, long most, long timeout, long mask, long size) {
+  return static_cast<int>(timeout) != 0 ? declined : wait_for_events(fd, to, most, timeout, mask, size);
+}
+
 // A larger write may end early for a signal of ours, and the core would go on with it.
 long write_at_once(long fd, long from, long size, long d, long e, long f) {
-  return size > always_whole ? declined : forward_waiting(fd, from, size, d, e, f);
+  return size > always_whole && !never_waits(fd) ? declined : forward_waiting(fd, from, size, d, e, f);
 }
 
 using Answer = long (*)(long, long, long, long, long, long);
@@ -141,7 +152,9 @@ enum Index : uint8_t {
   gid,
   egid,
   wake,
-  host_at_once
+  host_at_once,
+  event_wait,
+  event_look
 };
 
 struct Numbers {
@@ -167,13 +180,14 @@ constexpr Numbers never_blocking_calls() {
   for (const int nr : {SYS_pread64, SYS_pwrite64}) n.answer[nr] = host_wait;
   for (const int nr : {SYS_read, SYS_readv, SYS_recvfrom, SYS_recvmsg, SYS_write, SYS_writev, SYS_sendto, SYS_sendmsg})
     n.answer[nr] = host_at_once;
+  for (const int nr : {SYS_epoll_wait, SYS_epoll_pwait}) n.answer[nr] = event_look;
   return n;
 }
 
 constexpr Numbers calls_alone() {
   Numbers n = never_blocking_calls();
-  for (const int nr : {SYS_recvfrom, SYS_recvmsg, SYS_writev, SYS_sendto, SYS_sendmsg}) n.answer[nr] = none;
-  for (const int nr : {SYS_read, SYS_readv}) n.answer[nr] = host_wait;
+  for (const int nr : {SYS_read, SYS_readv, SYS_recvfrom, SYS_recvmsg}) n.answer[nr] = host_wait;
+  for (const int nr : {SYS_epoll_wait, SYS_epoll_pwait}) n.answer[nr] = event_wait;
   n.answer[SYS_write] = small_write;
   n.answer[SYS_sched_yield] = host;
   return n;
@@ -208,6 +222,8 @@ const osp::trap::Answer osp_fast_answers[] = {nullptr,
                                               osp::trap::get_gid,
                                               osp::trap::get_egid,
                                               osp::trap::futex_wake,
-                                              osp::trap::forward_if_at_once};
+                                              osp::trap::forward_if_at_once,
+                                              osp::trap::wait_for_events,
+                                              osp::trap::look_for_events};
 
 }  // extern "C"

@@ -105,6 +105,44 @@ static void epolls(void) {
   TRY(epoll_wait(e, got, 0, 0));
 }
 
+static volatile sig_atomic_t rang;
+static void ring(int signo) {
+  (void)signo;
+  rang++;
+}
+
+// A signal's handler ends the wait, whatever SA_RESTART says; a signal that has no effect does not.
+static void epoll_signals(void) {
+  int e = (int)NEED(epoll_create1(0)), flags[] = {0, SA_RESTART};
+  struct epoll_event got[4];
+  sigset_t none, alarm_only;
+  sigemptyset(&none);
+  sigemptyset(&alarm_only);
+  sigaddset(&alarm_only, SIGALRM);
+  for (int i = 0; i < 2; i++) {
+    struct sigaction action = {.sa_handler = ring, .sa_flags = flags[i]};
+    NEED(sigaction(SIGALRM, &action, NULL));
+    for (int timeout = -1; timeout < 5000; timeout += 3000) {
+      ualarm(5000, 0);
+      TRY(epoll_wait(e, got, 4, timeout));
+      ualarm(5000, 0);
+      TRY(epoll_pwait(e, got, 4, timeout, NULL));
+    }
+    sigprocmask(SIG_BLOCK, &alarm_only, NULL);
+    raise(SIGALRM);
+    TRY(epoll_wait(e, got, 4, 5));
+    TRY(epoll_pwait(e, got, 4, -1, &none));
+    sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+  }
+  printf("rang %d\n", (int)rang);
+  signal(SIGALRM, SIG_IGN);
+  ualarm(5000, 0);
+  TRY(epoll_wait(e, got, 4, 30));
+  TRY(epoll_wait(-1, got, 4, 0));
+  TRY(epoll_wait(0, got, 4, 0));
+  close(e);
+}
+
 static void *add(void *arg) {
   eventfd_write(*(int *)arg, 5);
   return NULL;
@@ -159,6 +197,7 @@ int main(void) {
   pipes();
   selects();
   epolls();
+  epoll_signals();
   events();
   signals();
 }
