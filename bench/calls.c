@@ -96,6 +96,19 @@ static void* yields(void* arg) {
 }
 static void yield_once(void) { sched_yield(); }
 
+// A slice of work on each of two threads; a tenth of a second or so for both on two processors.
+static void* compute(void* unused) {
+  volatile unsigned sum = 0;
+  for (unsigned i = 0; i < 20000000; i++) sum = sum * 31 + i;
+  return unused;
+}
+static void compute_two(void) {
+  pthread_t other;
+  pthread_create(&other, NULL, compute, NULL);
+  compute(NULL);
+  pthread_join(other, NULL);
+}
+
 static const struct {
   const char* name;
   void (*body)(void);
@@ -109,7 +122,7 @@ static const struct {
     {"mmap", map_unmap},         {"signal", raise_signal},
     {"fork-wait", fork_wait},    {"fork-exec-wait", fork_exec_wait},
     {"thread", thread_join},     {"hand-over", hand_over},
-    {"yield", yield_once},
+    {"yield", yield_once},       {"compute-two", compute_two},
 };
 
 static double now(void) {

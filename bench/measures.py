@@ -7,6 +7,7 @@ import subprocess
 
 WAYS = ("run", "preload", "proot", "bwrap")
 OURS = ("run", "preload")
+SERVERS = ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "servers.py")]
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 # Where the core keeps all that is its own (ARCHITECTURE.md): nothing of the program lies there.
 CORE_WINDOW = (0x680000000000, 0x681000000000)
@@ -29,6 +30,7 @@ class World:
         self.shim = os.path.join(build, "lib", "libosp-preload.so")
         with open(os.path.join(scratch, "file.c"), "w", encoding="ascii") as file:
             file.write(SOURCE)
+        write_project(os.path.join(scratch, "project"))
         for folder in ("real/bin", "bound/bin"):
             os.makedirs(os.path.join(scratch, folder))
             shutil.copy("/usr/bin/env", os.path.join(scratch, folder))
@@ -43,13 +45,13 @@ class World:
                 "bwrap": ["/usr/bin/bwrap", "--dev-bind", "/", "/"]}.get(way, [])
 
     def env(self, way):
-        """The environment. A spawner takes LD_PRELOAD out of its own, and gives it to its children."""
+        """The environment. Who starts others from outside has LD_PRELOAD as BENCH_PRELOAD, and gives it to its children."""
         base = {"PATH": PATH, "HOME": self.scratch, "LANG": "C.UTF-8", "TMPDIR": self.scratch}
         return {**base, "LD_PRELOAD": self.shim} if way == "preload" else base
 
-    def enter(self, way, command, options=()):
-        """The command and environment that run `command` by `way`."""
-        if command[0] != self.spawn:
+    def enter(self, way, command, options=(), from_outside=False):
+        """The command and environment that run `command` by `way`; from outside it does so itself with what it starts."""
+        if not from_outside:
             return [*self.prefix(way, options), *command], self.env(way)
         env = self.env(way)
         if shim := env.pop("LD_PRELOAD", None):
@@ -65,13 +67,18 @@ class Measure:
     unit: str
     goal: float | None
     words: list
-    kind: str  # call: bench-calls inside; spawn: bench-spawn outside, its children inside; command: timed as a whole
+    kind: str  # call: bench-calls inside; spawn: bench-spawn outside, its children inside; server: servers.py outside, the
+    # server inside; script: it prints its figure, inside; command: timed as a whole
     ways: tuple = OURS
     options: tuple = ()  # of osp-run
 
     @property
     def prints(self):
-        return self.kind in ("call", "spawn")
+        return self.kind in ("call", "spawn", "server", "script")
+
+    @property
+    def from_outside(self):
+        return self.kind in ("spawn", "server")
 
     @property
     def memory(self):
@@ -82,6 +89,8 @@ class Measure:
             return [world.calls, *(word.format(scratch=world.scratch) for word in self.words)]
         if self.kind == "spawn":
             return [world.spawn, self.words[0], *world.prefix(way), *self.words[1:]]
+        if self.kind == "server":
+            return [*SERVERS, *self.words, *world.prefix(way)]
         return list(self.words)
 
 
@@ -98,6 +107,20 @@ int main(int argc, char **argv) {
   return 0;
 }
 """
+
+
+def write_project(folder, count=12):
+    """A C program of some files, with its Makefile."""
+    os.makedirs(folder)
+    objects = " ".join(f"part{i}.o" for i in range(count))
+    with open(os.path.join(folder, "Makefile"), "w", encoding="ascii") as file:
+        file.write(f"CFLAGS = -O2\nprogram: {objects} main.o\n\tgcc -o $@ $^ -lm\n")
+    for i in range(count):
+        with open(os.path.join(folder, f"part{i}.c"), "w", encoding="ascii") as file:
+            file.write(SOURCE.replace("main(", f"part{i}(").replace("compare", f"compare{i}"))
+    with open(os.path.join(folder, "main.c"), "w", encoding="ascii") as file:
+        parts = "".join(f"int part{i}(int, char **);\n" for i in range(count))
+        file.write(parts + "int main(int c, char **v) { return " + " + ".join(f"part{i}(c, v)" for i in range(count)) + "; }\n")
 
 
 def calls(scale):
@@ -139,6 +162,16 @@ def all_measures(quick):
                 [few(10), "/usr/bin/gcc", "-O1", "-o", "file.out", "file.c", "-lm"], "spawn", many_ways),
         Measure("shell", "sh with twenty external commands", "µs", None,
                 [few(20), "/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true; /bin/echo $i | cat; done"], "spawn", many_ways),
+        Measure("make", "make -j2 of thirteen C files", "µs", 1.05, [few(4), "/usr/bin/make", "-s", "-B", "-j2", "-C", "project"],
+                "spawn", many_ways),
+        Measure("two-processors", "two threads that compute", "ns", 1.02, ["compute-two", few(40)], "call"),
+        Measure("redis", "a request to redis, by a host's socket", "µs", 1.05, ["redis", few(200000)], "server", many_ways),
+        Measure("redis-threads", "the same with two io-threads, and two of the load's", "µs", 1.05,
+                ["redis-threads", few(200000)], "server", many_ways),
+        Measure("redis-inside", "a request to redis among processes of the environment", "µs", 1.0,
+                [*SERVERS, "redis", few(200000)], "script", ("run",)),
+        Measure("memcached", "a request to memcached -t2", "µs", 1.05, ["memcached", few(80000)], "server", many_ways),
+        Measure("nginx", "a request to nginx with two workers", "µs", 1.05, ["nginx", "0"], "server", many_ways),
         Measure("find", "find over /usr", "ms", 1.5, ["/usr/bin/find", "/usr", "-newer", "/usr/bin/env"], "command", many_ways),
         Measure("memory-small", "resident memory that the core adds to a small program", "MiB", 4.0, [], "memory"),
         Measure("memory-python", "resident memory that the core adds to python3 with four threads", "MiB", 4.0,

@@ -49,7 +49,7 @@ def run_once(command, env, cwd):
 
 def sample(measure, way, world):
     """One sample of a measure by one way, in the measure's unit; less is better."""
-    command, env = world.enter(way, measure.command(world, way), measure.options)
+    command, env = world.enter(way, measure.command(world, way), measure.options, measure.from_outside)
     output, seconds = run_once(command, env, world.scratch)
     return float(output.split()[-1]) if measure.prints else seconds * 1e3
 
