@@ -52,6 +52,13 @@ int Process::new_tid() {
   return first_tid + (host_pid << 6) % (1 << 29) + next_tid_;
 }
 
+// What a call has brought upon the thread that made it (write(2), setrlimit(2)): the host sends it in the process's
+// name.
+bool Process::is_of_own_call(const siginfo_t& info) const {
+  const bool is_of_call = info.si_signo == SIGPIPE || info.si_signo == SIGXFSZ;
+  return is_of_call && info.si_code == SI_USER && info.si_pid == host_pid;
+}
+
 void Process::collect_pending() {
   trap::Worker& worker = trap::worker();
   worker.pending = 0;
@@ -60,6 +67,10 @@ void Process::collect_pending() {
     while (ring.tail != ring.head) {
       const siginfo_t info = ring.items[ring.tail % trap::signal_ring_size];
       ring.tail = ring.tail + 1;
+      if (each->current != nullptr && is_of_own_call(info)) {
+        send(*each->current, info);
+        continue;
+      }
       const bool waits = (signals.pending.set() & signal::bit(info.si_signo)) != 0;
       send(info);
       if (waits) signal::hold_back(info);

@@ -133,6 +133,7 @@ class Process {
 
  private:
   void collect_pending();
+  [[nodiscard]] bool is_of_own_call(const siginfo_t& info) const;
   [[nodiscard]] bool has_effect(signal::Mask ready) const;
 
   int next_tid_ = 0;

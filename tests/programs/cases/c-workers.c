@@ -1,6 +1,7 @@
 //: about: C: threads that run at the same time: atomics, futexes, PI and robust mutexes, signals, fork and spawn beside them
 //: link: both
 #include "try.h"
+#include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -196,12 +197,44 @@ static void *executes(void *arg) {
   return arg;
 }
 
+// SIGPIPE is the thread's that wrote: it may block it where others do not.
+static void *writes_to_nobody(void *how) {
+  int ends[2];
+  sigset_t set, pending;
+  struct timespec at_once_only = {0, 0};
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  NEED(pipe2(ends, O_CLOEXEC));
+  if (how != NULL) NEED(fcntl(ends[1], F_SETFL, O_NONBLOCK));
+  close(ends[0]);
+  for (int i = 0; i < 3; i++) TRY(write(ends[1], "x", 1));
+  usleep(5000);
+  sigpending(&pending);
+  TRY(sigismember(&pending, SIGPIPE));
+  TRY(sigtimedwait(&set, NULL, &at_once_only));
+  sigpending(&pending);
+  TRY(sigismember(&pending, SIGPIPE));
+  close(ends[1]);
+  return NULL;
+}
+
+static void broken_pipes(void) {
+  pthread_t thread;
+  for (int i = 0; i < 2; i++) {
+    pthread_create(&thread, NULL, writes_to_nobody, i == 0 ? NULL : &thread);
+    usleep(2000);
+    pthread_join(thread, NULL);
+  }
+}
+
 int main(void) {
   run_all(computes, NULL, 1);
   mutexes();
   signals();
   children();
   state_of_all();
+  broken_pipes();
   run_all(has_own_processors, NULL, 1);
   printf("wrong %d\n", (int)wrong);
   stop = 0;
