@@ -1,6 +1,7 @@
 #include "libosp/linux/call.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "libosp/file/files.h"
 #include "libosp/host/side.h"
@@ -60,17 +61,38 @@ bool must_not_wait(int fd, short events) {
   return (events == POLLIN && mode == O_WRONLY) || (events == POLLOUT && mode == O_RDONLY);
 }
 
+namespace {
+
+// By SO_RCVTIMEO or SO_SNDTIMEO (socket(7)), as wait_ready() has it; 0: there is none. A call that begins again keeps
+// it.
+uint64_t deadline_of_socket(const Call& c, int fd, short events) {
+  if (c.thread.restarting && c.thread.restart_deadline != 0) return c.thread.restart_deadline;
+  const int option = events == POLLOUT ? SO_SNDTIMEO : SO_RCVTIMEO;
+  timeval limit = {};
+  socklen_t size = sizeof limit;
+  if (raw::syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &limit, &size) < 0) return 0;
+  const auto us = static_cast<uint64_t>(limit.tv_sec) * 1'000'000 + static_cast<uint64_t>(limit.tv_usec);
+  return us == 0 ? 0 : task::host_now_ns() + us * 1000;
+}
+
+}  // namespace
+
 long wait_ready(Call& c, int fd, short events, uint64_t deadline_ns) {
   if (host::is_native()) return 0;  // what follows answers EBADF
   if (c.process.single_threaded()) return 0;
   pollfd wait = {fd, events, 0};
-  for (bool first = true;; first = false) {
-    if (poll_now({&wait, 1}) != 0) return 0;
-    if (first && must_not_wait(fd, events)) return 0;
-    const task::Wake why = c.process.scheduler.wait(c.thread, {&wait, 1}, deadline_ns);
-    if (why == task::Wake::signal) return task::restart_sys;
-    if (why == task::Wake::timeout) return -ETIMEDOUT;
-  }
+  if (poll_now({&wait, 1}) != 0 || must_not_wait(fd, events)) return 0;
+  const uint64_t of_socket = deadline_ns == 0 ? deadline_of_socket(c, fd, events) : 0;
+  do {
+    const task::Wake why = c.process.scheduler.wait(c.thread, {&wait, 1}, deadline_ns + of_socket);
+    if (why == task::Wake::timeout) return of_socket != 0 ? -EAGAIN : -ETIMEDOUT;
+    if (why == task::Wake::signal && of_socket == 0) return task::restart_sys;
+    if (why == task::Wake::signal) {
+      c.thread.restart_deadline = of_socket;
+      return task::restart_block;
+    }
+  } while (poll_now({&wait, 1}) == 0);
+  return 0;
 }
 
 long forward_when_ready(Call& c, short events) {

@@ -37,7 +37,8 @@ long block_in_host(long nr, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint
                    uint64_t f = 0, long restart = task::restart_sys);
 
 // Waits until the host's fd is ready for `events`, unless this is the only thread, which blocks in the
-// call itself. 0, a Restart code when a signal came, or -ETIMEDOUT at the deadline (as Scheduler::wait() has it).
+// call itself. 0, a Restart code when a signal came, -ETIMEDOUT at the deadline (as Scheduler::wait() has it), or
+// -EAGAIN at that of the socket.
 long wait_ready(Call& call, int fd, short events, uint64_t deadline_ns = 0);
 // The host's call on its fd `a` once that is ready for `events`; at once if it does not block.
 long forward_when_ready(Call& call, short events);

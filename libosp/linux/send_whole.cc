@@ -56,12 +56,13 @@ iovec Buffers::front(size_t size) const {
   return filled == left_.end() ? iovec{} : iovec{filled->iov_base, std::min(size, filled->iov_len)};
 }
 
-long send_whole(Call& c, int fd, Buffers left, const std::function<long(Buffers&, bool)>& send) {
+long transfer_whole(Call& c, int fd, short events, Buffers left, const std::function<long(Buffers&, bool)>& attempt) {
   const bool alone = c.process.single_threaded();
   long total = 0;
   while (left.size() > 0) {
-    if (const long wait = wait_ready(c, fd, POLLOUT); wait != 0) return total > 0 ? total : wait;
-    const long done = send(left, alone);
+    if (const long wait = wait_ready(c, fd, events); wait != 0) return total > 0 ? total : wait;
+    const long done = attempt(left, alone);
+    if (done == 0) break;
     if (done == -EAGAIN && !alone) continue;
     if (trap::was_interrupted(done) && total == 0) return task::restart_sys;
     if (done < 0 && !trap::was_interrupted(done)) return total > 0 ? total : done;
@@ -87,8 +88,8 @@ long write_whole(Call& c) {
     if (whole || c.process.signal_waits(c.thread) || must_not_wait(fd, POLLOUT) || !can_be_full(fd)) return begun;
     buffers->advance(static_cast<size_t>(begun));
   }
-  const long rest = send_whole(c, fd, std::move(*buffers),
-                               [fd](Buffers& left, bool may_wait) { return write_once(fd, left, may_wait); });
+  const long rest = transfer_whole(c, fd, POLLOUT, std::move(*buffers),
+                                   [fd](Buffers& left, bool may_wait) { return write_once(fd, left, may_wait); });
   return rest >= 0 ? begun + rest : begun > 0 ? begun : rest;
 }
 

@@ -10,7 +10,7 @@
 
 namespace osp::linux {
 
-// What is left of the buffers of a write(2), writev(2), sendto(2) or sendmsg(2).
+// What is left of the buffers of a write(2), writev(2), sendto(2), sendmsg(2) or recvfrom(2).
 class Buffers {
  public:
   explicit Buffers(std::vector<iovec> left);
@@ -35,8 +35,9 @@ inline constexpr size_t always_whole = trap::always_whole;
 // nor for our control signal, and other threads run while the reader, which may be one of them, is slow.
 long write_whole(Call& call);
 
-// The same for what a call sends into a stream socket. `send` makes one attempt with what is left, without waiting
-// if it must not.
-long send_whole(Call& call, int fd, Buffers left, const std::function<long(Buffers&, bool may_wait)>& send);
+// The same for what a call sends into a stream socket or receives from it, when it is ready for `events`. `attempt`
+// makes one with what is left, without waiting if it must not; 0: there is no more.
+long transfer_whole(Call& call, int fd, short events, Buffers left,
+                    const std::function<long(Buffers&, bool may_wait)>& attempt);
 
 }  // namespace osp::linux

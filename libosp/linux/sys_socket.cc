@@ -24,7 +24,7 @@ long connect_to(Call& c) {
   raw::syscall(SYS_fcntl, fd, F_SETFL, flags);
   if (result == -EAGAIN) return call_patiently(c);  // a unix socket's full backlog cannot be polled for
   if (result != -EINPROGRESS && !(result == -EALREADY && c.thread.restarting)) return result;
-  if (const long wait = wait_ready(c, fd, POLLOUT); wait != 0) return wait;
+  if (const long wait = wait_ready(c, fd, POLLOUT); wait != 0) return wait == -EAGAIN ? -EINPROGRESS : wait;
   int error = 0;
   socklen_t size = sizeof error;
   result = raw::syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -54,7 +54,18 @@ long send_message(int fd, msghdr& message, Buffers& left, uint64_t flags) {
 
 }  // namespace
 
-long sys_recvfrom(Call& c) { return when_ready(c, POLLIN, c.d); }
+// With MSG_WAITALL all of it is waited for, of a stream.
+long sys_recvfrom(Call& c) {
+  const auto fd = static_cast<int>(c.a);
+  const bool whole = (c.d & (MSG_WAITALL | MSG_PEEK | MSG_OOB | MSG_DONTWAIT)) == MSG_WAITALL && c.e == 0;
+  if (!whole || c.process.single_threaded() || c.process.files->find(fd) != nullptr || !is_stream(fd) ||
+      must_not_wait(fd, POLLIN))
+    return when_ready(c, POLLIN, c.d);
+  return transfer_whole(c, fd, POLLIN, Buffers({{Call::pointer<void>(c.b), c.c}}), [&](Buffers& left, bool) {
+    const iovec rest = left.front(left.size());
+    return raw::syscall(SYS_recvfrom, fd, rest.iov_base, rest.iov_len, (c.d & ~MSG_WAITALL) | MSG_DONTWAIT, 0, 0);
+  });
+}
 long sys_recvmsg(Call& c) { return when_ready(c, (c.c & MSG_ERRQUEUE) != 0 ? POLLERR : POLLIN, c.c); }
 long sys_recvmmsg(Call& c) { return when_ready(c, POLLIN, c.d); }
 
@@ -63,8 +74,8 @@ long sys_sendto(Call& c) {
   const auto fd = static_cast<int>(c.a);
   msghdr message = {};
   message.msg_name = Call::pointer<void>(c.e), message.msg_namelen = static_cast<socklen_t>(c.f);
-  return send_whole(c, fd, Buffers({{Call::pointer<void>(c.b), c.c}}),
-                    [&](Buffers& left, bool) { return send_message(fd, message, left, c.d); });
+  return transfer_whole(c, fd, POLLOUT, Buffers({{Call::pointer<void>(c.b), c.c}}),
+                        [&](Buffers& left, bool) { return send_message(fd, message, left, c.d); });
 }
 
 long sys_sendmsg(Call& c) {
@@ -74,8 +85,8 @@ long sys_sendmsg(Call& c) {
   auto buffers = Buffers::at(reinterpret_cast<uint64_t>(message.msg_iov), message.msg_iovlen);
   if (!buffers) return buffers.error().code == EINVAL ? -EMSGSIZE : -EFAULT;
   if (!waits_for_room(c, buffers->size(), c.c)) return when_ready(c, POLLOUT, c.c);
-  return send_whole(c, fd, std::move(*buffers),
-                    [&](Buffers& left, bool) { return send_message(fd, message, left, c.c); });
+  return transfer_whole(c, fd, POLLOUT, std::move(*buffers),
+                        [&](Buffers& left, bool) { return send_message(fd, message, left, c.c); });
 }
 
 long sys_sendmmsg(Call& c) { return when_ready(c, POLLOUT, c.d); }

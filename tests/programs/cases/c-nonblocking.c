@@ -1,4 +1,4 @@
-//: about: C: O_NONBLOCK set, cleared by duplicates and other processes, gone with the number, while other threads run
+//: about: C: while other threads run: O_NONBLOCK set, cleared by others, gone with the number; sockets' timeouts, MSG_WAITALL
 //: link: both
 #include "try.h"
 #include <fcntl.h>
@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
 
 static int pair[2];
 static atomic_int stop;
@@ -117,6 +119,98 @@ static void full(void) {
   TRY(syscall(SYS_write, pair[1], 8, 1));
 }
 
+static double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void nothing(int signo) { (void)signo; }
+
+static void *interrupts(void *whom) {
+  for (int i = 0; i < 3; i++) {
+    usleep(10000);
+    pthread_kill(*(pthread_t *)whom, SIGUSR1);
+  }
+  return NULL;
+}
+
+static void timeouts(void) {
+  static char much[4 << 20];
+  char bytes[8];
+  struct timeval limit = {0, 40000};
+  struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "listener"};
+  NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  NEED(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+  NEED(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
+  double start = now_ms();
+  TRY(recv(pair[0], bytes, sizeof bytes, 0));
+  TRY(read(pair[0], bytes, sizeof bytes));
+  TRY(now_ms() - start >= 80);
+  waits("in time");
+  ssize_t sent = send(pair[0], much, sizeof much, 0);
+  TRY(sent > 0 && sent < (ssize_t)sizeof much);
+  TRY(write(pair[0], much, 10));
+  int listener = (int)NEED(socket(AF_UNIX, SOCK_STREAM, 0));
+  NEED(bind(listener, (struct sockaddr *)&name, sizeof name) | listen(listener, 1));
+  NEED(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+  TRY(accept(listener, NULL, NULL));
+  close(listener);
+  unlink("listener");
+  // A handler ends a call that has a time limit, SA_RESTART or not.
+  struct sigaction action = {.sa_handler = nothing, .sa_flags = SA_RESTART};
+  NEED(sigaction(SIGUSR1, &action, NULL));
+  limit.tv_sec = 20;
+  NEED(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+  pthread_t self = pthread_self(), other;
+  pthread_create(&other, NULL, interrupts, &self);
+  TRY(recv(pair[0], bytes, sizeof bytes, 0));
+  pthread_join(other, NULL);
+  limit = (struct timeval){0, 0};
+  NEED(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+  NEED(close(pair[0]) | close(pair[1]));
+}
+
+enum { parts = 20, part = 1000 };
+
+static void *writes_parts(void *unused) {
+  char bytes[part];
+  for (int i = 0; i < parts; i++) {
+    memset(bytes, 'a' + i, part);
+    NEED(write(pair[1], bytes, part));
+    usleep(2000);
+  }
+  close(pair[1]);
+  return unused;
+}
+
+static void *vforks(void *unused) {
+  while (!stop) {
+    pid_t pid = vfork();
+    if (pid == 0) _exit(0);
+    NEED(waitpid(pid, NULL, 0));
+    usleep(500);
+  }
+  return unused;
+}
+
+// Neither signals that the program does not see nor parts make it less.
+static void all_of_it(void) {
+  static char bytes[parts * part];
+  pthread_t writer, forker;
+  NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  pthread_create(&forker, NULL, vforks, NULL);
+  pthread_create(&writer, NULL, writes_parts, NULL);
+  TRY(recv(pair[0], bytes, part * 3 / 2, MSG_WAITALL));
+  TRY(recv(pair[0], bytes, part * (parts - 3), MSG_WAITALL));
+  printf("%c %c\n", bytes[0], bytes[part * (parts - 3) - 1]);
+  TRY(recv(pair[0], bytes, sizeof bytes, MSG_WAITALL));
+  TRY(recv(pair[0], bytes, sizeof bytes, MSG_WAITALL));
+  stop = 1;
+  pthread_join(writer, NULL);
+  pthread_join(forker, NULL);
+}
+
 int main(void) {
   pthread_t idle;
   NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
@@ -124,6 +218,7 @@ int main(void) {
   by_others();
   reused();
   full();
-  stop = 1;
+  timeouts();
+  all_of_it();
   pthread_join(idle, NULL);
 }
