@@ -1,7 +1,11 @@
 #include "libosp/linux/call.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <termios.h>
+
+#include <optional>
 
 #include "libosp/file/files.h"
 #include "libosp/host/side.h"
@@ -63,16 +67,24 @@ bool must_not_wait(int fd, short events) {
 
 namespace {
 
-// By SO_RCVTIMEO or SO_SNDTIMEO (socket(7)), as wait_ready() has it; 0: there is none. A call that begins again keeps
-// it.
-uint64_t deadline_of_socket(const Call& c, int fd, short events) {
+// By SO_RCVTIMEO or SO_SNDTIMEO (socket(7)), as wait_ready() has it; 0: there is none; nothing: no socket. A call that
+// begins again keeps it.
+std::optional<uint64_t> deadline_of_socket(const Call& c, int fd, short events) {
   if (c.thread.restarting && c.thread.restart_deadline != 0) return c.thread.restart_deadline;
   const int option = events == POLLOUT ? SO_SNDTIMEO : SO_RCVTIMEO;
   timeval limit = {};
   socklen_t size = sizeof limit;
-  if (raw::syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &limit, &size) < 0) return 0;
+  if (raw::syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &limit, &size) < 0) return std::nullopt;
   const auto us = static_cast<uint64_t>(limit.tv_sec) * 1'000'000 + static_cast<uint64_t>(limit.tv_usec);
   return us == 0 ? 0 : task::host_now_ns() + us * 1000;
+}
+
+// A terminal that answers a read without input, or after a time (VMIN and VTIME of termios(3)), of which poll(2) tells
+// nothing.
+bool answers_without_input(int fd) {
+  termios settings = {};
+  if (raw::syscall(SYS_ioctl, fd, TCGETS, &settings) < 0) return false;
+  return (settings.c_lflag & ICANON) == 0 && (settings.c_cc[VMIN] == 0 || settings.c_cc[VTIME] != 0);
 }
 
 }  // namespace
@@ -82,7 +94,9 @@ long wait_ready(Call& c, int fd, short events, uint64_t deadline_ns) {
   if (c.process.single_threaded()) return 0;
   pollfd wait = {fd, events, 0};
   if (poll_now({&wait, 1}) != 0 || must_not_wait(fd, events)) return 0;
-  const uint64_t of_socket = deadline_ns == 0 ? deadline_of_socket(c, fd, events) : 0;
+  const auto limit = deadline_ns == 0 ? deadline_of_socket(c, fd, events) : 0;
+  if (!limit && events == POLLIN && answers_without_input(fd)) return 0;
+  const uint64_t of_socket = limit.value_or(0);
   do {
     const task::Wake why = c.process.scheduler.wait(c.thread, {&wait, 1}, deadline_ns + of_socket);
     if (why == task::Wake::timeout) return of_socket != 0 ? -EAGAIN : -ETIMEDOUT;

@@ -3,6 +3,7 @@
 #include "try.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pty.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -119,7 +120,41 @@ static void jobs(void) {
   tell(line);
 }
 
+static void *idles(void *stop) {
+  while (!*(volatile int *)stop) usleep(2000);
+  return NULL;
+}
+
+// VMIN and VTIME: a read that ends without input, while another thread runs.
+static void timed_reads(void) {
+  struct termios raw;
+  pthread_t thread;
+  volatile int stop = 0;
+  char c[4] = "";
+  NEED(openpty(&master, &slave, NULL, NULL, NULL));
+  NEED(tcgetattr(slave, &raw));
+  cfmakeraw(&raw);
+  pthread_create(&thread, NULL, idles, (void *)&stop);
+  for (int vtime = 0; vtime < 2; vtime++) {
+    raw.c_cc[VMIN] = 0, raw.c_cc[VTIME] = (cc_t)vtime;
+    NEED(tcsetattr(slave, TCSANOW, &raw));
+    TRY(read(slave, c, sizeof c));
+    TRY(write(master, "ab", 2));
+    TRY(read(slave, c, sizeof c));
+    TRY(read(slave, c, sizeof c));
+  }
+  raw.c_cc[VMIN] = 3, raw.c_cc[VTIME] = 1;
+  NEED(tcsetattr(slave, TCSANOW, &raw));
+  TRY(write(master, "ab", 2));
+  TRY(read(slave, c, sizeof c));
+  stop = 1;
+  pthread_join(thread, NULL);
+  close(master);
+  close(slave);
+}
+
 int main(void) {
+  timed_reads();
   NEED(pipe(report));
   pid_t pid = session(plain);
   hear();
