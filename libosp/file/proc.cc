@@ -15,6 +15,7 @@
 #include "libosp/ptrace/proc_view.h"
 #include "libosp/seccomp/filter.h"
 #include "libosp/task/process.h"
+#include "libosp/task/thread_name.h"
 #include "pip/text_part.h"
 
 namespace osp::file {
@@ -138,7 +139,7 @@ std::vector<std::string> lines_of(std::string_view text) {
   return lines;
 }
 
-// Read-only text, or a list of names.
+// Text, mostly read-only, or a list of names.
 class ProcFile final : public pip::File {
  public:
   explicit ProcFile(ProcEntry entry) : entry_(std::move(entry)) {}
@@ -146,7 +147,12 @@ class ProcFile final : public pip::File {
     if (entry_.kind == Kind::directory) return fail(EISDIR);
     return pip::read_text(entry_.contents, offset, into);
   }
-  Result<size_t> write(uint64_t, std::span<const std::byte>) override { return fail(EINVAL); }
+  Result<size_t> write(uint64_t, std::span<const std::byte> from) override {
+    Thread* const thread = entry_.names_thread == 0 ? nullptr : task::process().find_thread(entry_.names_thread);
+    if (thread == nullptr) return fail(EINVAL);
+    task::name_thread(*thread, {reinterpret_cast<const char*>(from.data()), from.size()});
+    return from.size();
+  }
   Result<std::vector<pip::DirectoryEntry>> read_directory(uint64_t first, size_t count) override {
     if (entry_.kind != Kind::directory) return fail(ENOTDIR);
     if (first == 0) names_ = entry_.list != nullptr ? entry_.list(task::process()) : lines_of(entry_.contents);
@@ -243,7 +249,9 @@ Result<ProcEntry> find_proc(std::string_view path) {
   if (rest->starts_with("fd")) return directory(0500, fd_names);
   if (*rest == "task-directory") return directory(0555, text_file_names);
   if (rest->starts_with("task")) return directory(0555, thread_names);
-  return ProcEntry{Kind::text, mode_of_text(*rest), text_of(*rest, p, *thread)};
+  return ProcEntry{.mode = mode_of_text(*rest),
+                   .contents = text_of(*rest, p, *thread),
+                   .names_thread = *rest == "comm" ? thread->tid : 0};
 }
 
 std::optional<std::string> proc_link_target(std::string_view path) {

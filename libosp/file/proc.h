@@ -26,6 +26,7 @@ struct ProcEntry {
   std::string contents;  // the text, or the link's target
   // A directory's names at the time of the call: its own fd is among those of fd/. Null: they are the contents' lines.
   std::vector<std::string> (*list)(const task::Process&) = nullptr;
+  int names_thread = 0;  // a thread whose name it is: what is written to it becomes that
 };
 // ENOENT: no such thread or fd.
 Result<ProcEntry> find_proc(std::string_view path);

@@ -150,7 +150,7 @@ long open_served(Call& c, const ns::Request& request, uint64_t flags, uint32_t p
 long open_proc(Call& c, const std::string& path, uint64_t flags) {
   auto entry = file::find_proc(path);
   if (!entry) return -entry.error().code;
-  if ((flags & O_ACCMODE) != O_RDONLY) return -EACCES;
+  if ((flags & O_ACCMODE) != O_RDONLY && entry->names_thread == 0) return -EACCES;
   if ((flags & O_DIRECTORY) != 0 && entry->kind != file::ProcEntry::Kind::directory) return -ENOTDIR;
   auto file = file::open_proc(std::move(*entry), path);
   file->flags = static_cast<int>(flags & ~uint64_t{O_CLOEXEC});

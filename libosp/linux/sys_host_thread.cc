@@ -27,6 +27,13 @@ long forward_everywhere(Call& c) {
   return result;
 }
 
+// All threads have the same: the host does not know them.
+long sys_ioprio(Call& c) {
+  constexpr uint64_t of_process = 1;
+  if (c.a == of_process && is_own_id(c, c.b)) c.b = 0;
+  return c.nr == SYS_ioprio_set ? forward_everywhere(c) : forward(c);
+}
+
 long sys_setgroups(Call& c) {
   const long result = forward(c);
   if (is_alone() || result < 0 || c.a > most_groups) return result;

@@ -13,6 +13,7 @@
 #include "libosp/signal/deliver.h"
 #include "libosp/task/exec.h"
 #include "libosp/task/fork.h"
+#include "libosp/task/thread_name.h"
 #include "libosp/task/worker.h"
 #include "libosp/trap/raw_handler.h"
 
@@ -209,10 +210,7 @@ long sys_prctl(Call& c) {
     case PR_SET_NAME: {
       auto name = get_string(c.b, 4096);
       if (!name && name.error().code == EFAULT) return -EFAULT;
-      c.thread.name = {};
-      const std::string text = name ? *name : std::string();
-      std::memcpy(c.thread.name.data(), text.data(), std::min<size_t>(text.size(), 15));
-      if (c.thread.tid == c.process.pid && !host::is_native()) task::show_process_name(c.thread.name.data());
+      task::name_thread(c.thread, name ? *name : std::string());
       return 0;
     }
     case PR_GET_NAME:

@@ -190,7 +190,9 @@ Result<uintptr_t> AddressSpace::start_of_growing(uintptr_t address) const {
 
 Result<void> AddressSpace::protect(uintptr_t start, size_t size, int protection) {
   if ((protection & PROT_GROWSUP) != 0) return fail(EINVAL);  // nothing does on this processor
-  if ((protection & PROT_GROWSDOWN) != 0 && start == page_down(start) && size != 0) {
+  if ((protection & PROT_GROWSDOWN) != 0) {
+    if (start != page_down(start)) return fail(EINVAL);
+    if (size == 0) return {};
     OSP_ASSIGN(const uintptr_t lowest, start_of_growing(start));
     return protect(lowest, size + (start - lowest), protection & ~PROT_GROWSDOWN);
   }

@@ -6,6 +6,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 enum { THREADS = 8, ROUNDS = 2000 };
@@ -181,6 +182,30 @@ static void *last(void *arg) {
   return NULL;
 }
 
+static atomic_int named;
+static void *has_a_name(void *unused) {
+  prctl(PR_SET_NAME, "of its own");
+  named = 1;
+  sem_wait(&sem);
+  return unused;
+}
+
+// One thread names another.
+static void names(void) {
+  char name[16] = "";
+  pthread_t thread;
+  pthread_create(&thread, NULL, has_a_name, NULL);
+  while (!named) usleep(100);
+  TRY(pthread_getname_np(thread, name, sizeof name));
+  printf("name %s\n", name);
+  TRY(pthread_setname_np(thread, "given"));
+  TRY(pthread_setname_np(thread, "much longer than it may be"));
+  TRY(pthread_getname_np(thread, name, sizeof name));
+  printf("name %s\n", name);
+  sem_post(&sem);
+  pthread_join(thread, NULL);
+}
+
 int main(void) {
   pthread_barrier_init(&barrier, NULL, THREADS);
   pthread_key_create(&key, destroy);
@@ -199,6 +224,7 @@ int main(void) {
   TRY(pthread_kill(t, SIGUSR1));
   TRY(pthread_join(t, NULL));
   many();
+  names();
   pthread_create(&t, NULL, last, &self);
   fflush(stdout);
   pthread_exit(NULL);

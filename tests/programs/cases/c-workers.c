@@ -205,6 +205,7 @@ static void *writes_to_nobody(void *how) {
   sigemptyset(&set);
   sigaddset(&set, SIGPIPE);
   pthread_sigmask(SIG_BLOCK, &set, NULL);
+  TRY(syscall(SYS_ioprio_get, 1, gettid()));
   NEED(pipe2(ends, O_CLOEXEC));
   if (how != NULL) NEED(fcntl(ends[1], F_SETFL, O_NONBLOCK));
   close(ends[0]);
