@@ -10,23 +10,25 @@ namespace {
 
 // How often it is looked whether tracees that are not our children have been killed, which nobody tells.
 constexpr uint64_t patience_ns = 50'000'000;
+// For how long a look without waiting awaits the end of one that leaves: a debugger that finds its first thread to be a
+// zombie, and nothing more to be told, takes it that there are no tracees left.
+constexpr uint64_t leaving_ns = 1'000'000;
+constexpr int most_looks = 200;
 
 // Asks the tracees by `from_tracees` and the host by `from_host` in turn, until one has an answer (not 0).
 template <class Tracees, class Host>
 long wait_for_either(Call& c, int wanted, bool no_wait, Tracees&& from_tracees, Host&& from_host) {
-  for (;;) {
+  for (int looks = 0;; ++looks) {
     const uint64_t seen = c.process.child_changes();
     if (const long result = from_tracees(); result != 0) return result;
     const long result = from_host();
     if (result != 0 && (result != -ECHILD || !ptrace::has_tracees(c.process, wanted))) return result;
     ptrace::find_killed(c.process);
     if (c.process.child_changes() != seen) continue;
-    if (no_wait) {
-      const long found = from_tracees();
-      return found;
-    }
-    if (ptrace::await_report(c.thread, seen, task::host_now_ns() + patience_ns) == task::Wake::signal)
-      return task::restart_sys;
+    const bool must_look = no_wait && looks < most_looks && ptrace::is_leaving(c.process, wanted);
+    if (no_wait && !must_look) return from_tracees();
+    const uint64_t until = task::host_now_ns() + (no_wait ? leaving_ns : patience_ns);
+    if (ptrace::await_report(c.thread, seen, until) == task::Wake::signal) return no_wait ? 0 : long{task::restart_sys};
   }
 }
 

@@ -139,6 +139,14 @@ bool has_tracees(const Process& tracer, int wanted) {
   return has;
 }
 
+bool is_leaving(const Process& tracer, int wanted) {
+  bool is = false;
+  for_each_slot([&](Slot& slot) {
+    is = is || (slot.tracer == tracer.host_pid && slot.phase == Phase::leaving && matches(slot, wanted));
+  });
+  return is;
+}
+
 void forget_process(int pid, int status) {
   for_each_slot([&](Slot& slot) {
     if (slot.pid != pid) return;

@@ -28,6 +28,8 @@ struct Found {
 // By the number that wait4(2) takes. `keep`: WNOWAIT.
 std::optional<Found> take_report(const task::Process& tracer, int wanted, bool keep);
 bool has_tracees(const task::Process& tracer, int wanted);
+// Whether one of them ends just now, of which the host will tell.
+bool is_leaving(const task::Process& tracer, int wanted);
 // The host has told of its end.
 void forget_process(int pid, int status);
 // Tracees that were killed and are not our children: nobody else tells of them.

@@ -32,6 +32,7 @@ plain <calls | grep -E 'exited with'
 sleep 1000 & child=$!
 strace -o calls -p $child 2>/dev/null & tracer=$!
 until grep -q . calls && [ "$(sed -n 's/^TracerPid:\t//p' /proc/$child/status)" = $tracer ]; do sleep 0.1; done
+sleep 0.3 # it is attached, and has yet to see the call
 kill -INT $tracer
 wait $tracer; echo "tracer $?"
 kill $child
