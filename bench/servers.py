@@ -9,6 +9,7 @@ is redis-benchmark's, memcslap's or wrk's. Run by bench/run.py.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -91,12 +92,12 @@ def main():
         env = dict(os.environ)
         if preload := env.pop("BENCH_PRELOAD", None):
             env["LD_PRELOAD"] = preload
-        server = subprocess.Popen([*prefix, *command], env=env, stdout=subprocess.DEVNULL)
+        server = subprocess.Popen([*prefix, *command], env=env, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
             await_start(server, is_there)
             print(f"{load(requests):.3f}")
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGTERM)  # who was started to start it may end alone
             server.wait(LIMIT_SECONDS)
 
 
