@@ -26,7 +26,7 @@ size_t free_count = 0;
 uintptr_t near_top = near_heap, top = heap;
 
 bool is_of_heap(uintptr_t address) {
-  return (address >= near_heap && address < near_heap_end) || (is_of_heap(address));
+  return (address >= near_heap && address < near_heap_end) || (address >= heap && address < end);
 }
 
 size_t round_up(size_t size) { return (size + page - 1) & ~(page - 1); }
