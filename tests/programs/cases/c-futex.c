@@ -127,7 +127,7 @@ static void younger_calls(void) {
   right += syscall(455, &a, 0ul, 0, word | own, NULL, 0) == -1 && errno == EINVAL;
   right += syscall(454, &a, ~0u, 1, 64) == -1 && errno == EINVAL;
   for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, sleeper, (void *)&a);
-  usleep(50000);
+  while (syscall(SYS_futex, &a, FUTEX_REQUEUE | own, 0, 3, &a, 0) < 3) usleep(1000);  // moves nobody: how many sleep
   struct waiter two[2] = {wait_for(&a, 0, word | own), wait_for(&b, 0, word | own)};
   right += syscall(456, two, 0, 1, 2) == 3;
   right += syscall(454, &b, ~0u, 2, word | own) == 2;
