@@ -10,6 +10,7 @@ is redis-benchmark's, memcslap's or wrk's. Run by bench/run.py.
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,14 +29,13 @@ def output(command):
     return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True).stdout
 
 
-def per_second(text, pattern):
+def microseconds(text, pattern):
     """The mean of the figures that the load generator printed, as microseconds a request."""
     figures = [float(figure) for figure in re.findall(pattern, text)]
     return sum(1e6 / figure for figure in figures) / len(figures)
 
 
 def free_port():
-    import socket
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
@@ -45,7 +45,7 @@ def redis(folder, threads):
     sock = os.path.join(folder, "sock")
     server = ["redis-server", "--port", "0", "--unixsocket", sock, "--dir", folder, "--save", "", "--logfile",
               os.path.join(folder, "log"), "--io-threads", threads, "--io-threads-do-reads", "yes"]
-    return server, lambda: output(["redis-cli", "-s", sock, "ping"]) == "PONG\n", lambda requests: per_second(
+    return server, lambda: output(["redis-cli", "-s", sock, "ping"]) == "PONG\n", lambda requests: microseconds(
         output(["redis-benchmark", "-s", sock, "-q", "--threads", threads, "-c", "20", "-P", "4", "-n", requests, "-d", "100",
                 "-t", "set,get"]), r"([\d.]+) requests per second")
 
@@ -66,7 +66,7 @@ def nginx(folder):
     with open(config, "w", encoding="ascii") as file:
         file.write(NGINX.format(folder, "user root;" if os.geteuid() == 0 else "", port))
     server = ["/usr/sbin/nginx", "-p", folder, "-c", config, "-e", os.path.join(folder, "log")]
-    load = lambda requests: per_second(output(["wrk", "-t", "2", "-c", "20", "-d", "2", f"http://127.0.0.1:{port}/"]),
+    load = lambda requests: microseconds(output(["wrk", "-t", "2", "-c", "20", "-d", "2", f"http://127.0.0.1:{port}/"]),
                                        r"Requests/sec: *([\d.]+)")
     return server, lambda: os.path.exists(os.path.join(folder, "sock")), load
 

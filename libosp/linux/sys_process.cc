@@ -4,8 +4,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include <cstring>
-
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/trace_calls.h"

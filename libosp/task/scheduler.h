@@ -29,7 +29,7 @@ class Devices {
 // of it is the core lock holder's (core_lock.h): while a fiber runs in the core, no other does. Nothing here is
 // signal-safe.
 //
-// A woken fiber stays with the workers that are awake for a moment (patience_ns in scheduler.cc): threads that take
+// A woken fiber stays with the workers that are awake for a moment (patience_ns in tick.cc): threads that take
 // turns do so on one processor. What waits longer, is not alone, or was woken by a thread that went on the last time,
 // has a worker of its own roused.
 class Scheduler {

@@ -41,8 +41,21 @@ void* begin(void* argument) {
   return nullptr;
 }
 
-bool is_in_program(const Worker& worker) { return worker.away.load() == Worker::Away::in_program; }
-bool is_in_host(const Worker& worker) { return worker.away.load() == Worker::Away::in_host; }
+// Whether it is another's than the caller's, and there.
+bool is_another(const Worker& worker, Worker::Away where) {
+  return &worker != &this_worker() && worker.away.load() == where;
+}
+
+void kick_from(const std::vector<Worker*>& all, Worker::Away where) {
+  for (Worker* worker : all)
+    if (is_another(*worker, where)) Workers::kick(*worker);
+}
+
+void call_back_from(const std::vector<Worker*>& all, Worker::Away where) {
+  kick_from(all, where);
+  for (const Worker* worker : all)
+    while (is_another(*worker, where)) host::yield();
+}
 
 bool start_thread(Beginning* beginning) {
   pthread_attr_t attributes;
@@ -107,28 +120,13 @@ void Workers::kick(Worker& worker) {
   raw::syscall(SYS_rt_tgsigqueueinfo, raw::getpid(), worker.host_tid, trap::tick_signal, &tick);
 }
 
-void Workers::kick_from_program() const {
-  for (Worker* worker : all_)
-    if (worker != &this_worker() && is_in_program(*worker)) kick(*worker);
-}
-
-void Workers::stop_the_world() const {
-  kick_from_program();
-  for (const Worker* worker : all_)
-    while (worker != &this_worker() && is_in_program(*worker)) host::yield();
-}
-
-void Workers::end_host_calls() const {
-  for (Worker* worker : all_)
-    if (worker != &this_worker() && is_in_host(*worker)) kick(*worker);
-  for (const Worker* worker : all_)
-    while (worker != &this_worker() && is_in_host(*worker)) host::yield();
-}
+void Workers::stop_the_world() const { call_back_from(all_, Worker::Away::in_program); }
+void Workers::end_host_calls() const { call_back_from(all_, Worker::Away::in_host); }
 
 void Workers::everywhere(const std::function<void()>& change) const {
   for (Worker* worker : all_)
     if (worker != &this_worker()) worker->errands.push_back(change);
-  kick_from_program();
+  kick_from(all_, Worker::Away::in_program);
 }
 
 void Workers::run_all_errands(Worker& self) {

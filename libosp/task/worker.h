@@ -103,7 +103,6 @@ class Workers {
   static constexpr size_t limit = 64;
 
   static void run_all_errands(Worker& self);
-  void kick_from_program() const;
 
   std::vector<Worker*> all_;
   size_t most_ = 1;
