@@ -57,7 +57,7 @@ bool is_watched(const Thread& thread) {
 // Nothing of it changes but by calls and other threads, after which it is set anew.
 void set_native_state(trap::FastState& fast, const Thread& thread) {
   const Process& p = thread.process;
-  fast.calls = trap::fast_calls(is_watched(thread) ? trap::Fast::none : trap::Fast::without_host);
+  fast.calls = trap::fast_calls(is_watched(thread) ? trap::Fast::none : trap::Fast::natively);
   fast.parent = static_cast<uint32_t>(p.parent);
   fast.uid = p.credentials.uid, fast.euid = p.credentials.euid;
   fast.gid = p.credentials.gid, fast.egid = p.credentials.egid;

@@ -28,8 +28,8 @@ struct FutexWaiters {
 
 // Which calls are answered without entering the core proper. Those that may block are so only for a program with one
 // thread, which the host may block, and with several where the fd never waits.
-// Natively there is no host to forward to.
-enum class Fast : uint8_t { none, without_host, never_blocking, alone };
+// Natively there is no host to forward to, and the core knows the ids of users.
+enum class Fast : uint8_t { none, natively, without_host, never_blocking, alone };
 
 // For each number below OSP_FAST_CALLS which function answers it, 0 for none: FastState::calls.
 [[nodiscard]] const uint8_t* fast_calls(Fast which);

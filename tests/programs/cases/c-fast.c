@@ -105,6 +105,23 @@ static void ids(void) {
   printf("threads: %d %d %d %d\n", mine, right[0], right[1], right[2]);
 }
 
+// With a mask that the terminal has to know before anything is forwarded.
+static void with_signals_blocked(void) {
+  uid_t user = getuid(), effective = geteuid();
+  gid_t group = getgid(), effective_group = getegid();
+  pid_t parent = getppid();
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  int wrong = 0;
+  for (int j = 0; j < often; j++) {
+    wrong += getuid() != user || geteuid() != effective || getgid() != group || getegid() != effective_group;
+    wrong += getppid() != parent;
+  }
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  printf("ids with signals blocked: wrong %d\n", wrong);
+}
+
 static void on_signal(int n) {
   handled++;
   pid_errors += syscall(SYS_getpid) != pid_in_handler;
@@ -201,6 +218,7 @@ int main(int argc, char** argv) {
   fflush(stdout);
   errno = posix_spawn(&spawned, argv[0], NULL, NULL, arguments, environ);
   show_end("spawned", spawned);
+  with_signals_blocked();
   under_signals();
   interrupted();
   errors();
