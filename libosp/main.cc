@@ -90,6 +90,7 @@ int main() {
   raw::syscall(SYS_umask, process.umask);
   keeper::prepare(*boot);
   task::workers().set_most(most_workers(*boot));
+  patch::KnownSites::prepare();
   process.patcher = std::make_unique<patch::SitePatcher>(process.memory);
   if (boot->trace != nullptr) {
     if (const auto opened = linux::trace_to(boot->trace); !opened)

@@ -38,11 +38,10 @@ ProgramFile::~ProgramFile() {
   if (fd_ >= 0) raw::close(fd_);
 }
 
-ProgramFile ProgramFile::of_host(int fd, uint64_t device, uint64_t inode, uint64_t size) {
+ProgramFile ProgramFile::of_host(int fd, const struct stat& st) {
   ProgramFile file;
-  file.fd_ = fd, file.size_ = size;
-  file.backing_ = std::make_shared<memory::Backing>();
-  file.backing_->device = device, file.backing_->inode = inode;
+  file.fd_ = fd, file.size_ = static_cast<uint64_t>(st.st_size);
+  file.backing_ = memory::backing_of(st);
   return file;
 }
 
@@ -116,8 +115,7 @@ Result<ProgramFile> open_on_host(int directory_fd, const std::string& path, int 
   if (fd < 0) return fail(static_cast<int>(-fd));
   struct stat st = {};
   raw::syscall(SYS_fstat, fd, &st);
-  ProgramFile file =
-      ProgramFile::of_host(static_cast<int>(fd), st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size));
+  ProgramFile file = ProgramFile::of_host(static_cast<int>(fd), st);
   if (!S_ISREG(st.st_mode)) return fail(EACCES);
   if (host_judges_programs) OSP_TRY(let_host_judge(static_cast<int>(fd)));
   return file;

@@ -14,7 +14,7 @@ class ProgramFile final : public load::Source {
   ProgramFile(ProgramFile&& other) noexcept;
   ProgramFile& operator=(ProgramFile&& other) noexcept;
   ~ProgramFile() override;
-  static ProgramFile of_host(int fd, uint64_t device, uint64_t inode, uint64_t size);
+  static ProgramFile of_host(int fd, const struct stat& st);
   static ProgramFile of_server(std::unique_ptr<pip::File> file, std::string path, const pip::Attributes& attributes);
 
   Result<size_t> read_at(uint64_t offset, std::span<std::byte> into) override;

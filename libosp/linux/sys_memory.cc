@@ -28,9 +28,7 @@ Result<std::shared_ptr<Backing>> backing_of_host_fd(const Call& c, int fd) {
   struct stat st = {};
   OSP_TRY(from_raw<void>(raw::syscall(SYS_fstat, fd, &st)));
   if (auto known = mapped_there(c, st)) return known;
-  auto backing = std::make_shared<Backing>();
-  backing->device = st.st_dev, backing->inode = st.st_ino;
-  return backing;
+  return memory::backing_of(st);
 }
 
 // Of a server that has no pages to share natively: docs/caveats.md.
@@ -114,7 +112,9 @@ long sys_mmap(Call& c) {
   if (host::is_native()) return -EBADF;
   auto backing = backing_of_host_fd(c, fd);
   if (!backing) return -backing.error().code;
-  return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing)));
+  const auto mapped = c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing));
+  if (mapped && (c.c & PROT_EXEC) != 0) c.process.patcher->mapped(*mapped, c.b);
+  return to_long(mapped);
 }
 
 // What was written through a mapping of a served file goes to its server.

@@ -38,6 +38,15 @@ Backing::~Backing() {
   if (kept_fd >= 0) file::drop_fd(kept_fd);
 }
 
+std::shared_ptr<Backing> backing_of(const struct stat& st) {
+  constexpr uint64_t second = 1'000'000'000, odd = 0x9e37'79b9'7f4a'7c15;
+  auto backing = std::make_shared<Backing>();
+  backing->device = st.st_dev, backing->inode = st.st_ino;
+  const auto seconds = static_cast<uint64_t>(st.st_mtim.tv_sec), ns = static_cast<uint64_t>(st.st_mtim.tv_nsec);
+  backing->version = (seconds * second + ns + static_cast<uint64_t>(st.st_size) * odd) | 1;
+  return backing;
+}
+
 void AddressSpace::set_layout(uintptr_t top, uintptr_t brk_start) {
   top_ = top;
   break_start_ = break_end_ = brk_start;

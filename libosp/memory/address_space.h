@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <map>
@@ -24,13 +25,16 @@ struct Backing {
   std::string path;  // in the name space; empty for anonymous memory, and for the host's files until it is asked for
   std::string server{};  // pip::Server::name() where the core serves the file; its inode is the file's id there
   uint64_t device = 0, inode = 0;
-  int kept_fd = -1;  // a core's fd on the contents, for mappings that a restore cannot open again
+  uint64_t version = 0;  // of a file of the host's: another when it is written (size and mtime); 0: not known
+  int kept_fd = -1;      // a core's fd on the contents, for mappings that a restore cannot open again
   // Natively: the memory that it is, known by this address and kept by it, and the kernel's handle of its segment.
   // Null: the process's own memory, with a copy of the file.
   std::shared_ptr<const void> pages{};
   int segment = -1;
   ~Backing();
 };
+// Of a file of the host's.
+std::shared_ptr<Backing> backing_of(const struct stat& st);
 
 // Kept free for trampolines above the mappings: a hole between mappings is the program's to fill.
 inline constexpr uintptr_t trampoline_zone = 64 * 1024 * 1024;

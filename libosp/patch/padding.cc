@@ -48,6 +48,12 @@ std::optional<Padding> padding_at(const Code& code, uint64_t address) {
 
 }  // namespace
 
+bool is_padding(const Code& code, const Padding& padding) {
+  if (!code.contains(padding.address, padding.size) || padding.size < long_jump_size) return false;
+  const Bytes bytes = code.from(padding.address);
+  return bytes[0] == int3 ? int3_run(bytes) >= padding.size : nop_run(code, padding.address) >= padding.size;
+}
+
 std::optional<Padding> find_padding(const Code& code, uint64_t jump, uint64_t resume) {
   const uint64_t origin = jump + short_jump_size;
   for (uint64_t at = resume; at <= origin + 127 && at < code.end(); ++at)

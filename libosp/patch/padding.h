@@ -24,4 +24,7 @@ struct Padding {
 // that holds a jump already begins with a jump, and is not found again; what is left of it is.
 [[nodiscard]] std::optional<Padding> find_padding(const Code& code, uint64_t jump, uint64_t resume);
 
+// What was found there earlier is still padding and holds no jump.
+[[nodiscard]] bool is_padding(const Code& code, const Padding& padding);
+
 }  // namespace osp::patch

@@ -13,6 +13,7 @@ constexpr uint8_t long_jump_opcode = 0xe9;
 constexpr uint8_t short_jump_opcode = 0xeb;
 constexpr size_t lea_size = 7;
 constexpr size_t core_jump_size = 8;
+constexpr std::array<uint8_t, site_size> syscall_bytes = {0x0f, 0x05}, cpuid_bytes = {0x0f, 0xa2};
 constexpr uint32_t sigreturn_number = 15;
 
 bool is_endbr(const Instruction& instruction) { return instruction.is(1, 0x1e) && instruction.repeat == 0xf3; }
@@ -35,9 +36,9 @@ std::optional<Refusal> objection(const Instruction& instruction, Bytes bytes) {
   return std::nullopt;
 }
 
-Site make_site(uint64_t syscall, const Located& before, Bytes bytes) {
+Site make_site(Kind kind, uint64_t at, const Located& before, Bytes bytes) {
   Site site;
-  site.syscall = syscall;
+  site.kind = kind, site.at = at;
   site.displaced = before.address;
   site.displaced_size = before.instruction.length;
   std::copy_n(bytes.begin(), site.displaced_size, site.displaced_bytes.begin());
@@ -68,17 +69,32 @@ Result<void> correct_displacement(const Site& site, uint64_t address, uint8_t* a
   return {};
 }
 
-Result<Trampoline> make_trampoline(const Site& site, uint64_t address, uint32_t slot) {
+// The register that lea writes tells where to go on.
+uint8_t* put_back_address(uint8_t* at, std::array<uint8_t, 3> lea, int32_t back) {
+  at = std::ranges::copy(lea, at).out;
+  put32(at, static_cast<uint32_t>(back));
+  return at + 4;
+}
+
+constexpr std::array<uint8_t, 3> lea_to_rcx = {0x48, 0x8d, 0x0d}, lea_to_rdx = {0x48, 0x8d, 0x15};
+
+Result<Trampoline> make_trampoline(const Site& site, uint64_t address, const Ends& ends) {
   Trampoline trampoline;
   trampoline.address = address;
   trampoline.size = static_cast<uint8_t>(trampoline_size(site));
   uint8_t* at = std::copy_n(site.displaced_bytes.begin(), site.displaced_size, trampoline.bytes.begin());
   OSP_TRY(correct_displacement(site, address, trampoline.bytes.data()));
-  OSP_ASSIGN(const int32_t back, displacement(address + site.displaced_size + lea_size, site.after_syscall()));
-  at = std::copy_n(std::array<uint8_t, 3>{0x48, 0x8d, 0x0d}.begin(), 3, at);  // lea back(%rip),%rcx
-  put32(at, static_cast<uint32_t>(back));
-  at = std::copy_n(std::array<uint8_t, 4>{0x65, 0xff, 0x24, 0x25}.begin(), 4, at + 4);  // jmp *%gs:slot
-  put32(at, slot);
+  OSP_ASSIGN(const int32_t back, displacement(address + site.displaced_size + lea_size, site.after()));
+  if (site.kind == Kind::cpuid) {
+    OSP_ASSIGN(const int32_t distance, displacement(address + trampoline.size, ends.cpuid_routine));
+    at = put_back_address(at, lea_to_rdx, back);
+    *at = long_jump_opcode;
+    put32(at + 1, static_cast<uint32_t>(distance));
+  } else {
+    at = put_back_address(at, lea_to_rcx, back);
+    at = std::ranges::copy(std::array<uint8_t, 4>{0x65, 0xff, 0x24, 0x25}, at).out;  // jmp *%gs:slot
+    put32(at, ends.slot);
+  }
   return trampoline;
 }
 
@@ -117,8 +133,8 @@ Write make_short_jump(const Site& site) {
 
 const char* describe(Refusal refusal) {
   switch (refusal) {
-    case Refusal::not_a_syscall:
-      return "not a syscall instruction";
+    case Refusal::not_a_site:
+      return "neither a syscall nor a cpuid instruction";
     case Refusal::unclear:
       return "the instruction before it is not certain";
     case Refusal::branch:
@@ -137,28 +153,37 @@ const char* describe(Refusal refusal) {
   return "unknown";
 }
 
+std::optional<Kind> kind_at(const Code& code, uint64_t address) {
+  if (!code.contains(address, site_size)) return std::nullopt;
+  const Bytes bytes = code.from(address).first(site_size);
+  if (std::ranges::equal(bytes, syscall_bytes)) return Kind::syscall;
+  if (std::ranges::equal(bytes, cpuid_bytes)) return Kind::cpuid;
+  return std::nullopt;
+}
+
 std::expected<Site, Refusal> examine(const Code& code, uint64_t address) {
-  if (!code.contains(address, 2)) return std::unexpected(Refusal::not_a_syscall);
-  const Bytes instruction = code.from(address);
-  if (instruction[0] != 0x0f || instruction[1] != 0x05) return std::unexpected(Refusal::not_a_syscall);
+  const auto kind = kind_at(code, address);
+  if (!kind) return std::unexpected(Refusal::not_a_site);
   const auto before = instruction_before(code, address);
   if (!before) return std::unexpected(Refusal::unclear);
   const Bytes bytes = code.from(before->address).first(before->instruction.length);
   if (const auto reason = objection(before->instruction, bytes)) return std::unexpected(*reason);
-  Site site = make_site(address, *before, bytes);
+  Site site = make_site(*kind, address, *before, bytes);
   if (site.displaced_size >= long_jump_size) return site;
-  const auto padding = find_padding(code, site.displaced, site.after_syscall());
+  const auto padding = find_padding(code, site.displaced, site.after());
   if (!padding) return std::unexpected(Refusal::no_padding);
   site.padding = *padding;
   return site;
 }
 
-size_t trampoline_size(const Site& site) { return site.displaced_size + lea_size + core_jump_size; }
+size_t trampoline_size(const Site& site) {
+  return site.displaced_size + lea_size + (site.kind == Kind::cpuid ? long_jump_size : core_jump_size);
+}
 
-Result<Plan> make_plan(const Site& site, uint64_t trampoline_address, uint32_t slot) {
+Result<Plan> make_plan(const Site& site, uint64_t trampoline_address, const Ends& ends) {
   Plan plan;
   plan.site = site;
-  OSP_ASSIGN(plan.trampoline, make_trampoline(site, trampoline_address, slot));
+  OSP_ASSIGN(plan.trampoline, make_trampoline(site, trampoline_address, ends));
   const bool direct = site.padding.size == 0;
   const uint64_t jump = direct ? site.displaced : site.padding.address;
   const size_t size = direct ? site.displaced_size : site.padding.size;
@@ -172,7 +197,7 @@ uint64_t original_rip(const Plan& plan, uint64_t rip) {
   if (site.padding.size != 0 && rip == site.padding.address) return site.displaced;
   if (rip == plan.trampoline.address) return site.displaced;
   const bool behind = rip > plan.trampoline.address && rip < plan.trampoline.address + plan.trampoline.size;
-  return behind ? site.syscall : rip;
+  return behind ? site.at : rip;
 }
 
 }  // namespace osp::patch

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 
 #include "base/result.h"
@@ -12,13 +13,15 @@
 
 // How a `syscall` that trapped becomes a jump ("displace the preceding instruction"): the instruction before
 // it is replaced by a jump to a trampoline, which does that instruction and enters the core. The `syscall`
-// itself stays, so whoever jumps to it is caught as before. All of this is signal-safe, does not allocate and
-// writes nothing: the caller applies the writes.
+// itself stays, so whoever jumps to it is caught as before. A `cpuid` likewise, with a trampoline to cpuid.h's
+// routine. All of this is signal-safe, does not allocate and writes nothing: the caller applies the writes.
 namespace osp::patch {
+
+inline constexpr size_t site_size = 2;  // of the instructions syscall and cpuid
 
 // Why a site cannot be patched. It stays right, only slow; the caller had better remember it.
 enum class Refusal : uint8_t {
-  not_a_syscall,    // there is no 0f 05 at the address
+  not_a_site,       // there is no syscall (0f 05) or cpuid (0f a2) at the address
   unclear,          // the boundary of the instruction before it is not certain
   branch,           // that instruction is a jump, call, ret, trap or system call (so is a patched one)
   rip_relative,     // it depends on where it is
@@ -29,29 +32,40 @@ enum class Refusal : uint8_t {
 };
 [[nodiscard]] const char* describe(Refusal refusal);
 
+enum class Kind : uint8_t { syscall, cpuid };
+
 // A site that can be patched.
 struct Site {
-  uint64_t syscall = 0;    // the address of the syscall instruction
+  Kind kind = Kind::syscall;
+  uint64_t at = 0;         // the address of the syscall or cpuid instruction
   uint64_t displaced = 0;  // the address of the instruction before it
   uint8_t displaced_size = 0;
   std::array<uint8_t, max_instruction_length> displaced_bytes{};
   uint8_t displacement_offset = 0;  // where in these a rip-relative operand's displacement is; 0 if there is none
   Padding padding;                  // size 0 when the instruction itself has room for the long jump
 
-  uint64_t after_syscall() const { return syscall + 2; }
+  uint64_t after() const { return at + site_size; }
 };
 
-// Decides whether the syscall at `address` can be patched. `code` should reach 128 bytes before it and 144
+// Nothing: there is neither at `address`, or `code` does not reach it.
+[[nodiscard]] std::optional<Kind> kind_at(const Code& code, uint64_t address);
+
+// Decides whether the syscall or cpuid at `address` can be patched. `code` should reach 128 bytes before it and 144
 // behind where that can be read; less makes it refuse more. The bytes must be the present ones (with the
 // earlier patches), and must not change meanwhile.
 [[nodiscard]] std::expected<Site, Refusal> examine(const Code& code, uint64_t address);
 
-inline constexpr uint32_t default_slot = 8;  // of gs: where trampolines find the core's entry
 inline constexpr size_t max_trampoline_size = 32;
 
+// Where trampolines go.
+struct Ends {
+  uint32_t slot = 8;           // of gs: where those of system calls find the core's entry
+  uint64_t cpuid_routine = 0;  // where write_cpuid_routine() has written, for those of cpuid
+};
+
 // The bytes to put at the trampoline's address: the displaced instruction (a rip-relative one corrected, so that
-// it means the same address); lea after_syscall(%rip),%rcx;
-// jmp *%gs:slot. They hold no address of the core's.
+// it means the same address); for a syscall lea after(%rip),%rcx; jmp *%gs:slot, and for a cpuid
+// lea after(%rip),%rdx; jmp cpuid_routine. They hold no address of the core's.
 struct Trampoline {
   uint64_t address = 0;
   uint8_t size = 0;
@@ -82,12 +96,12 @@ struct Plan {
 };
 
 // Makes the plan for a trampoline at `address`, trampoline_size() bytes. ERANGE if it is not within a long
-// jump (2 GiB) of the site, or of what the displaced instruction refers to.
-[[nodiscard]] Result<Plan> make_plan(const Site& site, uint64_t trampoline_address, uint32_t slot = default_slot);
+// jump (2 GiB) of the site, of what the displaced instruction refers to, or of the routine.
+[[nodiscard]] Result<Plan> make_plan(const Site& site, uint64_t trampoline_address, const Ends& ends = {});
 
 // Where the program counter would be had the site not been patched: for a signal's frame, a fault, or a
 // checkpoint that finds it in the padding or the trampoline. Others are returned as they are. At the
-// syscall again, the call has not been made.
+// syscall (or cpuid) again, it has not been made.
 [[nodiscard]] uint64_t original_rip(const Plan& plan, uint64_t rip);
 
 }  // namespace osp::patch

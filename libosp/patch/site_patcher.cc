@@ -1,10 +1,10 @@
 #include "libosp/patch/site_patcher.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "base/log.h"
-#include "base/raw_syscall.h"
+#include "libosp/patch/cpuid.h"
 #include "libosp/task/worker.h"
 
 namespace osp::patch {
@@ -12,20 +12,39 @@ namespace {
 
 // How often a site is caught before it is patched: by then it has cost as much as patching it does.
 constexpr unsigned patch_at = 20;
+// Which start in a file is worth to search it for cpuid, the first being 0: most environments have few processes.
+constexpr uint32_t searched_at = 1;
 constexpr unsigned given_up = ~0U;
 constexpr uintptr_t reach = 0x7fff'0000;  // of a long jump, less a page or so
 constexpr size_t trampoline_page = 4096;
 constexpr uintptr_t bytes_before = 256, bytes_behind = 256;
 
-// Writes to the program's code, whatever its protection.
-void write_code(const memory::AddressSpace& memory, uintptr_t at, Bytes bytes) {
-  const memory::Area* area = memory.find(at);
-  if (area == nullptr) return;
-  const uintptr_t start = memory::page_down(at), size = memory::page_up(at + bytes.size()) - start;
-  const bool writable = (area->protection & PROT_WRITE) != 0;
-  if (!writable) raw::syscall(SYS_mprotect, start, size, area->protection | PROT_WRITE);
-  std::memcpy(reinterpret_cast<void*>(at), bytes.data(), bytes.size());
-  if (!writable) raw::syscall(SYS_mprotect, start, size, area->protection);
+bool is_private_code(const memory::Area& area) {
+  return (area.protection & (PROT_READ | PROT_EXEC)) == (PROT_READ | PROT_EXEC) && (area.flags & MAP_SHARED) == 0;
+}
+
+bool is_code_of_file(const memory::Area& area) {
+  return is_private_code(area) && area.backing != nullptr && area.backing->version != 0;
+}
+
+FileVersion version_of(const memory::Area& area) {
+  return {area.backing->device, area.backing->inode, area.backing->version};
+}
+
+Code code_of(const memory::Area& area) {
+  return {area.start, Bytes(reinterpret_cast<const uint8_t*>(area.start), area.end - area.start)};
+}
+
+void search_for_cpuid(const memory::Area& area) {
+  constexpr uint8_t cpuid[] = {0x0f, 0xa2};
+  KnownFile* file = is_code_of_file(area) ? KnownSites::of(version_of(area)) : nullptr;
+  if (file == nullptr || file->count_start() != searched_at) return;
+  const Bytes bytes = code_of(area).bytes;
+  for (auto at = bytes.begin();; at += sizeof cpuid) {
+    at = std::search(at, bytes.end(), std::begin(cpuid), std::end(cpuid));
+    if (at == bytes.end()) return;
+    file->add(static_cast<uint64_t>(at - bytes.begin()) + area.offset);
+  }
 }
 
 }  // namespace
@@ -34,16 +53,85 @@ void SitePatcher::caught(uintptr_t rip) {
   if (suspended_) return;
   const uintptr_t site = rip - 2;
   unsigned& count = seen_[site];
-  if (count == given_up || ++count < patch_at) return;
+  if (count == given_up) return;
+  if (count == 0) learn(site);
+  if (++count < patch_at) return;
   count = given_up;
   patch(site);
+}
+
+void SitePatcher::learn(uintptr_t site) {
+  const memory::Area* area = memory_.find(site);
+  if (area == nullptr || !is_code_of_file(*area)) return;
+  if (KnownFile* file = KnownSites::of(version_of(*area))) file->add(site - area->start + area->offset);
+}
+
+void SitePatcher::mapped(uintptr_t start, size_t size) {
+  if (suspended_) return;
+  const auto& areas = memory_.areas();
+  for (auto at = areas.lower_bound(start); at != areas.end() && at->first < start + size; ++at) patch_known(at->second);
+}
+
+void SitePatcher::mapped_to_start(uintptr_t start, size_t size) {
+  const auto& areas = memory_.areas();
+  for (auto at = areas.lower_bound(start); at != areas.end() && at->first < start + size; ++at)
+    search_for_cpuid(at->second);
+  mapped(start, size);
+}
+
+void SitePatcher::forking() {
+  if (suspended_) return;
+  const uint32_t changes = KnownSites::changes();
+  if (std::exchange(changes_, changes) == changes) return;
+  task::workers().stop_the_world();
+  for (const auto& [start, area] : memory_.areas()) patch_known(area);
+}
+
+bool SitePatcher::is_done(uintptr_t site) const {
+  const auto seen = seen_.find(site);
+  return seen != seen_.end() && seen->second == given_up;
+}
+
+void SitePatcher::patch_known(const memory::Area& area) {
+  KnownFile* file = is_code_of_file(area) ? KnownSites::find(version_of(area)) : nullptr;
+  if (file == nullptr || file->size() == 0) return;
+  const Code code = code_of(area);
+  CodeWriter writer(memory_);
+  writer.expect(area.start, code.bytes.size());
+  patch_examined(*file, code, area.start - area.offset, writer);
+  examine_and_patch(*file, code, area.start - area.offset, writer);
+}
+
+void SitePatcher::patch_examined(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer) {
+  for (size_t i = 0; i < file.size(); ++i) {
+    const KnownSite known = file.at(i);
+    if (known.state != KnownSite::State::ready || is_done(known.offset + distance)) continue;
+    if (const auto site = known.in(code, known.offset + distance)) install(*site, writer);
+  }
+}
+
+// After those that are known: what is examined sees what they have written.
+void SitePatcher::examine_and_patch(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer) {
+  for (size_t i = 0; i < file.size(); ++i) {
+    const KnownSite known = file.at(i);
+    const uint64_t address = known.offset + distance;
+    const bool is_new = known.state == KnownSite::State::unexamined && !is_done(address);
+    if (!is_new || !code.contains(address, site_size)) continue;
+    if (const auto site = examine(code, address)) {
+      file.set(i, KnownSite::of(*site, known.offset));
+      install(*site, writer);
+    } else {
+      give_up(address, describe(site.error()));
+      file.set(i, {.state = KnownSite::State::refused, .offset = known.offset});
+    }
+  }
 }
 
 void SitePatcher::forget(uintptr_t start, size_t size) {
   seen_.erase(seen_.lower_bound(start), seen_.lower_bound(start + size));
   const auto gone = [&](uintptr_t address) { return address >= start && address - start < size; };
   std::erase_if(paddings_, [&](const auto& entry) { return gone(entry.first); });
-  std::erase_if(patched_, [&](const auto& entry) { return gone(entry.second.site.syscall); });
+  std::erase_if(patched_, [&](const auto& entry) { return gone(entry.second.site.at); });
   before_.erase(before_.lower_bound(start), before_.lower_bound(start + size));
 }
 
@@ -53,13 +141,15 @@ void SitePatcher::forget_all() {
   paddings_.clear();
   before_.clear();
   pages_.clear();
+  cpuid_routine_ = 0;
 }
 
 // The trampolines stay, and what is known of them: a thread may be in one.
 void SitePatcher::suspend() {
   suspended_ = true;
   task::workers().stop_the_world();
-  for (const auto& [at, bytes] : before_) write_code(memory_, at, bytes);
+  CodeWriter writer(memory_);
+  for (const auto& [at, bytes] : before_) writer.write(at, bytes);
   seen_.clear();
   before_.clear();
 }
@@ -91,22 +181,44 @@ void SitePatcher::patch(uintptr_t site) {
   const Code code{from, Bytes(reinterpret_cast<const uint8_t*>(from), to - from)};
   const auto examined = examine(code, site);
   if (!examined) return give_up(site, describe(examined.error()));
-  const uintptr_t at = trampoline_near(site, trampoline_size(*examined));
-  if (at == 0) return give_up(site, "there is no room for a trampoline near it");
-  const auto plan = make_plan(*examined, at);
-  if (!plan) return give_up(site, "what it refers to is too far from its trampoline");
   task::workers().stop_the_world();
-  write_code(memory_, at, Bytes(plan->trampoline.bytes).first(plan->trampoline.size));
+  CodeWriter writer(memory_);
+  if (const char* why = install(*examined, writer)) give_up(site, why);
+}
+
+// Nobody runs the code meanwhile.
+const char* SitePatcher::install(const Site& site, CodeWriter& writer) {
+  const uintptr_t at = room_near(site.at, trampoline_size(site));
+  Ends ends;
+  if (site.kind == Kind::cpuid) ends.cpuid_routine = cpuid_routine_near(site.at, writer);
+  if (at == 0 || (site.kind == Kind::cpuid && ends.cpuid_routine == 0))
+    return "there is no room for a trampoline near it";
+  seen_[site.at] = given_up;
+  const auto plan = make_plan(site, at, ends);
+  if (!plan) return "what it refers to is too far from its trampoline";
+  writer.write(at, Bytes(plan->trampoline.bytes).first(plan->trampoline.size));
   for (const Write& write : plan->all_writes()) {
     const auto* old = reinterpret_cast<const uint8_t*>(write.address);
     before_[write.address].assign(old, old + write.size);
-    write_code(memory_, write.address, write.span());
+    writer.write(write.address, write.span());
   }
   patched_.insert_or_assign(at, *plan);
   if (plan->site.padding.size != 0) paddings_[plan->site.padding.address] = at;
+  return nullptr;
 }
 
-uintptr_t SitePatcher::trampoline_near(uintptr_t site, size_t size) {
+uintptr_t SitePatcher::cpuid_routine_near(uintptr_t site, CodeWriter& writer) {
+  const uintptr_t distance = cpuid_routine_ > site ? cpuid_routine_ - site : site - cpuid_routine_;
+  if (cpuid_routine_ != 0 && distance < reach) return cpuid_routine_;
+  const auto answers = KnownSites::cpuid_answers();
+  std::vector<uint8_t> routine(cpuid_routine_size(answers));
+  write_cpuid_routine(answers, routine);
+  cpuid_routine_ = room_near(site, routine.size());
+  if (cpuid_routine_ != 0) writer.write(cpuid_routine_, routine);
+  return cpuid_routine_;
+}
+
+uintptr_t SitePatcher::room_near(uintptr_t site, size_t size) {
   const auto near = [site](const Page& page) {
     const uintptr_t distance = page.start > site ? page.start - site : site - page.start;
     return distance < reach;

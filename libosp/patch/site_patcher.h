@@ -5,18 +5,28 @@
 #include <unordered_map>
 
 #include "libosp/memory/address_space.h"
+#include "libosp/patch/code_writer.h"
+#include "libosp/patch/known_sites.h"
 #include "libosp/patch/plan.h"
 
 namespace osp::patch {
 
 // Rewrites call sites that were caught by SIGSYS, so that the next call from there is a jump. A site is
-// patched when it has been caught some times: most sites of a short program run once or twice.
+// patched when it has been caught some times (most sites of a short program run once or twice), and when its file is
+// mapped anew.
 class SitePatcher {
  public:
   explicit SitePatcher(memory::AddressSpace& memory) : memory_(memory) {}
 
   // A call was caught; `rip` is behind its syscall instruction.
   void caught(uintptr_t rip);
+  // Something was mapped there, and no code of it has run: the sites that are known of its file are patched.
+  void mapped(uintptr_t start, size_t size);
+  // The same of a file that a program starts in, and its cpuid instructions too: its loader, or itself.
+  void mapped_to_start(uintptr_t start, size_t size);
+  // A child will be made, which begins with this code: what is known by now is patched, for it and for what comes
+  // after.
+  void forking();
   // The memory is gone, or will be other code's.
   void forget(uintptr_t start, size_t size);
   // After execve: the sites are gone with the memory.
@@ -28,9 +38,17 @@ class SitePatcher {
   [[nodiscard]] uintptr_t original_rip(uintptr_t rip) const;
 
  private:
+  void learn(uintptr_t site);
+  void patch_known(const memory::Area& area);
+  [[nodiscard]] bool is_done(uintptr_t site) const;
+  void patch_examined(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer);
+  void examine_and_patch(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer);
   void patch(uintptr_t site);
+  // Why not, or null.
+  const char* install(const Site& site, CodeWriter& writer);
   void give_up(uintptr_t site, const char* why) const;
-  uintptr_t trampoline_near(uintptr_t site, size_t size);
+  uintptr_t room_near(uintptr_t site, size_t size);
+  uintptr_t cpuid_routine_near(uintptr_t site, CodeWriter& writer);
 
   memory::AddressSpace& memory_;
   std::map<uintptr_t, unsigned> seen_;
@@ -43,6 +61,8 @@ class SitePatcher {
     size_t used = 0;
   };
   std::vector<Page> pages_;
+  uintptr_t cpuid_routine_ = 0;
+  uint32_t changes_ = 0;  // KnownSites::changes() when forking() looked
 };
 
 }  // namespace osp::patch

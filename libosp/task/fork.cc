@@ -15,6 +15,7 @@
 #include "libosp/host/host.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
+#include "libosp/patch/site_patcher.h"
 #include "libosp/ptrace/tracee.h"
 #include "libosp/task/core_lock.h"
 #include "libosp/task/host_timers.h"
@@ -141,6 +142,7 @@ long vfork_process(Thread& thread, uint64_t host_flags) {
 
 long fork_process(Thread& thread, bool vfork, uint64_t host_flags) {
   save_vector_state(thread);
+  thread.process.patcher->forking();
   ptrace::before_fork(thread, host_flags, vfork);
   if (vfork) return vfork_process(thread, host_flags);
   const long child = host_fork(thread, host_flags, [] {

@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(plan->trampoline.size <= plan->trampoline.bytes.size());
     for (const auto& write : plan->all_writes()) {
       require(code.contains(write.address, write.size));
-      require(write.address + write.size <= site->syscall || write.address >= site->after_syscall());
+      require(write.address + write.size <= site->at || write.address >= site->after());
     }
   }
   return 0;

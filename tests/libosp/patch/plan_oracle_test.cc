@@ -87,7 +87,7 @@ class Patcher {
       ++patched;
       ASSERT_EQ(site->displaced, previous) << std::hex << syscall;
       check_site(*site);
-      const auto plan = make_plan(*site, next_trampoline_, default_slot);
+      const auto plan = make_plan(*site, next_trampoline_);
       ASSERT_TRUE(plan);
       next_trampoline_ += 64;
       check_trampoline(*plan);
@@ -103,8 +103,8 @@ class Patcher {
   Bytes at(uint64_t address, size_t size) const { return Bytes(bytes_).subspan(address - address_, size); }
 
   void check_site(const Site& site) {
-    EXPECT_EQ(site.displaced + site.displaced_size, site.syscall);
-    EXPECT_FALSE(sweep_.is_target(site.displaced + 1, site.syscall)) << std::hex << site.syscall;
+    EXPECT_EQ(site.displaced + site.displaced_size, site.at);
+    EXPECT_FALSE(sweep_.is_target(site.displaced + 1, site.at)) << std::hex << site.at;
     if (site.padding.size == 0) return;
     ++with_padding;
     check_padding(site.padding);
@@ -128,7 +128,7 @@ class Patcher {
     const Site& site = plan.site;
     const Bytes code = Bytes(plan.trampoline.bytes).first(plan.trampoline.size);
     check_displaced(site, at(site.displaced, site.displaced_size), code, plan.trampoline.address);
-    check_entry(code.subspan(site.displaced_size), plan.trampoline.address + site.displaced_size, site.after_syscall());
+    check_entry(code.subspan(site.displaced_size), plan.trampoline.address + site.displaced_size, site.after());
   }
 
   // The same instruction: identical, but for a displacement to rip, which means the same address.
@@ -162,7 +162,7 @@ class Patcher {
     EXPECT_EQ(jump.instruction.mnemonic, ZYDIS_MNEMONIC_JMP);
     EXPECT_EQ(jump.operands[0].mem.segment, ZYDIS_REGISTER_GS);
     EXPECT_EQ(jump.operands[0].mem.base, ZYDIS_REGISTER_NONE);
-    EXPECT_EQ(jump.operands[0].mem.disp.value, default_slot);
+    EXPECT_EQ(jump.operands[0].mem.disp.value, Ends{}.slot);
     EXPECT_EQ(lea.instruction.length + jump.instruction.length, code.size());
   }
 
@@ -170,7 +170,7 @@ class Patcher {
     for (const Write& write : plan.all_writes()) {
       EXPECT_EQ(write.one_word, write.address / 8 == (write.address + write.size - 1) / 8);
       EXPECT_EQ(write.one_line, write.address / 64 == (write.address + write.size - 1) / 64);
-      ASSERT_TRUE(write.address + write.size <= plan.site.syscall || write.address >= plan.site.after_syscall());
+      ASSERT_TRUE(write.address + write.size <= plan.site.at || write.address >= plan.site.after());
       std::ranges::copy(write.span(), bytes_.begin() + static_cast<ptrdiff_t>(write.address - address_));
     }
   }
@@ -193,10 +193,10 @@ class Patcher {
       at_jump = site.padding.address;
     }
     EXPECT_EQ(jump_target(at_jump, long_jump_size), plan.trampoline.address);
-    EXPECT_EQ(at(site.syscall, 2)[0], 0x0f);
-    EXPECT_EQ(at(site.syscall, 2)[1], 0x05);
-    const auto again = examine({address_, bytes_}, site.syscall);
-    EXPECT_FALSE(again) << std::hex << site.syscall;
+    EXPECT_EQ(at(site.at, 2)[0], 0x0f);
+    EXPECT_EQ(at(site.at, 2)[1], 0x05);
+    const auto again = examine({address_, bytes_}, site.at);
+    EXPECT_FALSE(again) << std::hex << site.at;
   }
 
   Sweep sweep_;

@@ -27,7 +27,7 @@ TEST(Plan, ALongInstructionBecomesTheLongJump) {
   const auto site = examine(snippet.code(), syscall);
   ASSERT_TRUE(site) << describe(site.error());
   EXPECT_EQ(site->displaced, syscall - 5);
-  EXPECT_EQ(site->after_syscall(), syscall + 2);
+  EXPECT_EQ(site->after(), syscall + 2);
   EXPECT_EQ(site->padding.size, 0);
   const auto plan = make_plan(*site, trampoline);
   ASSERT_TRUE(plan);
@@ -153,9 +153,9 @@ TEST(Plan, RefusesWhatCannotBeMoved) {
 TEST(Plan, RefusesWhatItCannotBeSureOf) {
   Snippet snippet(base);
   const uint64_t syscall = snippet.add_syscall({0xb8, 0x27, 0, 0, 0});
-  expect_refused(snippet, syscall - 1, Refusal::not_a_syscall);
-  expect_refused(snippet, syscall + 2, Refusal::not_a_syscall);
-  expect_refused(snippet, base - 1, Refusal::not_a_syscall);
+  expect_refused(snippet, syscall - 1, Refusal::not_a_site);
+  expect_refused(snippet, syscall + 2, Refusal::not_a_site);
+  expect_refused(snippet, base - 1, Refusal::not_a_site);
   const Code near = {syscall - 8, Bytes(snippet.bytes).last(11)};
   EXPECT_EQ(examine(near, syscall).error(), Refusal::unclear);
   // Zeros are instructions of two bytes: from every other byte one comes to another boundary.
@@ -226,7 +226,7 @@ TEST(Plan, NeverLeavesTheCodeWhateverItIs) {
     ++patched;
     for (const Write& write : plan->all_writes()) {
       ASSERT_TRUE(code.contains(write.address, write.size));
-      ASSERT_TRUE(write.address + write.size <= site->syscall || write.address >= site->after_syscall());
+      ASSERT_TRUE(write.address + write.size <= site->at || write.address >= site->after());
     }
   }
   EXPECT_GT(patched, 100u);
