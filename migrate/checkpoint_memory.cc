@@ -159,6 +159,10 @@ Result<void> capture_private(Capture& c, OwnPages& own, const memory::Area& area
   } else {
     out.flags |= MAP_ANONYMOUS;
   }
+  if (area.use == Use::trampolines) {  // which may be a memory file's (libosp/patch/code_copy.h)
+    add_span(c, {process_space, area.start, area.start, area.end - area.start, area.protection});
+    return {};
+  }
   return own.each(area.start, area.end, [&](uintptr_t start, uintptr_t end) {
     add_span(c, {process_space, start, start, end - start, area.protection});
   });

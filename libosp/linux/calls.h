@@ -210,6 +210,7 @@ long sys_writev(Call& call);
 // forward_blocking() for calls that a handler always ends with EINTR, whatever SA_RESTART says (signal(7)).
 // As forward(), and then by the other workers' host threads: the host keeps for each what the program means for all.
 long forward_everywhere(Call& call);
+long sys_set_ids(Call& call);
 long sys_ioprio(Call& call);
 long forward_once(Call& call);
 

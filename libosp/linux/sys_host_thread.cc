@@ -4,6 +4,7 @@
 
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
+#include "libosp/patch/site_patcher.h"
 #include "libosp/task/worker.h"
 
 namespace osp::linux {
@@ -17,6 +18,18 @@ void repeat_everywhere(const Call& c) {
       [nr = c.nr, a = c.a, b = c.b, d = c.c, e = c.d, f = c.e] { raw::syscall(nr, a, b, d, e, f); });
 }
 
+struct Ids {
+  std::array<uid_t, 3> users = {};
+  std::array<gid_t, 3> groups = {};
+  bool operator==(const Ids&) const = default;
+  static Ids now() {
+    Ids ids;
+    raw::syscall(SYS_getresuid, ids.users.data(), &ids.users[1], &ids.users[2]);
+    raw::syscall(SYS_getresgid, ids.groups.data(), &ids.groups[1], &ids.groups[2]);
+    return ids;
+  }
+};
+
 bool is_alone() { return host::is_native() || task::workers().is_one(); }
 
 }  // namespace
@@ -24,6 +37,15 @@ bool is_alone() { return host::is_native() || task::workers().is_one(); }
 long forward_everywhere(Call& c) {
   const long result = forward(c);
   if (!is_alone() && result >= 0) repeat_everywhere(c);
+  return result;
+}
+
+// setuid(2) and its family.
+long sys_set_ids(Call& c) {
+  if (host::is_native()) return forward_everywhere(c);
+  const Ids before = Ids::now();
+  const long result = forward_everywhere(c);
+  if (before != Ids::now() || c.nr == SYS_setfsuid || c.nr == SYS_setfsgid) c.process.patcher->leave();
   return result;
 }
 
@@ -36,6 +58,7 @@ long sys_ioprio(Call& c) {
 
 long sys_setgroups(Call& c) {
   const long result = forward(c);
+  if (result >= 0) c.process.patcher->leave();
   if (is_alone() || result < 0 || c.a > most_groups) return result;
   std::vector<gid_t> groups(c.a);
   if (osp_user_copy(groups.data(), Call::pointer<void>(c.b), groups.size() * sizeof(gid_t)) != 0) return -EFAULT;
@@ -45,6 +68,7 @@ long sys_setgroups(Call& c) {
 
 long sys_capset(Call& c) {
   const long result = forward(c);
+  if (result >= 0) c.process.patcher->leave();
   if (is_alone() || result < 0) return result;
   __user_cap_header_struct header = {};
   std::array<__user_cap_data_struct, 2> data = {};

@@ -5,6 +5,7 @@
 #include "libosp/file/opener.h"
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
+#include "libosp/patch/site_patcher.h"
 
 namespace osp::linux {
 namespace {
@@ -24,7 +25,9 @@ long sys_setns(Call& c) { return alone(c); }
 
 long sys_landlock_restrict_self(Call& c) {
   const long result = alone(c);
-  if (result >= 0) file::let_host_judge_programs();
+  if (result < 0) return result;
+  file::let_host_judge_programs();
+  c.process.patcher->leave();
   return result;
 }
 

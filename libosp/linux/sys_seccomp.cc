@@ -8,6 +8,7 @@
 
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
+#include "libosp/patch/site_patcher.h"
 #include "libosp/seccomp/filter.h"
 
 namespace osp::linux {
@@ -35,6 +36,7 @@ bool may_confine() { return raw::syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0
 long confine_strictly(Call& c) {
   if (c.thread.seccomp.mode == SECCOMP_MODE_FILTER) return -EINVAL;
   c.thread.seccomp.mode = SECCOMP_MODE_STRICT;
+  c.process.patcher->leave();
   return 0;
 }
 
@@ -70,6 +72,7 @@ long confine_by_filter(Call& c, uint64_t flags, uint64_t address) {
   if (const task::Thread* other = all ? find_other(c) : nullptr; other != nullptr)
     return (flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH) != 0 ? -ESRCH : other->tid;
   c.thread.seccomp = {SECCOMP_MODE_FILTER, std::move(*made)};
+  c.process.patcher->leave();
   if (all)
     for (const auto& thread : c.process.threads) thread->seccomp = c.thread.seccomp;
   return 0;

@@ -9,11 +9,13 @@
 namespace osp::patch {
 namespace {
 
+constexpr uint32_t most_pages = 1 << 14;
 constexpr size_t file_count = 64, probes = 8, most_answers = 64;
 
 struct Shared {
   KnownFile files[file_count];
   std::atomic<uint32_t> changes;
+  std::atomic<uint32_t> pages_taken;                  // of the code file
   std::atomic<uint32_t> answers_taken, answer_count;  // the count is 0 until they are there
   CpuidAnswer answers[most_answers];
 };
@@ -29,13 +31,20 @@ uint64_t name_of(const FileVersion& version) {
 
 // Where its fields are, by the lowest bit.
 constexpr unsigned state_at = 0, padding_at = 2, displaced_at = 8, displacement_at = 12, distance_at = 16,
-                   offset_at = 32;
-constexpr uint64_t most_offset = 0xffff'ffff;
+                   generation_at = 28, offset_at = 32;
+constexpr uint64_t most_offset = 0xffff'ffff, distance_mask = 0xfff;
+constexpr int distance_bits = 12;
 
 uint64_t pack(const KnownSite& site) {
   return static_cast<uint64_t>(site.state) << state_at | uint64_t{site.padding_size} << padding_at |
          uint64_t{site.displaced_size} << displaced_at | uint64_t{site.displacement_offset} << displacement_at |
-         uint64_t{static_cast<uint16_t>(site.padding_distance)} << distance_at | site.offset << offset_at;
+         (static_cast<uint64_t>(site.padding_distance) & distance_mask) << distance_at |
+         uint64_t{site.generation} << generation_at | site.offset << offset_at;
+}
+
+int signed_distance(uint64_t field) {
+  const int value = static_cast<int>(field);
+  return (value >> (distance_bits - 1)) != 0 ? value - (1 << distance_bits) : value;
 }
 
 KnownSite unpack(uint64_t word) {
@@ -43,8 +52,9 @@ KnownSite unpack(uint64_t word) {
           .offset = word >> offset_at,
           .displaced_size = static_cast<uint8_t>(word >> displaced_at & 0xf),
           .displacement_offset = static_cast<uint8_t>(word >> displacement_at & 0xf),
-          .padding_distance = static_cast<int16_t>(word >> distance_at & 0xffff),
-          .padding_size = static_cast<uint8_t>(word >> padding_at & 0x3f)};
+          .padding_distance = signed_distance(word >> distance_at & distance_mask),
+          .padding_size = static_cast<uint8_t>(word >> padding_at & 0x3f),
+          .generation = static_cast<uint8_t>(word >> generation_at & 0xf)};
 }
 
 }  // namespace
@@ -64,6 +74,8 @@ std::optional<Site> KnownSite::in(const Code& code, uint64_t address) const {
   Site site;
   site.at = address, site.displaced = address - displaced_size;
   if (!kind || !code.contains(site.displaced, displaced_size)) return std::nullopt;
+  if (const auto instruction = decode(code.from(site.displaced)); !instruction || instruction->flow != Flow::next)
+    return std::nullopt;  // a jump to a trampoline
   site.kind = *kind;
   site.displaced_size = displaced_size, site.displacement_offset = displacement_offset;
   std::ranges::copy(code.from(site.displaced).first(displaced_size), site.displaced_bytes.begin());
@@ -86,6 +98,32 @@ void KnownFile::add(uint64_t offset) {
 size_t KnownFile::size() const { return std::min<size_t>(count_.load(std::memory_order_acquire), most_sites); }
 KnownSite KnownFile::at(size_t index) const { return unpack(sites_[index].load(std::memory_order_acquire)); }
 void KnownFile::set(size_t index, const KnownSite& site) { sites_[index].store(pack(site), std::memory_order_release); }
+
+void KnownFile::make_copy(const Code& code, uint64_t file_offset, uint64_t span) {
+  const unsigned last = last_copy();
+  if (last == most_copies || CodeFile::fd() < 0 || copying_.exchange(1, std::memory_order_acquire) != 0) return;
+  if (last == last_copy()) {
+    const auto copy = copy_code(*this, code, file_offset, span, last + 1);
+    if (copy) {
+      copies_[last] = *copy;
+      copy_count_.store(last + 1, std::memory_order_release);
+    }
+  }
+  copying_.store(0, std::memory_order_release);
+}
+
+std::optional<uint32_t> KnownSites::take_pages(uint32_t count) {
+  if (shared == nullptr || shared->pages_taken.load() + count > most_pages) return std::nullopt;
+  const uint32_t first = shared->pages_taken.fetch_add(count);
+  if (first + count > most_pages) return std::nullopt;
+  return first;
+}
+
+void KnownSites::leave() {
+  if (shared != nullptr) window::unmap(reinterpret_cast<uintptr_t>(shared), sizeof(Shared));
+  shared = nullptr;
+  CodeFile::close();
+}
 
 void KnownSites::prepare() {
   const long at = window::map(sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

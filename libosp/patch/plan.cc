@@ -192,6 +192,15 @@ Result<Plan> make_plan(const Site& site, uint64_t trampoline_address, const Ends
   return plan;
 }
 
+Plan Plan::moved(uint64_t distance) const {
+  Plan plan = *this;
+  plan.site.at += distance, plan.site.displaced += distance;
+  if (site.padding.size != 0) plan.site.padding.address += distance;
+  plan.trampoline.address += distance;
+  for (size_t i = 0; i < write_count; ++i) plan.writes[i].address += distance;
+  return plan;
+}
+
 uint64_t original_rip(const Plan& plan, uint64_t rip) {
   const Site& site = plan.site;
   if (site.padding.size != 0 && rip == site.padding.address) return site.displaced;

@@ -78,8 +78,9 @@ struct Write {
   uint64_t address = 0;
   uint8_t size = 0;
   std::array<uint8_t, 16> bytes{};
-  bool one_word = false;  // all in one aligned 8-byte word: one store does it
-  bool one_line = false;  // all in one 64-byte cache line
+  std::array<uint8_t, 16> before{};  // what was there; the caller's to fill in
+  bool one_word = false;             // all in one aligned 8-byte word: one store does it
+  bool one_line = false;             // all in one 64-byte cache line
 
   Bytes span() const { return Bytes(bytes).first(size); }
 };
@@ -93,6 +94,8 @@ struct Plan {
   uint8_t write_count = 0;
 
   std::span<const Write> all_writes() const { return std::span(writes).first(write_count); }
+  // The same of the same code `distance` further up (modulo 2^64).
+  [[nodiscard]] Plan moved(uint64_t distance) const;
 };
 
 // Makes the plan for a trampoline at `address`, trampoline_size() bytes. ERANGE if it is not within a long

@@ -16,7 +16,7 @@ constexpr unsigned patch_at = 20;
 constexpr uint32_t searched_at = 1;
 constexpr unsigned given_up = ~0U;
 constexpr uintptr_t reach = 0x7fff'0000;  // of a long jump, less a page or so
-constexpr size_t trampoline_page = 4096;
+constexpr size_t trampoline_page = 4096, most_copied = size_t{4} << 20;
 constexpr uintptr_t bytes_before = 256, bytes_behind = 256;
 
 bool is_private_code(const memory::Area& area) {
@@ -33,6 +33,30 @@ FileVersion version_of(const memory::Area& area) {
 
 Code code_of(const memory::Area& area) {
   return {area.start, Bytes(reinterpret_cast<const uint8_t*>(area.start), area.end - area.start)};
+}
+
+KnownFile* known_file_of(const memory::Area& area) {
+  KnownFile* file = is_code_of_file(area) ? KnownSites::find(version_of(area)) : nullptr;
+  return file != nullptr && file->size() != 0 ? file : nullptr;
+}
+
+// Where the mappings of the file that end with `area` begin.
+uintptr_t start_of_span(const memory::AddressSpace& memory, const memory::Area& area) {
+  uintptr_t start = area.start;
+  for (const memory::Area* below = memory.find(start - 1); below != nullptr && below->backing == area.backing;
+       below = memory.find(start - 1))
+    start = below->start;
+  return start;
+}
+
+// How often a file has been mapped when it is worth a copy, or another: that costs as much as some tens of processes.
+uint32_t copied_at(unsigned copies) { return uint32_t{6} << 2 * copies; }
+
+bool has_news(const KnownFile& file) {
+  for (size_t i = 0; i < file.size(); ++i)
+    if (const KnownSite known = file.at(i); known.generation == 0 && known.state != KnownSite::State::refused)
+      return true;
+  return false;
 }
 
 void search_for_cpuid(const memory::Area& area) {
@@ -69,7 +93,21 @@ void SitePatcher::learn(uintptr_t site) {
 void SitePatcher::mapped(uintptr_t start, size_t size) {
   if (suspended_) return;
   const auto& areas = memory_.areas();
-  for (auto at = areas.lower_bound(start); at != areas.end() && at->first < start + size; ++at) patch_known(at->second);
+  for (auto at = areas.lower_bound(start); at != areas.end() && at->first < start + size; ++at) {
+    KnownFile* file = known_file_of(at->second);
+    if (file == nullptr) continue;
+    map_copy(*file, at->second);
+    patch_known(*file, at->second);
+  }
+}
+
+// A copy is for code that is not the beginning of its file's mapping: by that the host tells us the file's name.
+void SitePatcher::map_copy(KnownFile& file, const memory::Area& area) {
+  const uintptr_t span = start_of_span(memory_, area);
+  const bool is_due = file.count_mapping() >= copied_at(file.last_copy()) && has_news(file);
+  if (span == area.start || area.end - area.start > most_copied) return;
+  if (is_due) file.make_copy(code_of(area), area.offset, span);
+  copies_.map(area, file);
 }
 
 void SitePatcher::mapped_to_start(uintptr_t start, size_t size) {
@@ -80,32 +118,33 @@ void SitePatcher::mapped_to_start(uintptr_t start, size_t size) {
 }
 
 void SitePatcher::forking() {
+  CodeFile::make();
   if (suspended_) return;
   const uint32_t changes = KnownSites::changes();
   if (std::exchange(changes_, changes) == changes) return;
   task::workers().stop_the_world();
-  for (const auto& [start, area] : memory_.areas()) patch_known(area);
+  for (const auto& [start, area] : memory_.areas())
+    if (KnownFile* file = known_file_of(area)) patch_known(*file, area);
 }
 
-bool SitePatcher::is_done(uintptr_t site) const {
+bool SitePatcher::is_done(uintptr_t site, const KnownSite& known) const {
+  if (known.generation != 0 && known.generation <= copies_.generation_at(site)) return true;
   const auto seen = seen_.find(site);
   return seen != seen_.end() && seen->second == given_up;
 }
 
-void SitePatcher::patch_known(const memory::Area& area) {
-  KnownFile* file = is_code_of_file(area) ? KnownSites::find(version_of(area)) : nullptr;
-  if (file == nullptr || file->size() == 0) return;
+void SitePatcher::patch_known(KnownFile& file, const memory::Area& area) {
   const Code code = code_of(area);
   CodeWriter writer(memory_);
   writer.expect(area.start, code.bytes.size());
-  patch_examined(*file, code, area.start - area.offset, writer);
-  examine_and_patch(*file, code, area.start - area.offset, writer);
+  patch_examined(file, code, area.start - area.offset, writer);
+  examine_and_patch(file, code, area.start - area.offset, writer);
 }
 
 void SitePatcher::patch_examined(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer) {
   for (size_t i = 0; i < file.size(); ++i) {
     const KnownSite known = file.at(i);
-    if (known.state != KnownSite::State::ready || is_done(known.offset + distance)) continue;
+    if (known.state != KnownSite::State::ready || is_done(known.offset + distance, known)) continue;
     if (const auto site = known.in(code, known.offset + distance)) install(*site, writer);
   }
 }
@@ -115,7 +154,7 @@ void SitePatcher::examine_and_patch(KnownFile& file, const Code& code, uint64_t 
   for (size_t i = 0; i < file.size(); ++i) {
     const KnownSite known = file.at(i);
     const uint64_t address = known.offset + distance;
-    const bool is_new = known.state == KnownSite::State::unexamined && !is_done(address);
+    const bool is_new = known.state == KnownSite::State::unexamined && !is_done(address, known);
     if (!is_new || !code.contains(address, site_size)) continue;
     if (const auto site = examine(code, address)) {
       file.set(i, KnownSite::of(*site, known.offset));
@@ -132,29 +171,42 @@ void SitePatcher::forget(uintptr_t start, size_t size) {
   const auto gone = [&](uintptr_t address) { return address >= start && address - start < size; };
   std::erase_if(paddings_, [&](const auto& entry) { return gone(entry.first); });
   std::erase_if(patched_, [&](const auto& entry) { return gone(entry.second.site.at); });
-  before_.erase(before_.lower_bound(start), before_.lower_bound(start + size));
+  copies_.forget(start, size);
 }
 
 void SitePatcher::forget_all() {
   seen_.clear();
   patched_.clear();
   paddings_.clear();
-  before_.clear();
+  copies_.forget_all();
   pages_.clear();
   cpuid_routine_ = 0;
+}
+
+void SitePatcher::adopt(const Plan& plan) {
+  patched_.insert_or_assign(plan.trampoline.address, plan);
+  if (plan.site.padding.size != 0) paddings_[plan.site.padding.address] = plan.trampoline.address;
+}
+
+void SitePatcher::leave() {
+  for (const Plan& plan : copies_.take_all_plans()) adopt(plan);
+  KnownSites::leave();
 }
 
 // The trampolines stay, and what is known of them: a thread may be in one.
 void SitePatcher::suspend() {
   suspended_ = true;
   task::workers().stop_the_world();
+  for (const Plan& plan : copies_.take_all_plans()) adopt(plan);
   CodeWriter writer(memory_);
-  for (const auto& [at, bytes] : before_) writer.write(at, bytes);
+  for (const auto& [at, plan] : patched_)
+    for (const Write& write : plan.all_writes()) writer.write(write.address, Bytes(write.before).first(write.size));
   seen_.clear();
-  before_.clear();
 }
 
-uintptr_t SitePatcher::original_rip(uintptr_t rip) const {
+// A copy's Plans are needed where the program may be in one of its jumps.
+uintptr_t SitePatcher::original_rip(uintptr_t rip) {
+  for (const Plan& plan : copies_.take_plans_at(rip)) adopt(plan);
   const auto padding = paddings_.find(rip);
   auto found = padding != paddings_.end() ? patched_.find(padding->second) : patched_.upper_bound(rip);
   if (padding == paddings_.end()) {
@@ -194,16 +246,14 @@ const char* SitePatcher::install(const Site& site, CodeWriter& writer) {
   if (at == 0 || (site.kind == Kind::cpuid && ends.cpuid_routine == 0))
     return "there is no room for a trampoline near it";
   seen_[site.at] = given_up;
-  const auto plan = make_plan(site, at, ends);
+  auto plan = make_plan(site, at, ends);
   if (!plan) return "what it refers to is too far from its trampoline";
   writer.write(at, Bytes(plan->trampoline.bytes).first(plan->trampoline.size));
-  for (const Write& write : plan->all_writes()) {
-    const auto* old = reinterpret_cast<const uint8_t*>(write.address);
-    before_[write.address].assign(old, old + write.size);
+  for (Write& write : std::span(plan->writes).first(plan->write_count)) {
+    std::copy_n(reinterpret_cast<const uint8_t*>(write.address), write.size, write.before.begin());
     writer.write(write.address, write.span());
   }
-  patched_.insert_or_assign(at, *plan);
-  if (plan->site.padding.size != 0) paddings_[plan->site.padding.address] = at;
+  adopt(*plan);
   return nullptr;
 }
 

@@ -7,6 +7,7 @@
 #include "libosp/memory/address_space.h"
 #include "libosp/patch/code_writer.h"
 #include "libosp/patch/known_sites.h"
+#include "libosp/patch/mapped_copies.h"
 #include "libosp/patch/plan.h"
 
 namespace osp::patch {
@@ -16,7 +17,7 @@ namespace osp::patch {
 // mapped anew.
 class SitePatcher {
  public:
-  explicit SitePatcher(memory::AddressSpace& memory) : memory_(memory) {}
+  explicit SitePatcher(memory::AddressSpace& memory) : memory_(memory), copies_(memory) {}
 
   // A call was caught; `rip` is behind its syscall instruction.
   void caught(uintptr_t rip);
@@ -35,12 +36,16 @@ class SitePatcher {
   void suspend();
   void resume() { suspended_ = false; }
   // The program counter as the program's own code has it: signal frames show no trampolines.
-  [[nodiscard]] uintptr_t original_rip(uintptr_t rip) const;
+  [[nodiscard]] uintptr_t original_rip(uintptr_t rip);
+  // KnownSites::leave().
+  void leave();
 
  private:
   void learn(uintptr_t site);
-  void patch_known(const memory::Area& area);
-  [[nodiscard]] bool is_done(uintptr_t site) const;
+  void patch_known(KnownFile& file, const memory::Area& area);
+  void map_copy(KnownFile& file, const memory::Area& area);
+  [[nodiscard]] bool is_done(uintptr_t site, const KnownSite& known) const;
+  void adopt(const Plan& plan);
   void patch_examined(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer);
   void examine_and_patch(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer);
   void patch(uintptr_t site);
@@ -51,9 +56,9 @@ class SitePatcher {
   uintptr_t cpuid_routine_near(uintptr_t site, CodeWriter& writer);
 
   memory::AddressSpace& memory_;
+  MappedCopies copies_;
   std::map<uintptr_t, unsigned> seen_;
-  std::map<uintptr_t, Plan> patched_;                 // by trampoline
-  std::map<uintptr_t, std::vector<uint8_t>> before_;  // what was where it has been written
+  std::map<uintptr_t, Plan> patched_;  // by trampoline; of copies only those that have been needed
   bool suspended_ = false;
   std::unordered_map<uintptr_t, uintptr_t> paddings_;  // padding with a jump in it → trampoline
   struct Page {

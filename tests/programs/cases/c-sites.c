@@ -1,11 +1,15 @@
-//: about: C: call sites that are made, called, jumped into, unmapped and made anew; a handler sees the program's own code
+//: about: C: call sites that are made, called, jumped into, unmapped and made anew, in many processes; a handler sees the program's own code
 //: link: both
 #include "try.h"
+#include <fcntl.h>
 #include <link.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 
 static const size_t page = 4096;
@@ -84,8 +88,54 @@ static void seen_by_handlers(void) {
   printf("under signals: wrong %d, foreign %d\n", wrong, (int)foreign);
 }
 
-int main(void) {
+// One of many processes with the same libc: each call of it is right, wherever a signal comes. Every third has other
+// credentials from then on, if it may.
+static int one_of_many(int which) {
+  struct sigaction action = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART};
+  struct itimerval quick = {{0, 100}, {0, 100}}, none = {{0, 0}, {0, 0}};
+  int wrong = 0, ends[2], zero = (int)NEED(open("/dev/zero", O_RDONLY));
+  pid_t parent = getppid();
+  NEED(sigaction(SIGALRM, &action, NULL));
+  NEED(setitimer(ITIMER_REAL, &quick, NULL));
+  if (which % 3 == 0 && getuid() == 0) NEED(setuid(65534));
+  while (ticks < 20) {
+    char byte = 1;
+    NEED(pipe(ends));
+    wrong += getppid() != parent || read(zero, &byte, 1) != 1 || byte != 0;
+    wrong += write(ends[1], "x", 1) != 1 || read(ends[0], &byte, 1) != 1 || byte != 'x';
+    wrong += lseek(zero, 0, SEEK_CUR) != 0 || close(ends[0]) != 0 || close(ends[1]) != 0 || close(-1) != -1;
+    wrong += access("/", F_OK) != 0 || umask(022) == (mode_t)-1 || sched_yield() != 0;
+  }
+  NEED(setitimer(ITIMER_REAL, &none, NULL));
+  pid_t child = split();
+  if (child == 0) leave(getppid() != parent && access("/", F_OK) == 0 ? 0 : 1);
+  int status = -1;
+  wrong += waitpid(child, &status, 0) != child || status != 0;
+  return wrong != 0 || foreign != 0;
+}
+
+static void many_processes(char *self) {
+  volatile int failed = 0;
+  for (volatile int i = 0; i < 40; i++) {
+    char which[8];
+    char *arguments[] = {self, which, NULL};
+    snprintf(which, sizeof which, "%d", i);
+    pid_t child = 0;
+    int status = -1;
+    fflush(stdout);
+    if ((child = i % 2 ? split() : vfork()) == 0) {
+      execv(self, arguments);
+      _exit(126);
+    }
+    failed += waitpid(child, &status, 0) != child || status != 0;
+  }
+  printf("of many processes %d failed\n", failed);
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1) return one_of_many(atoi(argv[1]));
   made_anew();
   seen_by_handlers();
+  many_processes(argv[0]);
   return 0;
 }

@@ -1,0 +1,180 @@
+#include "libosp/patch/code_copy.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <span>
+
+#include "base/raw_syscall.h"
+#include "libosp/file/files.h"
+#include "libosp/host/window.h"
+#include "libosp/memory/address_space.h"
+#include "libosp/patch/cpuid.h"
+#include "libosp/patch/known_sites.h"
+
+namespace osp::patch {
+namespace {
+
+using memory::page_size;
+
+constexpr uint64_t file_size = uint64_t{64} << 20;
+constexpr size_t trampoline_alignment = 16;
+
+size_t pages_of(size_t bytes) { return memory::page_up(bytes) / page_size; }
+
+// A part of the code file while it is written.
+class Part {
+ public:
+  Part(uint32_t first_page, size_t pages)
+      : size_(pages * page_size),
+        at_(window::map(size_, PROT_READ | PROT_WRITE, MAP_SHARED, CodeFile::fd(), int64_t{first_page} * page_size)) {}
+  ~Part() {
+    if (at_ > 0) window::unmap(static_cast<uintptr_t>(at_), size_);
+  }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+
+  [[nodiscard]] bool is_mapped() const { return at_ > 0; }
+  [[nodiscard]] std::span<uint8_t> bytes(size_t first_page, size_t pages) const {
+    return {reinterpret_cast<uint8_t*>(at_) + first_page * page_size, pages * page_size};
+  }
+
+ private:
+  size_t size_;
+  long at_;
+};
+
+// Puts the patches into a copy of the code, as if it were where the code is.
+class Copier {
+ public:
+  Copier(std::span<uint8_t> trampolines, uint64_t trampolines_at, std::span<uint8_t> code, uint64_t code_at)
+      : trampolines_(trampolines), trampolines_at_(trampolines_at), copy_(code), code_{code_at, code} {}
+
+  void patch_all(KnownFile& file, uint64_t file_offset, unsigned generation) {
+    const auto ready = KnownSite::State::ready, unexamined = KnownSite::State::unexamined;
+    for (const auto state : {ready, unexamined})
+      for (size_t i = 0; i < file.size(); ++i) {
+        KnownSite known = file.at(i);
+        const uint64_t address = code_.start + known.offset - file_offset;
+        if (known.state != state || known.offset < file_offset || !code_.contains(address, site_size)) continue;
+        if (state == unexamined) known = examined(known.offset, address);
+        if (const auto site = known.in(code_, address); known.state == ready && site && patch(*site))
+          known.generation = known.generation == 0 ? static_cast<uint8_t>(generation) : known.generation;
+        file.set(i, known);
+      }
+  }
+  [[nodiscard]] const std::vector<Plan>& plans() const { return plans_; }
+
+ private:
+  [[nodiscard]] KnownSite examined(uint64_t offset, uint64_t address) const {
+    const auto site = examine(code_, address);
+    return site ? KnownSite::of(*site, offset) : KnownSite{.state = KnownSite::State::refused, .offset = offset};
+  }
+
+  // Room for `size` bytes among the trampolines; nothing: they are full.
+  std::optional<size_t> take(size_t size) {
+    const size_t at = used_;
+    if (at + size > trampolines_.size()) return std::nullopt;
+    used_ = (at + size + trampoline_alignment - 1) & ~(trampoline_alignment - 1);
+    return at;
+  }
+
+  std::optional<uint64_t> cpuid_routine() {
+    if (routine_) return routine_;
+    const auto answers = KnownSites::cpuid_answers();
+    const auto at = take(cpuid_routine_size(answers));
+    if (!at) return std::nullopt;
+    write_cpuid_routine(answers, trampolines_.subspan(*at));
+    return routine_ = trampolines_at_ + *at;
+  }
+
+  bool patch(const Site& site) {
+    Ends ends;
+    if (site.kind == Kind::cpuid) {
+      const auto routine = cpuid_routine();
+      if (!routine) return false;
+      ends.cpuid_routine = *routine;
+    }
+    const auto at = take(trampoline_size(site));
+    if (!at) return false;
+    auto plan = make_plan(site, trampolines_at_ + *at, ends);
+    if (!plan) return false;
+    std::memcpy(trampolines_.data() + *at, plan->trampoline.bytes.data(), plan->trampoline.size);
+    for (Write& write : std::span(plan->writes).first(plan->write_count)) {
+      uint8_t* const to = copy_.data() + (write.address - code_.start);
+      std::memcpy(write.before.data(), to, write.size);
+      std::memcpy(to, write.bytes.data(), write.size);
+    }
+    plans_.push_back(*plan);
+    return true;
+  }
+
+  std::span<uint8_t> trampolines_;
+  uint64_t trampolines_at_;
+  std::span<uint8_t> copy_;
+  Code code_;
+  size_t used_ = 0;
+  std::optional<uint64_t> routine_;
+  std::vector<Plan> plans_;
+};
+
+// As many as there may be.
+size_t trampoline_pages(const KnownFile& file) {
+  return pages_of(file.size() * (max_trampoline_size + trampoline_alignment) +
+                  cpuid_routine_size(KnownSites::cpuid_answers()));
+}
+
+}  // namespace
+
+int CodeFile::fd_ = -1;
+
+void CodeFile::make() {
+  static bool tried = false;
+  if (std::exchange(tried, true)) return;
+  const long fd = raw::syscall(SYS_memfd_create, "osprey-code", MFD_CLOEXEC);
+  if (fd < 0) return;
+  if (raw::syscall(SYS_ftruncate, fd, file_size) != 0) {
+    raw::close(static_cast<int>(fd));
+    return;
+  }
+  fd_ = static_cast<int>(file::keep_fd(static_cast<int>(fd)));
+}
+
+void CodeFile::close() {
+  if (fd_ >= 0) file::drop_fd(std::exchange(fd_, -1));
+}
+
+std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
+                                  unsigned generation) {
+  const size_t before = trampoline_pages(file), size = code.bytes.size() / page_size;
+  const size_t plan_pages = pages_of(file.size() * sizeof(Plan));
+  const auto first = KnownSites::take_pages(static_cast<uint32_t>(before + size + plan_pages));
+  if (!first) return std::nullopt;
+  const Part part(*first, before + size + plan_pages);
+  if (!part.is_mapped()) return std::nullopt;
+  const auto copy = part.bytes(before, size);
+  std::memcpy(copy.data(), code.bytes.data(), code.bytes.size());
+  const uint64_t trampolines_at = span - before * page_size;
+  Copier copier(part.bytes(0, before), trampolines_at, copy, code.start);
+  copier.patch_all(file, file_offset, generation);
+  const auto& plans = copier.plans();
+  std::memcpy(part.bytes(before + size, plan_pages).data(), plans.data(), plans.size() * sizeof(Plan));
+  return CodeCopy{.first_page = *first,
+                  .trampoline_pages = static_cast<uint32_t>(before),
+                  .code_pages = static_cast<uint32_t>(size),
+                  .plan_count = static_cast<uint32_t>(plans.size()),
+                  .file_offset = file_offset,
+                  .before_code = code.start - trampolines_at,
+                  .made_at = code.start};
+}
+
+std::vector<Plan> plans_of(const CodeCopy& copy, uint64_t start) {
+  std::vector<Plan> plans(copy.plan_count);
+  const uint64_t at = (uint64_t{copy.first_page} + copy.trampoline_pages + copy.code_pages) * page_size;
+  const auto size = static_cast<long>(plans.size() * sizeof(Plan));
+  if (CodeFile::fd() < 0 || raw::syscall(SYS_pread64, CodeFile::fd(), plans.data(), size, at) != size) return {};
+  for (Plan& plan : plans) plan = plan.moved(start - copy.made_at);
+  return plans;
+}
+
+}  // namespace osp::patch

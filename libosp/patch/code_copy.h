@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "libosp/patch/plan.h"
+
+// Copies of files' code in which the sites that are known are patched. The processes of an environment map one in
+// place of the file: no page of it is a process's own, it costs a process nothing to patch, and fork(2) copies none of
+// its page tables, as with the file itself.
+namespace osp::patch {
+
+class KnownFile;
+
+// In the environment's code file, each part from a page on: trampolines, code, and the Plans by which it was patched.
+// Written once, in memory that all share.
+struct CodeCopy {
+  uint32_t first_page = 0, trampoline_pages = 0, code_pages = 0, plan_count = 0;
+  uint64_t file_offset = 0;  // of the code
+  uint64_t before_code = 0;  // how far before the code the trampolines must be mapped
+  uint64_t made_at = 0;      // where the code was for the Plans' addresses
+};
+
+// The memory file that holds the copies, and how much of it is taken. The first process makes it before it has a child,
+// so all have it or none.
+class CodeFile {
+ public:
+  static void make();
+  // -1: there is none.
+  static int fd() { return fd_; }
+  static void close();
+
+ private:
+  static int fd_;
+};
+
+// Copies `code`, which was mapped from the file's byte `file_offset` on and has not been patched, with all sites of
+// `file` that can be patched; those are marked as being in copy number `generation`. The trampolines will be right
+// below `span`, where the file's first mapping begins. Nothing: there is no room, or the host does not let us.
+[[nodiscard]] std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
+                                                unsigned generation);
+
+// The Plans of a copy whose code is mapped at `start`. None if the code file has been closed.
+[[nodiscard]] std::vector<Plan> plans_of(const CodeCopy& copy, uint64_t start);
+
+}  // namespace osp::patch
