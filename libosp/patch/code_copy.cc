@@ -19,6 +19,8 @@ using memory::page_size;
 
 constexpr uint64_t file_size = uint64_t{64} << 20;
 constexpr size_t trampoline_alignment = 16;
+// Where libraries are mapped one below the other, there is no room next to one; there is a gigabyte further down.
+constexpr uint64_t far_below = uint64_t{1} << 30;
 
 size_t pages_of(size_t bytes) { return memory::page_up(bytes) / page_size; }
 
@@ -51,14 +53,14 @@ class Copier {
       : trampolines_(trampolines), trampolines_at_(trampolines_at), copy_(code), code_{code_at, code} {}
 
   void patch_all(KnownFile& file, uint64_t file_offset, unsigned generation) {
-    const auto ready = KnownSite::State::ready, unexamined = KnownSite::State::unexamined;
-    for (const auto state : {ready, unexamined})
+    for (const auto state : {KnownSite::State::ready, KnownSite::State::unexamined, KnownSite::State::refused})
       for (size_t i = 0; i < file.size(); ++i) {
         KnownSite known = file.at(i);
         const uint64_t address = code_.start + known.offset - file_offset;
         if (known.state != state || known.offset < file_offset || !code_.contains(address, site_size)) continue;
-        if (state == unexamined) known = examined(known.offset, address);
-        if (const auto site = known.in(code_, address); known.state == ready && site && patch(*site))
+        if (state == KnownSite::State::unexamined) known = known_as(known.offset, examine(code_, address));
+        if (known.state == KnownSite::State::refused) known = known_as(known.offset, examine_wide(code_, address));
+        if (const auto site = known.in(code_, address); known.state == KnownSite::State::ready && site && patch(*site))
           known.generation = known.generation == 0 ? static_cast<uint8_t>(generation) : known.generation;
         file.set(i, known);
       }
@@ -66,8 +68,7 @@ class Copier {
   [[nodiscard]] const std::vector<Plan>& plans() const { return plans_; }
 
  private:
-  [[nodiscard]] KnownSite examined(uint64_t offset, uint64_t address) const {
-    const auto site = examine(code_, address);
+  static KnownSite known_as(uint64_t offset, const std::expected<Site, Refusal>& site) {
     return site ? KnownSite::of(*site, offset) : KnownSite{.state = KnownSite::State::refused, .offset = offset};
   }
 
@@ -146,6 +147,7 @@ void CodeFile::close() {
 
 std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
                                   unsigned generation) {
+  if (span < 2 * far_below) return std::nullopt;
   const size_t before = trampoline_pages(file), size = code.bytes.size() / page_size;
   const size_t plan_pages = pages_of(file.size() * sizeof(Plan));
   const auto first = KnownSites::take_pages(static_cast<uint32_t>(before + size + plan_pages));
@@ -154,7 +156,7 @@ std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t fi
   if (!part.is_mapped()) return std::nullopt;
   const auto copy = part.bytes(before, size);
   std::memcpy(copy.data(), code.bytes.data(), code.bytes.size());
-  const uint64_t trampolines_at = span - before * page_size;
+  const uint64_t trampolines_at = span - far_below;
   Copier copier(part.bytes(0, before), trampolines_at, copy, code.start);
   copier.patch_all(file, file_offset, generation);
   const auto& plans = copier.plans();

@@ -37,8 +37,8 @@ class CodeFile {
 };
 
 // Copies `code`, which was mapped from the file's byte `file_offset` on and has not been patched, with all sites of
-// `file` that can be patched; those are marked as being in copy number `generation`. The trampolines will be right
-// below `span`, where the file's first mapping begins. Nothing: there is no room, or the host does not let us.
+// `file` that can be patched; those are marked as being in copy number `generation`. The trampolines will be a fixed
+// way below `span`, where the file's first mapping begins. Nothing: there is no room, or the host does not let us.
 [[nodiscard]] std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
                                                 unsigned generation);
 

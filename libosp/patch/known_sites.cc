@@ -107,6 +107,7 @@ void KnownFile::make_copy(const Code& code, uint64_t file_offset, uint64_t span)
     if (copy) {
       copies_[last] = *copy;
       copy_count_.store(last + 1, std::memory_order_release);
+      shared->changes.fetch_add(1, std::memory_order_release);
     }
   }
   copying_.store(0, std::memory_order_release);

@@ -75,7 +75,7 @@ class KnownSites {
   static KnownFile* of(const FileVersion& version);
   // Null: nothing is known of it.
   static KnownFile* find(const FileVersion& version);
-  // Another number when a site has been noted in any file.
+  // Another number when a site has been noted in any file, or one has a new copy.
   static uint32_t changes();
   // cpuid_answers(), which one process has asked for all.
   static std::span<const CpuidAnswer> cpuid_answers();

@@ -15,6 +15,9 @@ class MappedCopies {
 
   // Maps the last copy of the file in place of `area`, which has just been mapped. False: there is none for it.
   bool map(const memory::Area& area, const KnownFile& file);
+  // The same for memory that has been there for some time and in which `own` has been written: if nothing else has
+  // been.
+  bool replace(const memory::Area& area, const KnownFile& file, const std::vector<Plan>& own);
   // In which of its file's copies the code at `address` is; 0: it is the file itself.
   [[nodiscard]] unsigned generation_at(uintptr_t address) const;
   // The memory is gone: so are the trampolines, where it was all of the code.

@@ -36,11 +36,34 @@ std::optional<Refusal> objection(const Instruction& instruction, Bytes bytes) {
   return std::nullopt;
 }
 
+// Whether the byte before byte `i` is the opcode of a branch with one byte of displacement.
+bool is_near_branch(const Code& code, size_t i) {
+  if (i == 0) return true;
+  const uint8_t opcode = code.bytes[i - 1];
+  return (opcode >= 0x70 && opcode <= 0x7f) || (opcode >= 0xe0 && opcode <= 0xe3) || opcode == 0xeb;
+}
+
+// Whether any bytes, wherever they are, would be the displacement of a branch to `target`.
+bool may_be_branched_to(const Code& code, uint64_t target) {
+  constexpr size_t far = 4, near = 1;
+  const uint8_t* const bytes = code.bytes.data();
+  for (size_t i = 0; i + far <= code.bytes.size(); ++i) {
+    int32_t displacement = 0;
+    std::memcpy(&displacement, bytes + i, far);
+    if (code.start + i + far + static_cast<uint64_t>(int64_t{displacement}) == target) return true;
+  }
+  for (size_t i = 0; i < code.bytes.size(); ++i) {
+    const int64_t displacement = static_cast<int8_t>(bytes[i]);
+    if (code.start + i + near + static_cast<uint64_t>(displacement) == target && is_near_branch(code, i)) return true;
+  }
+  return false;
+}
+
 Site make_site(Kind kind, uint64_t at, const Located& before, Bytes bytes) {
   Site site;
   site.kind = kind, site.at = at;
   site.displaced = before.address;
-  site.displaced_size = before.instruction.length;
+  site.displaced_size = static_cast<uint8_t>(bytes.size());
   std::copy_n(bytes.begin(), site.displaced_size, site.displaced_bytes.begin());
   // A displacement to rip comes right before the immediate, without a SIB byte between.
   if (before.instruction.rip_relative)
@@ -149,6 +172,8 @@ const char* describe(Refusal refusal) {
       return "the instruction before it has one byte";
     case Refusal::no_padding:
       return "no padding within reach";
+    case Refusal::branched_to:
+      return "no padding within reach, and something may jump to the instruction before it";
   }
   return "unknown";
 }
@@ -174,6 +199,22 @@ std::expected<Site, Refusal> examine(const Code& code, uint64_t address) {
   if (!padding) return std::unexpected(Refusal::no_padding);
   site.padding = *padding;
   return site;
+}
+
+std::expected<Site, Refusal> examine_wide(const Code& code, uint64_t address) {
+  if (kind_at(code, address) != Kind::cpuid) return std::unexpected(Refusal::not_a_site);
+  const auto second = instruction_before(code, address);
+  const auto first = second ? instruction_before(code, second->address) : std::nullopt;
+  if (!first) return std::unexpected(Refusal::unclear);
+  const size_t size = address - first->address;
+  for (const auto& located : {*first, *second}) {
+    const Bytes bytes = code.from(located.address).first(located.instruction.length);
+    if (const auto reason = objection(located.instruction, bytes)) return std::unexpected(*reason);
+    if (located.instruction.rip_relative) return std::unexpected(Refusal::rip_relative);
+  }
+  if (size < long_jump_size || size > max_instruction_length) return std::unexpected(Refusal::too_short);
+  if (may_be_branched_to(code, second->address)) return std::unexpected(Refusal::branched_to);
+  return make_site(Kind::cpuid, address, *first, code.from(first->address).first(size));
 }
 
 size_t trampoline_size(const Site& site) {
@@ -204,9 +245,9 @@ Plan Plan::moved(uint64_t distance) const {
 uint64_t original_rip(const Plan& plan, uint64_t rip) {
   const Site& site = plan.site;
   if (site.padding.size != 0 && rip == site.padding.address) return site.displaced;
-  if (rip == plan.trampoline.address) return site.displaced;
-  const bool behind = rip > plan.trampoline.address && rip < plan.trampoline.address + plan.trampoline.size;
-  return behind ? site.at : rip;
+  const uint64_t offset = rip - plan.trampoline.address;
+  if (offset < site.displaced_size) return site.displaced + offset;
+  return offset < plan.trampoline.size ? site.at : rip;
 }
 
 }  // namespace osp::patch

@@ -29,6 +29,7 @@ enum class Refusal : uint8_t {
   signal_restorer,  // it is mov $15: unwinders know signal frames by these bytes
   too_short,        // it has one byte
   no_padding,       // it has 2 to 4 bytes, and no dead padding is within reach
+  branched_to,      // something may jump between the two instructions before it
 };
 [[nodiscard]] const char* describe(Refusal refusal);
 
@@ -54,6 +55,11 @@ struct Site {
 // behind where that can be read; less makes it refuse more. The bytes must be the present ones (with the
 // earlier patches), and must not change meanwhile.
 [[nodiscard]] std::expected<Site, Refusal> examine(const Code& code, uint64_t address);
+
+// The same of a cpuid that examine() refuses because there is no padding: the two instructions before it are displaced,
+// which together have room for the long jump. `code` must be all that is executable of the file: no branch in it, nor
+// what might be one, leads between the two. (An indirect one could; compilers put no label there.)
+[[nodiscard]] std::expected<Site, Refusal> examine_wide(const Code& code, uint64_t address);
 
 inline constexpr size_t max_trampoline_size = 32;
 

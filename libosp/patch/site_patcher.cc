@@ -14,6 +14,8 @@ namespace {
 constexpr unsigned patch_at = 20;
 // Which start in a file is worth to search it for cpuid, the first being 0: most environments have few processes.
 constexpr uint32_t searched_at = 1;
+// What a process does that forks more often than this is worth a look at what is in its own pages.
+constexpr uint32_t few_forks = 2;
 constexpr unsigned given_up = ~0U;
 constexpr uintptr_t reach = 0x7fff'0000;  // of a long jump, less a page or so
 constexpr size_t trampoline_page = 4096, most_copied = size_t{4} << 20;
@@ -119,12 +121,33 @@ void SitePatcher::mapped_to_start(uintptr_t start, size_t size) {
 
 void SitePatcher::forking() {
   CodeFile::make();
+  ++forks_;
   if (suspended_) return;
   const uint32_t changes = KnownSites::changes();
   if (std::exchange(changes_, changes) == changes) return;
   task::workers().stop_the_world();
-  for (const auto& [start, area] : memory_.areas())
-    if (KnownFile* file = known_file_of(area)) patch_known(*file, area);
+  for (const auto& [start, area] : memory_.areas()) {
+    KnownFile* file = known_file_of(area);
+    if (file == nullptr) continue;
+    if (forks_ > few_forks && copies_.generation_at(start) == 0) replace_by_copy(*file, area);
+    patch_known(*file, area);
+  }
+}
+
+// Nobody runs the code, and where threads were in trampolines they have been taken out of them (original_rip()).
+void SitePatcher::replace_by_copy(const KnownFile& file, const memory::Area& area) {
+  const bool is_advised = area.dont_fork || area.dont_dump || area.wipe_on_fork || area.sealed;
+  if (is_advised || start_of_span(memory_, area) == area.start) return;
+  const auto is_here = [&](const Plan& plan) { return plan.site.at >= area.start && plan.site.at < area.end; };
+  std::vector<Plan> own;
+  for (const auto& [at, plan] : patched_)
+    if (is_here(plan)) own.push_back(plan);
+  if (!copies_.replace(area, file, own)) return;
+  for (const Plan& plan : own) {
+    seen_.erase(plan.site.at);
+    paddings_.erase(plan.site.padding.address);
+    patched_.erase(plan.trampoline.address);
+  }
 }
 
 bool SitePatcher::is_done(uintptr_t site, const KnownSite& known) const {

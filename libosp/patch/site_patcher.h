@@ -44,6 +44,7 @@ class SitePatcher {
   void learn(uintptr_t site);
   void patch_known(KnownFile& file, const memory::Area& area);
   void map_copy(KnownFile& file, const memory::Area& area);
+  void replace_by_copy(const KnownFile& file, const memory::Area& area);
   [[nodiscard]] bool is_done(uintptr_t site, const KnownSite& known) const;
   void adopt(const Plan& plan);
   void patch_examined(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer);
@@ -68,6 +69,7 @@ class SitePatcher {
   std::vector<Page> pages_;
   uintptr_t cpuid_routine_ = 0;
   uint32_t changes_ = 0;  // KnownSites::changes() when forking() looked
+  uint32_t forks_ = 0;
 };
 
 }  // namespace osp::patch

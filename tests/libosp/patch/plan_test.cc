@@ -204,6 +204,58 @@ TEST(Plan, TellsTheOriginalPlaceOfAnyRip) {
   EXPECT_EQ(original_rip(*plan, 0), 0u);
 }
 
+// mov %r12d,%eax; mov %esi,%ecx; cpuid, with no padding near it; then what `more` says.
+struct Wide {
+  explicit Wide(std::initializer_list<uint8_t> more = {}) : snippet(base) {
+    for (int i = 0; i < 40; ++i) snippet.add({0x48, 0x89, 0xf8, 0x48, 0x89, 0xf0});
+    first = snippet.add({0x44, 0x89, 0xe0});
+    second = snippet.add({0x89, 0xf1});
+    cpuid = snippet.add({0x0f, 0xa2});
+    snippet.add(more);
+    for (int i = 0; i < 40; ++i) snippet.add({0x48, 0x89, 0xf8, 0x48, 0x89, 0xf0});
+    snippet.add({0xc3});
+  }
+  Snippet snippet;
+  uint64_t first = 0, second = 0, cpuid = 0;
+};
+
+void expect_wide_refused(const Snippet& snippet, uint64_t cpuid, Refusal refusal) {
+  const auto site = examine_wide(snippet.code(), cpuid);
+  ASSERT_FALSE(site);
+  EXPECT_EQ(site.error(), refusal) << describe(site.error());
+}
+
+TEST(Plan, ACpuidWithoutPaddingTakesTheTwoInstructionsBeforeIt) {
+  Wide wide;
+  expect_refused(wide.snippet, wide.cpuid, Refusal::no_padding);
+  const auto site = examine_wide(wide.snippet.code(), wide.cpuid);
+  ASSERT_TRUE(site) << describe(site.error());
+  EXPECT_EQ(site->displaced, wide.first);
+  EXPECT_EQ(site->displaced_size, 5);
+  const auto plan = make_plan(*site, trampoline, {.cpuid_routine = trampoline + 64});
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->write_count, 1);
+  EXPECT_EQ(original_rip(*plan, trampoline), wide.first);
+  EXPECT_EQ(original_rip(*plan, trampoline + 3), wide.second);
+  EXPECT_EQ(original_rip(*plan, trampoline + 5), wide.cpuid);
+}
+
+TEST(Plan, NotIfABranchMayLeadBetweenThem) {
+  const Wide near({0x75, static_cast<uint8_t>(-6)});  // jne to the second
+  expect_wide_refused(near.snippet, near.cpuid, Refusal::branched_to);
+  const Wide far({0xe9, static_cast<uint8_t>(-9), 0xff, 0xff, 0xff});
+  expect_wide_refused(far.snippet, far.cpuid, Refusal::branched_to);
+  const Wide first({0x75, static_cast<uint8_t>(-9)});  // to the first
+  EXPECT_TRUE(examine_wide(first.snippet.code(), first.cpuid));
+}
+
+TEST(Plan, OnlyACpuidIsTakenSo) {
+  Snippet snippet(base);
+  for (int i = 0; i < 40; ++i) snippet.add({0x48, 0x89, 0xf8, 0x48, 0x89, 0xf0});
+  const uint64_t syscall = snippet.add_syscall({0x44, 0x89, 0xe0, 0x89, 0xf1});
+  expect_wide_refused(snippet, syscall, Refusal::not_a_site);
+}
+
 // Random code with the span's ends at pages that cannot be read.
 TEST(Plan, NeverLeavesTheCodeWhateverItIs) {
   constexpr size_t page = 4096;
