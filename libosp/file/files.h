@@ -111,6 +111,7 @@ class Files {
   // Directories of the host that were opened through the name space: their names there.
   void remember_directory(int fd, std::string path);
   [[nodiscard]] const std::string* directory_path(int fd) const;
+  [[nodiscard]] bool remembers_directories() const { return !directories_.empty(); }
   void close_all();
   [[nodiscard]] const std::vector<std::shared_ptr<Description>>& table() const { return table_; }
 

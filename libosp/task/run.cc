@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/file/names.h"
 #include "libosp/host/kernel_vdso.h"
 #include "libosp/host/side.h"
 #include "libosp/linux/table.h"
@@ -70,6 +71,7 @@ void set_hosted_state(trap::FastState& fast, const Thread& thread) {
   fast.calls = trap::fast_calls(is_watched(thread) ? trap::Fast::none : whole);
   const auto& marks = p.files->marks();
   fast.marks = marks.data(), fast.mark_count = marks.size();
+  fast.host_names = p.names->only_host() && !p.files->remembers_directories();
   fast.core_fds_from = static_cast<uint32_t>(file::lowest_core_fd());
 }
 

@@ -2,6 +2,7 @@
 // the program's (no TLS). Compiled for general registers only. What is not plain is declined, and goes to the core.
 #include "libosp/trap/fast.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
@@ -118,6 +119,42 @@ long forward_if_at_once(long fd, long b, long c, long d, long e, long f) {
   return never_waits(fd) ? make_of_host(fd, b, c, d, e, f) : declined;
 }
 
+// A name that the core would give to the host as it is.
+bool is_host_name(long name) {
+  constexpr char of_core[] = "/proc/";
+  uint64_t head = 0, proc = 0;
+  __builtin_memcpy(&proc, of_core, sizeof of_core - 1);
+  if (!state().host_names || name == 0) return false;
+  return osp_user_copy(&head, reinterpret_cast<const void*>(name), sizeof of_core - 1) == 0 && head != proc;
+}
+
+bool is_host_name_at(long fd, long name) {
+  return (static_cast<int>(fd) == AT_FDCWD || !is_served(fd)) && is_host_name(name);
+}
+
+long look_up(long name, long b, long c, long d, long e, long f) {
+  return is_host_name(name) ? forward(name, b, c, d, e, f) : declined;
+}
+
+long look_up_at(long fd, long name, long c, long d, long e, long f) {
+  return is_host_name_at(fd, name) ? forward(fd, name, c, d, e, f) : declined;
+}
+
+long open(long name, long b, long c, long d, long e, long f) {
+  return is_host_name(name) ? make_of_host(name, b, c, d, e, f) : declined;
+}
+
+long open_at(long fd, long name, long c, long d, long e, long f) {
+  return is_host_name_at(fd, name) ? make_of_host(fd, name, c, d, e, f) : declined;
+}
+
+// Of a file of which the core has noted nothing.
+long close(long fd, long b, long c, long d, long e, long f) {
+  const auto index = static_cast<uint32_t>(fd);
+  const bool is_noted = index >= state().core_fds_from || (index < state().mark_count && state().marks[index] != 0);
+  return is_noted || !state().host_names ? declined : forward(fd, b, c, d, e, f);
+}
+
 // epoll_wait(2), and epoll_pwait(2) without a mask. Begun anew in the core after a signal, it has all of its time
 // again.
 long wait_for_events(long fd, long to, long most, long timeout, long mask, long size) {
@@ -154,7 +191,12 @@ enum Index : uint8_t {
   wake,
   host_at_once,
   event_wait,
-  event_look
+  event_look,
+  name_look,
+  name_look_at,
+  name_open,
+  name_open_at,
+  host_close
 };
 
 struct Numbers {
@@ -186,6 +228,10 @@ constexpr Numbers never_blocking_calls() {
   for (const int nr : {SYS_read, SYS_readv, SYS_recvfrom, SYS_recvmsg, SYS_write, SYS_writev, SYS_sendto, SYS_sendmsg})
     n.answer[nr] = host_at_once;
   for (const int nr : {SYS_epoll_wait, SYS_epoll_pwait}) n.answer[nr] = event_look;
+  for (const int nr : {SYS_stat, SYS_lstat, SYS_access, SYS_readlink}) n.answer[nr] = name_look;
+  for (const int nr : {SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_faccessat2, SYS_readlinkat})
+    n.answer[nr] = name_look_at;
+  n.answer[SYS_close] = host_close;
   return n;
 }
 
@@ -194,6 +240,7 @@ constexpr Numbers calls_alone() {
   for (const int nr : {SYS_read, SYS_readv, SYS_recvfrom, SYS_recvmsg}) n.answer[nr] = host_wait;
   for (const int nr : {SYS_epoll_wait, SYS_epoll_pwait}) n.answer[nr] = event_wait;
   n.answer[SYS_write] = small_write;
+  n.answer[SYS_open] = name_open, n.answer[SYS_openat] = name_open_at;
   n.answer[SYS_sched_yield] = host;
   return n;
 }
@@ -229,6 +276,11 @@ const osp::trap::Answer osp_fast_answers[] = {nullptr,
                                               osp::trap::futex_wake,
                                               osp::trap::forward_if_at_once,
                                               osp::trap::wait_for_events,
-                                              osp::trap::look_for_events};
+                                              osp::trap::look_for_events,
+                                              osp::trap::look_up,
+                                              osp::trap::look_up_at,
+                                              osp::trap::open,
+                                              osp::trap::open_at,
+                                              osp::trap::close};
 
 }  // extern "C"

@@ -56,6 +56,7 @@ struct FastState {
   size_t mark_count = 0;
   const struct FutexWaiters* futexes = nullptr;
   uint32_t core_fds_from = 0;  // fds from here on may be the core's own
+  bool host_names = false;     // all names are the host's, but for some below /proc, and it knows all open directories
   bool interrupted = false;    // the call that now goes to the core was made, and a signal ended it
   uint64_t told = 0;           // calls by which the program may have learnt of what others did
 };
