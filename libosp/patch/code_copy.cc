@@ -52,9 +52,10 @@ class Copier {
   Copier(std::span<uint8_t> trampolines, uint64_t trampolines_at, std::span<uint8_t> code, uint64_t code_at)
       : trampolines_(trampolines), trampolines_at_(trampolines_at), copy_(code), code_{code_at, code} {}
 
-  void patch_all(KnownFile& file, uint64_t file_offset, unsigned generation) {
+  // The first `count` of the file's sites: others may note more meanwhile.
+  void patch_all(KnownFile& file, size_t count, uint64_t file_offset, unsigned generation) {
     for (const auto state : {KnownSite::State::ready, KnownSite::State::unexamined, KnownSite::State::refused})
-      for (size_t i = 0; i < file.size(); ++i) {
+      for (size_t i = 0; i < count; ++i) {
         KnownSite known = file.at(i);
         const uint64_t address = code_.start + known.offset - file_offset;
         if (known.state != state || known.offset < file_offset || !code_.contains(address, site_size)) continue;
@@ -120,8 +121,8 @@ class Copier {
 };
 
 // As many as there may be.
-size_t trampoline_pages(const KnownFile& file) {
-  return pages_of(file.size() * (max_trampoline_size + trampoline_alignment) +
+size_t trampoline_pages(size_t sites) {
+  return pages_of(sites * (max_trampoline_size + trampoline_alignment) +
                   cpuid_routine_size(KnownSites::cpuid_answers()));
 }
 
@@ -148,8 +149,9 @@ void CodeFile::close() {
 std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
                                   unsigned generation) {
   if (span < 2 * far_below) return std::nullopt;
-  const size_t before = trampoline_pages(file), size = code.bytes.size() / page_size;
-  const size_t plan_pages = pages_of(file.size() * sizeof(Plan));
+  const size_t sites = file.size();
+  const size_t before = trampoline_pages(sites), size = code.bytes.size() / page_size;
+  const size_t plan_pages = pages_of(sites * sizeof(Plan));
   const auto first = KnownSites::take_pages(static_cast<uint32_t>(before + size + plan_pages));
   if (!first) return std::nullopt;
   const Part part(*first, before + size + plan_pages);
@@ -158,7 +160,7 @@ std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t fi
   std::memcpy(copy.data(), code.bytes.data(), code.bytes.size());
   const uint64_t trampolines_at = span - far_below;
   Copier copier(part.bytes(0, before), trampolines_at, copy, code.start);
-  copier.patch_all(file, file_offset, generation);
+  copier.patch_all(file, sites, file_offset, generation);
   const auto& plans = copier.plans();
   std::memcpy(part.bytes(before + size, plan_pages).data(), plans.data(), plans.size() * sizeof(Plan));
   return CodeCopy{.first_page = *first,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -31,9 +32,9 @@ namespace {
 
 constexpr size_t signal_stack_size = 64 * 1024;
 
-// Of a vfork, in the child: the pipe whose closing lets the parent go on, and the one by which the parent
-// says that it has taken the pages; and what memory there was.
-int tell_parent = -1, hear_parent = -1;
+// Of a vfork, in the child: the socket whose closing lets the parent go on, and by which the parent says, by closing
+// its end, that it has taken the pages; and what memory there was.
+int parent_socket = -1;
 Layout given;
 
 // The child starts with one worker, one thread, and nothing pending.
@@ -83,29 +84,14 @@ long host_fork(Thread& thread, uint64_t flags, const std::function<void()>& in_c
   return 0;
 }
 
-struct Pipe {
-  int read = -1, write = -1;
-  static Pipe make() {
+struct SocketPair {
+  int of_parent = -1, of_child = -1;
+  static SocketPair make() {
     int ends[2] = {-1, -1};
-    if (raw::syscall(SYS_pipe2, ends, O_CLOEXEC) < 0) return {};
+    if (raw::syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return {};
     return {static_cast<int>(file::keep_fd(ends[0])), static_cast<int>(file::keep_fd(ends[1]))};
   }
-  void close() const {
-    file::drop_fd(read);
-    file::drop_fd(write);
-  }
 };
-
-// In the parent: until the child lets go, or is gone. Not interruptible, as on Linux.
-void await_vfork(Process& p, int child, const Pipe& from_child, const Pipe& to_child) {
-  char message = 0;
-  long got = 0;
-  do {
-    got = raw::read(from_child.read, &message, 1);
-  } while (got == -EINTR);
-  if (got == 1) take_memory(p, child, from_child.read);
-  file::drop_fd(to_child.write);  // the child, which may be waiting for this, goes on
-}
 
 // Other threads of the parent, and calls of the host for them, must not write to pages that are the child's to change:
 // a page that the parent has written looks as one that the child has. They stand still until it is done. Where a tracer
@@ -113,26 +99,19 @@ void await_vfork(Process& p, int child, const Pipe& from_child, const Pipe& to_c
 long vfork_process(Thread& thread, uint64_t host_flags) {
   workers().stop_the_world();
   workers().end_host_calls();
-  const Pipe from_child = Pipe::make(), to_child = Pipe::make();
-  if (from_child.read < 0 || to_child.read < 0) return -EMFILE;
+  const SocketPair sockets = SocketPair::make();
+  if (sockets.of_parent < 0 || sockets.of_child < 0) return -EMFILE;
   const long child = host_fork(thread, host_flags, [&] {
-    file::drop_fd(from_child.read);
-    file::drop_fd(to_child.write);
-    tell_parent = from_child.write;
-    hear_parent = to_child.read;
+    file::drop_fd(sockets.of_parent);
+    parent_socket = sockets.of_child;
     given = layout_of(thread.process.memory);
   });
   if (child == 0) return 0;
-  file::drop_fd(from_child.write);
-  file::drop_fd(to_child.read);
+  file::drop_fd(sockets.of_child);
   thread.process.vforking = &thread;
   ptrace::forked(thread, child);
-  if (child > 0) {
-    await_vfork(thread.process, static_cast<int>(child), from_child, to_child);
-  } else {
-    file::drop_fd(to_child.write);
-  }
-  file::drop_fd(from_child.read);
+  if (child > 0) take_memory(thread.process, static_cast<int>(child), sockets.of_parent);  // not interruptible
+  file::drop_fd(sockets.of_parent);  // the child, which may be waiting for this, goes on
   thread.process.vforking = nullptr;
   if (child > 0) ptrace::vfork_done(thread, static_cast<int>(child));
   return child;
@@ -146,9 +125,7 @@ long fork_process(Thread& thread, bool vfork, uint64_t host_flags) {
   ptrace::before_fork(thread, host_flags, vfork);
   if (vfork) return vfork_process(thread, host_flags);
   const long child = host_fork(thread, host_flags, [] {
-    if (tell_parent < 0) return;
-    file::drop_fd(std::exchange(tell_parent, -1));
-    file::drop_fd(std::exchange(hear_parent, -1));
+    if (parent_socket >= 0) file::drop_fd(std::exchange(parent_socket, -1));
   });
   if (child != 0) ptrace::forked(thread, child);
   return child;
@@ -157,13 +134,12 @@ long fork_process(Thread& thread, bool vfork, uint64_t host_flags) {
 void release_vfork_parent() {
   if (Environment* environment = process().environment; environment != nullptr)
     return environment->gave_memory_back(process());
-  if (tell_parent < 0) return;
-  send_memory(process().memory, std::exchange(given, {}), tell_parent);
+  if (parent_socket < 0) return;
+  send_memory(process().memory, std::exchange(given, {}), parent_socket);
   char answer = 0;
-  while (raw::read(hear_parent, &answer, 1) == -EINTR) {
+  while (raw::read(parent_socket, &answer, 1) == -EINTR) {
   }
-  file::drop_fd(std::exchange(tell_parent, -1));
-  file::drop_fd(std::exchange(hear_parent, -1));
+  file::drop_fd(std::exchange(parent_socket, -1));
 }
 
 void copy_thread(Thread& to, Thread& from) {

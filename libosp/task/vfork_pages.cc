@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <cerrno>
@@ -16,23 +17,23 @@ namespace {
 constexpr uint64_t present = uint64_t{1} << 63, exclusive = uint64_t{1} << 56, of_file = uint64_t{1} << 61;
 constexpr size_t pages_at_once = 512;
 
-struct Range {
-  uint64_t start = 0, size = 0;  // size 0: the end of the list
-};
+using Range = iovec;  // whole pages of the program's
 
 bool may_be_written(const memory::Area& area) {
   return (area.protection & PROT_WRITE) != 0 && (area.flags & MAP_PRIVATE) != 0;
 }
 
-struct LayoutHead {
-  uint64_t count = 0;  // of the Mappings that follow; 0: nothing has changed
+// What the child says before its list: Mappings, then Ranges.
+struct Head {
+  uint64_t mappings = 0;  // 0: nothing has changed
   uintptr_t break_end = 0;
+  uint64_t ranges = 0;
 };
 
 void write_all(int fd, const void* data, size_t size) {
   const auto* from = static_cast<const char*>(data);
   while (size > 0) {
-    const long done = raw::write(fd, from, size);
+    const long done = raw::syscall(SYS_sendto, fd, from, size, MSG_NOSIGNAL, 0, 0);
     if (done == -EINTR) continue;
     if (done <= 0) return;
     from += done, size -= static_cast<size_t>(done);
@@ -51,34 +52,27 @@ bool read_all(int fd, void* data, size_t size) {
 }
 
 // Gathers neighbouring pages into ranges.
-class Sender {
+class Ranges {
  public:
-  explicit Sender(int pipe) : pipe_(pipe) {}
   void add(uint64_t page) {
-    if (page != range_.start + range_.size || range_.size == 0) {
-      flush();
-      range_ = {page, 0};
-    }
-    range_.size += memory::page_size;
+    if (all_.empty() || end(all_.back()) != page) all_.push_back({reinterpret_cast<void*>(page), 0});
+    all_.back().iov_len += memory::page_size;
   }
-  void flush() {
-    if (range_.size != 0) write_all(pipe_, &range_, sizeof range_);
-    range_ = {};
-  }
+  [[nodiscard]] const std::vector<Range>& all() const { return all_; }
 
  private:
-  int pipe_;
-  Range range_;
+  static uint64_t end(const Range& range) { return reinterpret_cast<uint64_t>(range.iov_base) + range.iov_len; }
+  std::vector<Range> all_;
 };
 
-void send_pages(uintptr_t start, uintptr_t end, int pagemap, Sender& sender) {
+void list_pages(uintptr_t start, uintptr_t end, int pagemap, Ranges& ranges) {
   uint64_t entries[pages_at_once];
   for (uintptr_t at = start; at < end;) {
     const size_t count = std::min<size_t>(pages_at_once, (end - at) / memory::page_size);
     const long got = raw::syscall(SYS_pread64, pagemap, entries, count * 8, at / memory::page_size * 8);
     if (got <= 0) return;
     for (long i = 0; i < got / 8; ++i, at += memory::page_size)
-      if ((entries[i] & (present | exclusive)) == (present | exclusive) && (entries[i] & of_file) == 0) sender.add(at);
+      if ((entries[i] & (present | exclusive)) == (present | exclusive) && (entries[i] & of_file) == 0) ranges.add(at);
   }
 }
 
@@ -94,7 +88,7 @@ constexpr uint64_t is_file = 1 << 2, is_present = 1 << 3, is_zero_page = 1 << 5;
 
 // A program may have reserved terabytes, of which it uses little: only what is there is looked at. Where the kernel
 // cannot tell, each page is.
-void send_area(const memory::Area& area, int pagemap, Sender& sender) {
+void list_area(const memory::Area& area, int pagemap, Ranges& ranges) {
   Region regions[32];
   for (uintptr_t at = area.start; at < area.end;) {
     Scan scan;
@@ -103,52 +97,65 @@ void send_area(const memory::Area& area, int pagemap, Sender& sender) {
     scan.inverted = is_file | is_zero_page, scan.mask = is_file | is_present | is_zero_page;
     scan.reported = is_present;
     const long found = raw::syscall(SYS_ioctl, pagemap, _IOWR('f', 16, Scan), &scan);
-    if (found < 0) return send_pages(at, area.end, pagemap, sender);
+    if (found < 0) return list_pages(at, area.end, pagemap, ranges);
     for (const Region& region : std::span(regions).first(static_cast<size_t>(found)))
-      send_pages(region.start, region.end, pagemap, sender);
+      list_pages(region.start, region.end, pagemap, ranges);
     at = scan.walk_end;
   }
 }
 
-void send_layout(const memory::AddressSpace& memory, const Layout& before, int pipe) {
-  const Layout now = layout_of(memory);
-  const LayoutHead head = {now == before ? 0 : now.mappings.size(), now.break_end};
-  write_all(pipe, &head, sizeof head);
-  write_all(pipe, now.mappings.data(), head.count * sizeof(Mapping));
+std::vector<Range> written_ranges(const memory::AddressSpace& memory) {
+  const long pagemap = raw::syscall(SYS_open, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+  Ranges ranges;
+  for (const auto& [start, area] : memory.areas())
+    if (may_be_written(area)) list_area(area, static_cast<int>(pagemap), ranges);
+  raw::close(static_cast<int>(pagemap));
+  return ranges.all();
 }
 
-bool receive_layout(Process& parent, int pipe) {
-  LayoutHead head;
-  if (!read_all(pipe, &head, sizeof head)) return false;
-  if (head.count == 0) return true;
-  Layout child{.break_end = head.break_end, .mappings = std::vector<Mapping>(head.count)};
-  if (!read_all(pipe, child.mappings.data(), head.count * sizeof(Mapping))) return false;
-  take_layout(parent, child);
-  return true;
+template <class T>
+void append(std::vector<std::byte>& to, std::span<const T> values) {
+  const auto bytes = std::as_bytes(values);
+  to.insert(to.end(), bytes.begin(), bytes.end());
+}
+
+template <class T>
+bool read_many(int fd, std::vector<T>& values) {
+  return read_all(fd, values.data(), values.size() * sizeof(T));
+}
+
+// From the same addresses of the child.
+void take_pages(int child, std::span<const Range> ranges) {
+  constexpr size_t at_once = 1024;  // UIO_MAXIOV
+  for (; !ranges.empty(); ranges = ranges.subspan(std::min(at_once, ranges.size()))) {
+    const auto now = ranges.first(std::min(at_once, ranges.size()));
+    raw::syscall(SYS_process_vm_readv, child, now.data(), now.size(), now.data(), now.size(), 0);
+  }
 }
 
 }  // namespace
 
-void send_memory(const memory::AddressSpace& memory, const Layout& before, int pipe) {
-  write_all(pipe, "", 1);
-  send_layout(memory, before, pipe);
-  const long pagemap = raw::syscall(SYS_open, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
-  Sender sender(pipe);
-  for (const auto& [start, area] : memory.areas())
-    if (may_be_written(area)) send_area(area, static_cast<int>(pagemap), sender);
-  sender.flush();
-  const Range end;
-  write_all(pipe, &end, sizeof end);
-  raw::close(static_cast<int>(pagemap));
+// In one piece: each write would wake the parent.
+void send_memory(const memory::AddressSpace& memory, const Layout& before, int fd) {
+  const Layout now = layout_of(memory);
+  const auto mappings = now == before ? std::span<const Mapping>() : std::span<const Mapping>(now.mappings);
+  const std::vector<Range> ranges = written_ranges(memory);
+  const Head head = {mappings.size(), now.break_end, ranges.size()};
+  std::vector<std::byte> message;
+  append(message, std::span(&head, 1));
+  append(message, mappings);
+  append(message, std::span<const Range>(ranges));
+  write_all(fd, message.data(), message.size());
 }
 
-void take_memory(Process& parent, int child, int pipe) {
-  if (!receive_layout(parent, pipe)) return;
-  Range range;
-  while (read_all(pipe, &range, sizeof range) && range.size != 0) {
-    const iovec pages = {reinterpret_cast<void*>(range.start), range.size};
-    raw::syscall(SYS_process_vm_readv, child, &pages, 1, &pages, 1, 0);
-  }
+void take_memory(Process& parent, int child, int fd) {
+  Head head;
+  if (!read_all(fd, &head, sizeof head)) return;
+  Layout layout{.break_end = head.break_end, .mappings = std::vector<Mapping>(head.mappings)};
+  std::vector<Range> ranges(head.ranges);
+  if (!read_many(fd, layout.mappings) || !read_many(fd, ranges)) return;
+  if (head.mappings != 0) take_layout(parent, layout);
+  take_pages(child, ranges);
 }
 
 }  // namespace osp::task

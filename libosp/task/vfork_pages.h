@@ -8,10 +8,10 @@
 // bit 56).
 namespace osp::task {
 
-// In the child: after the one byte that says so, writes its layout to the pipe if it is no longer `before`, and the
-// list of written ranges.
-void send_memory(const memory::AddressSpace& memory, const Layout& before, int pipe);
-// In the parent, after that byte: reads both, and the pages from the child, which waits.
-void take_memory(Process& parent, int child, int pipe);
+// In the child: writes its layout to the socket if it is no longer `before`, and the list of written ranges.
+void send_memory(const memory::AddressSpace& memory, const Layout& before, int fd);
+// In the parent: waits for both, reads them, and the pages from the child, which waits. Nothing if the child ends
+// before.
+void take_memory(Process& parent, int child, int fd);
 
 }  // namespace osp::task
