@@ -10,12 +10,14 @@ namespace osp::patch {
 namespace {
 
 constexpr uint32_t most_pages = 1 << 14;
-constexpr size_t file_count = 64, probes = 8, most_answers = 64;
+constexpr size_t file_count = 64, most_answers = 64;
 
+// What is used lies together at the beginning: each page costs the first process a microsecond.
 struct Shared {
-  KnownFile files[file_count];
   std::atomic<uint32_t> changes;
-  std::atomic<uint32_t> pages_taken;                  // of the code file
+  std::atomic<uint32_t> pages_taken;        // of the code file
+  std::atomic<uint64_t> names[file_count];  // of the files, in the order in which they came; 0: no more
+  KnownFile files[file_count];
   std::atomic<uint32_t> answers_taken, answer_count;  // the count is 0 until they are there
   CpuidAnswer answers[most_answers];
 };
@@ -133,20 +135,20 @@ void KnownSites::prepare() {
 
 KnownFile* KnownSites::of(const FileVersion& version) {
   const uint64_t name = name_of(version);
-  for (size_t i = 0; shared != nullptr && i < probes; ++i) {
-    KnownFile& file = shared->files[(name + i) % file_count];
-    uint64_t there = 0;
-    if (file.name_.compare_exchange_strong(there, name) || there == name) return &file;
+  for (size_t i = 0; shared != nullptr && i < file_count; ++i) {
+    uint64_t there = shared->names[i].load(std::memory_order_acquire);
+    if (there == name) return &shared->files[i];
+    if (there == 0 && (shared->names[i].compare_exchange_strong(there, name) || there == name))
+      return &shared->files[i];
   }
   return nullptr;
 }
 
 KnownFile* KnownSites::find(const FileVersion& version) {
   const uint64_t name = name_of(version);
-  for (size_t i = 0; shared != nullptr && i < probes; ++i) {
-    KnownFile& file = shared->files[(name + i) % file_count];
-    const uint64_t there = file.name_.load(std::memory_order_acquire);
-    if (there == name) return &file;
+  for (size_t i = 0; shared != nullptr && i < file_count; ++i) {
+    const uint64_t there = shared->names[i].load(std::memory_order_acquire);
+    if (there == name) return &shared->files[i];
     if (there == 0) return nullptr;
   }
   return nullptr;

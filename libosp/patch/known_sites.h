@@ -52,10 +52,8 @@ class KnownFile {
   void make_copy(const Code& code, uint64_t file_offset, uint64_t span);
 
  private:
-  friend class KnownSites;
   static constexpr size_t most_sites = 126;
   static constexpr unsigned most_copies = 4;
-  std::atomic<uint64_t> name_;  // 0: unused
   std::atomic<uint32_t> starts_, mappings_;
   std::atomic<uint32_t> copy_count_, copying_;
   CodeCopy copies_[most_copies];
