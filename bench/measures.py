@@ -126,24 +126,24 @@ def write_project(folder, count=12):
 def calls(scale):
     """Single system calls, timed inside the program."""
     rows = [
-        ("getpid", "a call answered in the core: getpid by syscall(2)", 0.6, "getpid-raw", 1000000),
-        ("getppid", "a call forwarded, nothing but the way: getppid", None, "getppid", 1000000),
-        ("read", "a forwarded read: 1 byte of /dev/zero through libc", 1.5, "read", 500000),
-        ("read-raw", "the same by syscall(2)", 1.5, "read-raw", 500000),
-        ("pread", "pread of 1 byte of a file", 1.5, "pread", 500000),
+        ("getpid", "a call answered in the core: getpid by syscall(2)", 0.3, "getpid-raw", 1000000),
+        ("getppid", "a call forwarded, nothing but the way: getppid", 1.25, "getppid", 1000000),
+        ("read", "a forwarded read: 1 byte of /dev/zero through libc", 1.25, "read", 500000),
+        ("read-raw", "the same by syscall(2)", 1.25, "read-raw", 500000),
+        ("pread", "pread of 1 byte of a file", 1.25, "pread", 500000),
         ("pread-64k", "pread of 64 KiB of a file", None, "pread-64k", 20000),
-        ("write", "write of 1 byte to /dev/null", 1.5, "write", 500000),
-        ("stat", "stat of a local path", 1.5, "stat", 200000),
-        ("open-close", "open and close of a local file", None, "open-close", 100000),
+        ("write", "write of 1 byte to /dev/null", 1.25, "write", 500000),
+        ("stat", "stat of a local path", 1.25, "stat", 200000),
+        ("open-close", "open and close of a local file", 1.25, "open-close", 100000),
         ("pipe", "1 byte through a pipe in one thread", None, "pipe", 100000),
         ("clock", "clock_gettime, through the vDSO", None, "clock", 1000000),
         ("mmap", "mmap, first touch and munmap of 64 KiB", None, "mmap", 50000),
         ("signal", "a signal to oneself, and its handler", None, "signal", 50000),
-        ("thread", "creating and joining a thread", None, "thread", 5000),
-        ("hand-over", "mutex and condition variable, there and back", None, "hand-over", 20000),
-        ("yield", "sched_yield to another thread on the same processor", None, "yield", 100000),
+        ("thread", "creating and joining a thread", 0.2, "thread", 5000),
+        ("hand-over", "mutex and condition variable, there and back", 0.2, "hand-over", 20000),
+        ("yield", "sched_yield to another thread on the same processor", 0.2, "yield", 100000),
         ("fork", "fork, exit and wait", None, "fork-wait", 500),
-        ("fork-exec", "fork, exec of true and wait, inside", 1.5, "fork-exec-wait", 200),
+        ("fork-exec", "fork, exec of true and wait, inside", 1.1, "fork-exec-wait", 200),
     ]
     counted = lambda count: str(max(20, int(count * scale)))
     bound = Measure("stat-bound", "stat of a bound local path", "ns", 1.5, ["stat", counted(200000), "{scratch}/bound/bin/env"], "call",
@@ -156,7 +156,7 @@ def all_measures(quick):
     few = lambda n: str(max(2, int(n * scale)))
     many_ways = (*OURS, "proot", "bwrap")
     return calls(scale) + [
-        Measure("true", "start-up of true", "µs", 2.0, [few(200), "/bin/true"], "spawn", many_ways),
+        Measure("true", "start-up of true", "µs", 1.5, [few(200), "/bin/true"], "spawn", many_ways),
         Measure("python", "python3 -c pass", "µs", 1.1, [few(20), "/usr/bin/python3", "-c", "pass"], "spawn", many_ways),
         Measure("gcc", "gcc of a file, with all its children", "µs", 1.15,
                 [few(10), "/usr/bin/gcc", "-O1", "-o", "file.out", "file.c", "-lm"], "spawn", many_ways),
@@ -172,7 +172,7 @@ def all_measures(quick):
                 [*SERVERS, "redis", few(200000)], "script", ("run",)),
         Measure("memcached", "a request to memcached -t2", "µs", 1.05, ["memcached", few(80000)], "server", many_ways),
         Measure("nginx", "a request to nginx with two workers", "µs", 1.05, ["nginx", "0"], "server", many_ways),
-        Measure("find", "find over /usr", "ms", 1.5, ["/usr/bin/find", "/usr", "-newer", "/usr/bin/env"], "command", many_ways),
+        Measure("find", "find over /usr", "ms", 1.2, ["/usr/bin/find", "/usr", "-newer", "/usr/bin/env"], "command", many_ways),
         Measure("memory-small", "resident memory that the core adds to a small program", "MiB", 4.0, [], "memory"),
         Measure("memory-python", "resident memory that the core adds to python3 with four threads", "MiB", 4.0,
                 ["/usr/bin/python3", "-c", PYTHON_WITH_THREADS], "memory"),

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/memory/address_space.h"
+#include "libosp/patch/site_patcher.h"
 #include "migrate/checkpoint_parts.h"
 
 namespace osp::migrate {
@@ -159,7 +160,8 @@ Result<void> capture_private(Capture& c, OwnPages& own, const memory::Area& area
   } else {
     out.flags |= MAP_ANONYMOUS;
   }
-  if (area.use == Use::trampolines) {  // which may be a memory file's (libosp/patch/code_copy.h)
+  // What is a memory file's (libosp/patch/code_copy.h) goes whole: its parts belong together.
+  if (area.use == Use::trampolines || task::process().patcher->is_copy(area.start)) {
     add_span(c, {process_space, area.start, area.start, area.end - area.start, area.protection});
     return {};
   }

@@ -39,8 +39,8 @@ Result<uintptr_t> wanted_place(uint64_t address, int flags) {
 Result<uintptr_t> reserve(Call& c, uintptr_t place, size_t size, int flags) {
   int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   if (place != 0) how |= (flags & SHM_REMAP) != 0 ? MAP_FIXED : MAP_FIXED_NOREPLACE;
-  if ((flags & SHM_REMAP) != 0) c.process.patcher->forget(place, size);
   auto made = c.process.memory.map(place, size, PROT_NONE, how, -1, 0, nullptr);
+  if (made && (flags & SHM_REMAP) != 0) c.process.patcher->forget(place, size);
   if (!made && made.error().code == EEXIST) return fail(EINVAL);
   return made;
 }
@@ -93,9 +93,9 @@ long sys_shmat(Call& c) {
 long sys_shmdt(Call& c) {
   const size_t size = attached_size(c, c.a);
   if (size != 0 && c.process.memory.is_sealed(c.a, size)) return 0;  // it stays, and Linux does not say so
-  if (size != 0) c.process.patcher->forget(c.a, size);
   const long result = forward(c);
   if (result == 0 && size != 0) (void)c.process.memory.unmap(c.a, size);
+  if (result == 0 && size != 0) c.process.patcher->forget(c.a, size);
   return result;
 }
 

@@ -21,7 +21,8 @@ using memory::Backing;
 std::shared_ptr<Backing> mapped_there(const Call& c, const struct stat& st) {
   const memory::Area* area = (c.d & MAP_FIXED) != 0 ? c.process.memory.find(c.a) : nullptr;
   if (area == nullptr || area->backing == nullptr) return nullptr;
-  return area->backing->device == st.st_dev && area->backing->inode == st.st_ino ? area->backing : nullptr;
+  const bool is_same = area->backing->device == st.st_dev && area->backing->inode == st.st_ino;
+  return is_same && area->backing->version == memory::version_of(st) ? area->backing : nullptr;
 }
 
 Result<std::shared_ptr<Backing>> backing_of_host_fd(const Call& c, int fd) {
@@ -95,13 +96,10 @@ bool has_bad_fd(const Call& c) {
   return (c.d & MAP_ANONYMOUS) == 0 && !host::is_native() && raw::syscall(SYS_fcntl, c.e, F_GETFD) < 0;
 }
 
-}  // namespace
-
-long sys_mmap(Call& c) {
+long map_anew(Call& c) {
   const int flags = static_cast<int>(c.d), fd = static_cast<int>(c.e);
   if (c.b == 0) return has_bad_fd(c) ? -EBADF : -EINVAL;
   if (c.b > ~c.a) return -ENOMEM;
-  if ((flags & MAP_FIXED) != 0) c.process.patcher->forget(c.a, c.b);
   if ((flags & MAP_ANONYMOUS) != 0) {
     if (is_too_much(c)) return -ENOMEM;
     if ((flags & MAP_TYPE) == MAP_SHARED) return map_shared_anonymous(c);
@@ -112,9 +110,22 @@ long sys_mmap(Call& c) {
   if (host::is_native()) return -EBADF;
   auto backing = backing_of_host_fd(c, fd);
   if (!backing) return -backing.error().code;
-  const auto mapped = c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing));
-  if (mapped && (c.c & PROT_EXEC) != 0) c.process.patcher->mapped(*mapped, c.b);
-  return to_long(mapped);
+  return to_long(c.process.memory.map(c.a, c.b, static_cast<int>(c.c), flags, fd, c.f, std::move(*backing)));
+}
+
+bool is_executable(const Call& c, uintptr_t address) {
+  const memory::Area* area = c.process.memory.find(address);
+  return area != nullptr && (area->protection & PROT_EXEC) != 0;
+}
+
+}  // namespace
+
+long sys_mmap(Call& c) {
+  const long at = map_anew(c);
+  if (at < 0) return at;
+  if ((c.d & MAP_FIXED) != 0) c.process.patcher->forget(c.a, c.b);
+  if ((c.c & PROT_EXEC) != 0) c.process.patcher->mapped(static_cast<uintptr_t>(at), c.b);
+  return at;
 }
 
 // What was written through a mapping of a served file goes to its server.
@@ -125,15 +136,17 @@ long sys_msync(Call& c) {
 
 long sys_munmap(Call& c) {
   if (c.b > ~c.a) return -EINVAL;
-  c.process.patcher->forget(c.a, c.b);
-  return to_long(c.process.memory.unmap(c.a, c.b));
+  const long result = to_long(c.process.memory.unmap(c.a, c.b));
+  if (result == 0) c.process.patcher->forget(c.a, c.b);
+  return result;
 }
 long sys_mprotect(Call& c) { return to_long(c.process.memory.protect(c.a, c.b, static_cast<int>(c.c))); }
 long sys_mremap(Call& c) {
   if (c.b > ~c.a || ((c.d & MREMAP_FIXED) != 0 && c.c > ~c.e)) return -EINVAL;
-  c.process.patcher->forget(c.a, c.b);
-  if ((c.d & MREMAP_FIXED) != 0) c.process.patcher->forget(c.e, c.c);
-  return to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e));
+  if (is_executable(c, c.a)) c.process.patcher->give_back(c.a, c.b);  // jumps are for where the code is now
+  const long at = to_long(c.process.memory.remap(c.a, c.b, c.c, static_cast<int>(c.d), c.e));
+  if (at >= 0 && (c.d & MREMAP_FIXED) != 0) c.process.patcher->forget(c.e, c.c);
+  return at;
 }
 // The same mapping shows other pages of its file.
 long sys_remap_file_pages(Call& c) {

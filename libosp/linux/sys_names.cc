@@ -6,6 +6,8 @@
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/path.h"
+#include "libosp/patch/site_patcher.h"
+#include "libosp/task/worker.h"
 
 namespace osp::linux {
 namespace {
@@ -122,6 +124,8 @@ long sys_chroot(Call& c) {
   if (!S_ISDIR(found->attributes.mode)) return -ENOTDIR;
   if (const long refused = check_access(found->attributes, X_OK, true); refused != 0) return refused;
   if (task::credentials_of(c.process).euid != 0) return -EPERM;
+  task::workers().stop_the_world();  // which look up names themselves (libosp/trap/fast.cc)
+  c.process.patcher->leave();
   c.process.names->set_cwd(c.process.names->cwd());
   c.process.names->set_root(found->place.path());
   return 0;

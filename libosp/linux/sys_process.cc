@@ -7,6 +7,7 @@
 #include "libosp/host/side.h"
 #include "libosp/linux/calls.h"
 #include "libosp/linux/trace_calls.h"
+#include "libosp/patch/site_patcher.h"
 #include "libosp/ptrace/tracee.h"
 #include "libosp/signal/deliver.h"
 #include "libosp/task/exec.h"
@@ -49,6 +50,7 @@ long clone_process(Call& c, const CloneArguments& args) {
   }
   if (child > 0 && (args.flags & CLONE_PARENT_SETTID) != 0) put(args.parent_tid, static_cast<int>(child));
   if (child != 0) return child;
+  if ((args.flags & namespaces) != 0) c.process.patcher->leave();
   if (args.stack != 0) c.thread.regs.rsp = args.stack;
   if ((args.flags & CLONE_SETTLS) != 0) c.thread.regs.fs_base = args.tls;
   if ((args.flags & CLONE_CHILD_SETTID) != 0) put(args.child_tid, c.thread.tid);

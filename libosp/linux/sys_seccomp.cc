@@ -71,6 +71,7 @@ long confine_by_filter(Call& c, uint64_t flags, uint64_t address) {
   const bool all = (flags & SECCOMP_FILTER_FLAG_TSYNC) != 0;
   if (const task::Thread* other = all ? find_other(c) : nullptr; other != nullptr)
     return (flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH) != 0 ? -ESRCH : other->tid;
+  if (all) task::workers().stop_the_world();  // what others may call is judged anew
   c.thread.seccomp = {SECCOMP_MODE_FILTER, std::move(*made)};
   c.process.patcher->leave();
   if (all)

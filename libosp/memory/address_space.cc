@@ -38,12 +38,17 @@ Backing::~Backing() {
   if (kept_fd >= 0) file::drop_fd(kept_fd);
 }
 
-std::shared_ptr<Backing> backing_of(const struct stat& st) {
+uint64_t version_of(const struct stat& st) {
   constexpr uint64_t second = 1'000'000'000, odd = 0x9e37'79b9'7f4a'7c15;
+  const auto ns = [](const timespec& t) {
+    return static_cast<uint64_t>(t.tv_sec) * second + static_cast<uint64_t>(t.tv_nsec);
+  };
+  return ((ns(st.st_mtim) * odd ^ ns(st.st_ctim)) * odd + static_cast<uint64_t>(st.st_size)) | 1;
+}
+
+std::shared_ptr<Backing> backing_of(const struct stat& st) {
   auto backing = std::make_shared<Backing>();
-  backing->device = st.st_dev, backing->inode = st.st_ino;
-  const auto seconds = static_cast<uint64_t>(st.st_mtim.tv_sec), ns = static_cast<uint64_t>(st.st_mtim.tv_nsec);
-  backing->version = (seconds * second + ns + static_cast<uint64_t>(st.st_size) * odd) | 1;
+  backing->device = st.st_dev, backing->inode = st.st_ino, backing->version = version_of(st);
   return backing;
 }
 

@@ -25,7 +25,7 @@ struct Backing {
   std::string path;  // in the name space; empty for anonymous memory, and for the host's files until it is asked for
   std::string server{};  // pip::Server::name() where the core serves the file; its inode is the file's id there
   uint64_t device = 0, inode = 0;
-  uint64_t version = 0;  // of a file of the host's: another when it is written (size and mtime); 0: not known
+  uint64_t version = 0;  // of a file of the host's: version_of(); 0: not known
   int kept_fd = -1;      // a core's fd on the contents, for mappings that a restore cannot open again
   // Natively: the memory that it is, known by this address and kept by it, and the kernel's handle of its segment.
   // Null: the process's own memory, with a copy of the file.
@@ -33,7 +33,8 @@ struct Backing {
   int segment = -1;
   ~Backing();
 };
-// Of a file of the host's.
+// Of a file of the host's; the version is another when it has been written.
+uint64_t version_of(const struct stat& st);
 std::shared_ptr<Backing> backing_of(const struct stat& st);
 
 // Kept free for trampolines above the mappings: a hole between mappings is the program's to fill.

@@ -1,6 +1,7 @@
 #include "libosp/patch/code_copy.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cstring>
 #include <span>
@@ -133,6 +134,8 @@ int CodeFile::fd_ = -1;
 void CodeFile::make() {
   static bool tried = false;
   if (std::exchange(tried, true)) return;
+  rlimit limit = {};  // beyond it ftruncate(2) raises SIGXFSZ
+  if (raw::syscall(SYS_getrlimit, RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < file_size) return;
   const long fd = raw::syscall(SYS_memfd_create, "osprey-code", MFD_CLOEXEC);
   if (fd < 0) return;
   if (raw::syscall(SYS_ftruncate, fd, file_size) != 0) {

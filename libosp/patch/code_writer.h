@@ -18,7 +18,9 @@ class CodeWriter {
 
   // Where much will be written: all of it is opened with the first write there. Of one area.
   void expect(uintptr_t start, size_t size) { expected_ = {start, start + size, 0}; }
-  // Nothing, where nothing is mapped.
+  // From now on it can be written there. False: nothing is mapped, or the host does not let us.
+  [[nodiscard]] bool open(uintptr_t at, size_t size);
+  // Nothing, where open() says false.
   void write(uintptr_t at, Bytes bytes);
 
  private:
@@ -26,7 +28,7 @@ class CodeWriter {
     uintptr_t start = 0, end = 0;
     int protection = 0;
   };
-  void open(uintptr_t start, uintptr_t end);
+  bool open_pages(Opened pages);
   [[nodiscard]] bool is_open(uintptr_t start, uintptr_t end) const;
 
   const memory::AddressSpace& memory_;

@@ -49,6 +49,16 @@ int signed_distance(uint64_t field) {
   return (value >> (distance_bits - 1)) != 0 ? value - (1 << distance_bits) : value;
 }
 
+// Instructions one after the other, none of which is a jump, which it would be to a trampoline.
+bool are_whole(Bytes bytes) {
+  while (!bytes.empty()) {
+    const auto instruction = decode(bytes);
+    if (!instruction || instruction->flow != Flow::next) return false;
+    bytes = bytes.subspan(instruction->length);
+  }
+  return true;
+}
+
 KnownSite unpack(uint64_t word) {
   return {.state = static_cast<KnownSite::State>(word >> state_at & 3),
           .offset = word >> offset_at,
@@ -76,8 +86,7 @@ std::optional<Site> KnownSite::in(const Code& code, uint64_t address) const {
   Site site;
   site.at = address, site.displaced = address - displaced_size;
   if (!kind || !code.contains(site.displaced, displaced_size)) return std::nullopt;
-  if (const auto instruction = decode(code.from(site.displaced)); !instruction || instruction->flow != Flow::next)
-    return std::nullopt;  // a jump to a trampoline
+  if (!are_whole(code.from(site.displaced).first(displaced_size))) return std::nullopt;
   site.kind = *kind;
   site.displaced_size = displaced_size, site.displacement_offset = displacement_offset;
   std::ranges::copy(code.from(site.displaced).first(displaced_size), site.displaced_bytes.begin());

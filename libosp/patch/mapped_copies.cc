@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
+#include <ranges>
 #include <utility>
 
 #include "base/raw_syscall.h"
@@ -31,7 +34,7 @@ std::vector<uintptr_t> own_pages(uintptr_t start, uintptr_t end) {
 
 // What `page`, whose contents are in `bytes`, was before the Plans.
 void undo(uintptr_t page, Page& bytes, const std::vector<Plan>& plans) {
-  for (const Plan& plan : plans)
+  for (const Plan& plan : std::views::reverse(plans))  // the last first: what it found was another's
     for (const Write& write : plan.all_writes())
       for (size_t i = 0; i < write.size; ++i)
         if (const uint64_t at = write.address + i - page; at < page_size) bytes[at] = write.before[i];
@@ -84,10 +87,11 @@ unsigned MappedCopies::generation_at(uintptr_t address) const {
   return 0;
 }
 
-void MappedCopies::forget(uintptr_t start, size_t size) {
+void MappedCopies::forget(uintptr_t start, uintptr_t end) {
   std::erase_if(copies_, [&](const Mapped& m) {
-    if (start > m.start || start + size < m.end) return false;
-    static_cast<void>(memory_.unmap(m.trampolines, m.trampolines_end - m.trampolines));
+    if (end <= m.start || start >= m.end) return false;
+    const bool is_all = start <= m.start && end >= m.end;
+    if (is_all) static_cast<void>(memory_.unmap(m.trampolines, m.trampolines_end - m.trampolines));
     return true;
   });
 }
@@ -97,18 +101,15 @@ std::vector<Plan> MappedCopies::take(Mapped& mapped) {
   return plans_of(mapped.copy, mapped.start);
 }
 
-std::vector<Plan> MappedCopies::take_plans_at(uintptr_t address) {
-  for (Mapped& m : copies_)
-    if ((address >= m.start && address < m.end) || (address >= m.trampolines && address < m.trampolines_end))
-      return take(m);
-  return {};
-}
-
-std::vector<Plan> MappedCopies::take_all_plans() {
+std::vector<Plan> MappedCopies::take_plans(uintptr_t start, uintptr_t end) {
+  const auto overlaps = [&](uintptr_t from, uintptr_t to) { return start < to && from < end; };
   std::vector<Plan> all;
   for (Mapped& m : copies_)
-    for (const Plan& plan : take(m)) all.push_back(plan);
+    if (overlaps(m.start, m.end) || overlaps(m.trampolines, m.trampolines_end))
+      std::ranges::copy(take(m), std::back_inserter(all));
   return all;
 }
+
+std::vector<Plan> MappedCopies::take_all_plans() { return take_plans(0, ~uintptr_t{0}); }
 
 }  // namespace osp::patch

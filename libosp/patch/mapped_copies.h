@@ -20,11 +20,11 @@ class MappedCopies {
   bool replace(const memory::Area& area, const KnownFile& file, const std::vector<Plan>& own);
   // In which of its file's copies the code at `address` is; 0: it is the file itself.
   [[nodiscard]] unsigned generation_at(uintptr_t address) const;
-  // The memory is gone: so are the trampolines, where it was all of the code.
-  void forget(uintptr_t start, size_t size);
+  // The memory is gone, some of it or all: so are the trampolines, where it was all of the code.
+  void forget(uintptr_t start, uintptr_t end);
   void forget_all() { copies_.clear(); }
-  // The Plans of the copy whose code or trampolines hold `address`, of each copy once; else none.
-  [[nodiscard]] std::vector<Plan> take_plans_at(uintptr_t address);
+  // The Plans of the copies whose code or trampolines lie between, of each copy once; else none.
+  [[nodiscard]] std::vector<Plan> take_plans(uintptr_t start, uintptr_t end);
   // Of all that have not been taken.
   [[nodiscard]] std::vector<Plan> take_all_plans();
 

@@ -27,6 +27,18 @@ bool is_sigreturn(const Instruction& instruction, Bytes bytes) {
   return number == sigreturn_number;
 }
 
+// Whether it writes eax or ecx, by mov or xor: with a cpuid that is known by its bytes only, more is wanted than these.
+bool asks(const Instruction& instruction) {
+  constexpr uint8_t registers = 3, eax = 0, ecx = 1;
+  const auto is_asked = [](unsigned number) { return number == eax || number == ecx; };
+  const unsigned rm = instruction.modrm & 7U, reg = instruction.modrm >> 3U & 7U;
+  if (instruction.is(0, 0xb8 + eax) || instruction.is(0, 0xb8 + ecx)) return (instruction.rex & 1) == 0;
+  const bool to_rm = instruction.is(0, 0x89) || instruction.is(0, 0x31) || instruction.is(0, 0xc7);
+  const bool to_reg = instruction.is(0, 0x8b) || instruction.is(0, 0x33);
+  if (to_reg) return is_asked(reg) && (instruction.rex & 4) == 0;
+  return to_rm && instruction.modrm >> 6U == registers && is_asked(rm) && (instruction.rex & 1) == 0;
+}
+
 std::optional<Refusal> objection(const Instruction& instruction, Bytes bytes) {
   if (instruction.flow != Flow::next) return Refusal::branch;
   if (instruction.rip_relative && instruction.address_size) return Refusal::rip_relative;
@@ -172,6 +184,8 @@ const char* describe(Refusal refusal) {
       return "the instruction before it has one byte";
     case Refusal::no_padding:
       return "no padding within reach";
+    case Refusal::asks_nothing:
+      return "the instruction before it does not say what is asked";
     case Refusal::branched_to:
       return "no padding within reach, and something may jump to the instruction before it";
   }
@@ -193,6 +207,7 @@ std::expected<Site, Refusal> examine(const Code& code, uint64_t address) {
   if (!before) return std::unexpected(Refusal::unclear);
   const Bytes bytes = code.from(before->address).first(before->instruction.length);
   if (const auto reason = objection(before->instruction, bytes)) return std::unexpected(*reason);
+  if (*kind == Kind::cpuid && !asks(before->instruction)) return std::unexpected(Refusal::asks_nothing);
   Site site = make_site(*kind, address, *before, bytes);
   if (site.displaced_size >= long_jump_size) return site;
   const auto padding = find_padding(code, site.displaced, site.after());
@@ -212,6 +227,7 @@ std::expected<Site, Refusal> examine_wide(const Code& code, uint64_t address) {
     if (const auto reason = objection(located.instruction, bytes)) return std::unexpected(*reason);
     if (located.instruction.rip_relative) return std::unexpected(Refusal::rip_relative);
   }
+  if (!asks(second->instruction)) return std::unexpected(Refusal::asks_nothing);
   if (size < long_jump_size || size > max_instruction_length) return std::unexpected(Refusal::too_short);
   if (may_be_branched_to(code, second->address)) return std::unexpected(Refusal::branched_to);
   return make_site(Kind::cpuid, address, *first, code.from(first->address).first(size));

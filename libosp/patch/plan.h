@@ -29,6 +29,7 @@ enum class Refusal : uint8_t {
   signal_restorer,  // it is mov $15: unwinders know signal frames by these bytes
   too_short,        // it has one byte
   no_padding,       // it has 2 to 4 bytes, and no dead padding is within reach
+  asks_nothing,     // it is a cpuid, and that instruction writes neither eax nor ecx: perhaps these are no instructions
   branched_to,      // something may jump between the two instructions before it
 };
 [[nodiscard]] const char* describe(Refusal refusal);

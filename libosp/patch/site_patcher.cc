@@ -1,6 +1,7 @@
 #include "libosp/patch/site_patcher.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "base/log.h"
@@ -98,8 +99,9 @@ void SitePatcher::mapped(uintptr_t start, size_t size) {
   for (auto at = areas.lower_bound(start); at != areas.end() && at->first < start + size; ++at) {
     KnownFile* file = known_file_of(at->second);
     if (file == nullptr) continue;
-    map_copy(*file, at->second);
-    patch_known(*file, at->second);
+    const bool is_new = at->second.end <= memory::page_up(start + size);
+    if (is_new) map_copy(*file, at->second);
+    patch_known(*file, at->second, When::mapped);
   }
 }
 
@@ -112,7 +114,7 @@ void SitePatcher::map_copy(KnownFile& file, const memory::Area& area) {
   copies_.map(area, file);
 }
 
-void SitePatcher::mapped_to_start(uintptr_t start, size_t size) {
+void SitePatcher::mapped_loader(uintptr_t start, size_t size) {
   const auto& areas = memory_.areas();
   for (auto at = areas.lower_bound(start); at != areas.end() && at->first < start + size; ++at)
     search_for_cpuid(at->second);
@@ -129,12 +131,12 @@ void SitePatcher::forking() {
   for (const auto& [start, area] : memory_.areas()) {
     KnownFile* file = known_file_of(area);
     if (file == nullptr) continue;
-    if (forks_ > few_forks && copies_.generation_at(start) == 0) replace_by_copy(*file, area);
-    patch_known(*file, area);
+    if (forks_ > few_forks && task::workers().is_one() && !is_copy(start)) replace_by_copy(*file, area);
+    patch_known(*file, area, When::forking);
   }
 }
 
-// Nobody runs the code, and where threads were in trampolines they have been taken out of them (original_rip()).
+// Nobody runs the code: there is one worker, which is here, and where threads stopped has gone through original_rip().
 void SitePatcher::replace_by_copy(const KnownFile& file, const memory::Area& area) {
   const bool is_advised = area.dont_fork || area.dont_dump || area.wipe_on_fork || area.sealed;
   if (is_advised || start_of_span(memory_, area) == area.start) return;
@@ -156,19 +158,21 @@ bool SitePatcher::is_done(uintptr_t site, const KnownSite& known) const {
   return seen != seen_.end() && seen->second == given_up;
 }
 
-void SitePatcher::patch_known(KnownFile& file, const memory::Area& area) {
+void SitePatcher::patch_known(KnownFile& file, const memory::Area& area, When when) {
   const Code code = code_of(area);
   CodeWriter writer(memory_);
   writer.expect(area.start, code.bytes.size());
-  patch_examined(file, code, area.start - area.offset, writer);
+  patch_examined(file, code, area.start - area.offset, when, writer);
   examine_and_patch(file, code, area.start - area.offset, writer);
 }
 
-void SitePatcher::patch_examined(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer) {
+// A cpuid is for what starts, and may take two instructions, between which a thread may be.
+void SitePatcher::patch_examined(KnownFile& file, const Code& code, uint64_t distance, When when, CodeWriter& writer) {
   for (size_t i = 0; i < file.size(); ++i) {
     const KnownSite known = file.at(i);
     if (known.state != KnownSite::State::ready || is_done(known.offset + distance, known)) continue;
-    if (const auto site = known.in(code, known.offset + distance)) install(*site, writer);
+    const auto site = known.in(code, known.offset + distance);
+    if (site && (when == When::mapped || site->kind == Kind::syscall)) install(*site, writer);
   }
 }
 
@@ -189,12 +193,42 @@ void SitePatcher::examine_and_patch(KnownFile& file, const Code& code, uint64_t 
   }
 }
 
+// What is left of a patch whose other part is gone would lead there.
 void SitePatcher::forget(uintptr_t start, size_t size) {
-  seen_.erase(seen_.lower_bound(start), seen_.lower_bound(start + size));
-  const auto gone = [&](uintptr_t address) { return address >= start && address - start < size; };
-  std::erase_if(paddings_, [&](const auto& entry) { return gone(entry.first); });
-  std::erase_if(patched_, [&](const auto& entry) { return gone(entry.second.site.at); });
-  copies_.forget(start, size);
+  start = memory::page_down(start);
+  const uintptr_t end = memory::page_up(start + size);
+  for (const Plan& plan : copies_.take_plans(start, end)) adopt(plan);
+  copies_.forget(start, end);
+  seen_.erase(seen_.lower_bound(start), seen_.lower_bound(end));
+  const auto is_gone = [&](const Write& write) { return write.address >= start && write.address < end; };
+  CodeWriter writer(memory_);
+  std::erase_if(patched_, [&](const auto& entry) {
+    const auto writes = entry.second.all_writes();
+    if (std::ranges::none_of(writes, is_gone)) return false;
+    for (const Write& write : writes)
+      if (!is_gone(write)) writer.write(write.address, Bytes(write.before).first(write.size));
+    paddings_.erase(entry.second.site.padding.address);
+    return true;
+  });
+}
+
+void SitePatcher::forget_unforked() {
+  for (const auto& [start, area] : memory_.areas())
+    if (area.dont_fork && is_private_code(area)) forget(start, area.end - start);
+}
+
+void SitePatcher::undo(const Plan& plan, CodeWriter& writer) const {
+  for (const Write& write : plan.all_writes()) writer.write(write.address, Bytes(write.before).first(write.size));
+}
+
+void SitePatcher::give_back(uintptr_t start, size_t size) {
+  const uintptr_t end = memory::page_up(start + size);
+  for (const Plan& plan : copies_.take_plans(start, end)) adopt(plan);
+  task::workers().stop_the_world();
+  CodeWriter writer(memory_);
+  for (const auto& [at, plan] : std::views::reverse(patched_))
+    if (plan.site.at >= start && plan.site.at < end) undo(plan, writer);
+  forget(start, size);
 }
 
 void SitePatcher::forget_all() {
@@ -222,14 +256,13 @@ void SitePatcher::suspend() {
   task::workers().stop_the_world();
   for (const Plan& plan : copies_.take_all_plans()) adopt(plan);
   CodeWriter writer(memory_);
-  for (const auto& [at, plan] : patched_)
-    for (const Write& write : plan.all_writes()) writer.write(write.address, Bytes(write.before).first(write.size));
+  for (const auto& [at, plan] : std::views::reverse(patched_)) undo(plan, writer);
   seen_.clear();
 }
 
 // A copy's Plans are needed where the program may be in one of its jumps.
 uintptr_t SitePatcher::original_rip(uintptr_t rip) {
-  for (const Plan& plan : copies_.take_plans_at(rip)) adopt(plan);
+  for (const Plan& plan : copies_.take_plans(rip, rip + 1)) adopt(plan);
   const auto padding = paddings_.find(rip);
   auto found = padding != paddings_.end() ? patched_.find(padding->second) : patched_.upper_bound(rip);
   if (padding == paddings_.end()) {
@@ -271,6 +304,9 @@ const char* SitePatcher::install(const Site& site, CodeWriter& writer) {
   seen_[site.at] = given_up;
   auto plan = make_plan(site, at, ends);
   if (!plan) return "what it refers to is too far from its trampoline";
+  const auto can_write = [&](const Write& write) { return writer.open(write.address, write.size); };
+  if (!writer.open(at, plan->trampoline.size) || !std::ranges::all_of(plan->all_writes(), can_write))
+    return "the host does not let it be written";
   writer.write(at, Bytes(plan->trampoline.bytes).first(plan->trampoline.size));
   for (Write& write : std::span(plan->writes).first(plan->write_count)) {
     std::copy_n(reinterpret_cast<const uint8_t*>(write.address), write.size, write.before.begin());

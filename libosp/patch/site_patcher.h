@@ -23,13 +23,19 @@ class SitePatcher {
   void caught(uintptr_t rip);
   // Something was mapped there, and no code of it has run: the sites that are known of its file are patched.
   void mapped(uintptr_t start, size_t size);
-  // The same of a file that a program starts in, and its cpuid instructions too: its loader, or itself.
-  void mapped_to_start(uintptr_t start, size_t size);
+  // The same of a program's loader, and its cpuid instructions too.
+  void mapped_loader(uintptr_t start, size_t size);
   // A child will be made, which begins with this code: what is known by now is patched, for it and for what comes
   // after.
   void forking();
-  // The memory is gone, or will be other code's.
+  // The memory is gone, or other code's now.
   void forget(uintptr_t start, size_t size);
+  // In the child of a fork: memory with MADV_DONTFORK.
+  void forget_unforked();
+  // The code is the program's own again: it will be moved.
+  void give_back(uintptr_t start, size_t size);
+  // Whether the code is a copy: pages of the file may differ from it.
+  [[nodiscard]] bool is_copy(uintptr_t address) const { return copies_.generation_at(address) != 0; }
   // After execve: the sites are gone with the memory.
   void forget_all();
   // Sites are the program's own again, and stay so until resume(): a debugger looks at them.
@@ -42,12 +48,14 @@ class SitePatcher {
 
  private:
   void learn(uintptr_t site);
-  void patch_known(KnownFile& file, const memory::Area& area);
+  enum class When : uint8_t { mapped, forking };
+  void patch_known(KnownFile& file, const memory::Area& area, When when);
   void map_copy(KnownFile& file, const memory::Area& area);
   void replace_by_copy(const KnownFile& file, const memory::Area& area);
   [[nodiscard]] bool is_done(uintptr_t site, const KnownSite& known) const;
   void adopt(const Plan& plan);
-  void patch_examined(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer);
+  void undo(const Plan& plan, CodeWriter& writer) const;
+  void patch_examined(KnownFile& file, const Code& code, uint64_t distance, When when, CodeWriter& writer);
   void examine_and_patch(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer);
   void patch(uintptr_t site);
   // Why not, or null.

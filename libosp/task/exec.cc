@@ -309,9 +309,8 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   p.program.environment = std::move(envp);
   if (!first) p.files->close_on_exec();
   p.patcher->forget_all();
-  const load::ImagePlan& started = interpreted ? plan->interpreter : plan->program;
-  p.patcher->mapped_to_start(started.start, started.size);
-  if (interpreted) p.patcher->mapped(plan->program.start, plan->program.size);
+  p.patcher->mapped(plan->program.start, plan->program.size);
+  if (interpreted) p.patcher->mapped_loader(plan->interpreter.start, plan->interpreter.size);
   p.futexes.clear();
   if (p.timers != nullptr) p.timers->remove_posix();
   host_timers().remove_all();

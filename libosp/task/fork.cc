@@ -62,6 +62,7 @@ void become_child(Thread& thread) {
   });
   thread.tid = p.pid;
   p.had_threads = false;
+  p.patcher->forget_unforked();
   p.memory.forget_unforked();
   keeper::after_fork();
   p.after_fork();

@@ -124,12 +124,17 @@ bool read_many(int fd, std::vector<T>& values) {
   return read_all(fd, values.data(), values.size() * sizeof(T));
 }
 
-// From the same addresses of the child.
+// From the same addresses of the child. What one side cannot read or write is left out.
 void take_pages(int child, std::span<const Range> ranges) {
   constexpr size_t at_once = 1024;  // UIO_MAXIOV
-  for (; !ranges.empty(); ranges = ranges.subspan(std::min(at_once, ranges.size()))) {
+  while (!ranges.empty()) {
     const auto now = ranges.first(std::min(at_once, ranges.size()));
-    raw::syscall(SYS_process_vm_readv, child, now.data(), now.size(), now.data(), now.size(), 0);
+    long left = raw::syscall(SYS_process_vm_readv, child, now.data(), now.size(), now.data(), now.size(), 0);
+    size_t done = 0;
+    while (done < now.size() && left >= static_cast<long>(now[done].iov_len))
+      left -= static_cast<long>(now[done++].iov_len);
+    const bool is_all = done == now.size();
+    ranges = ranges.subspan(is_all ? done : done + 1);  // the next was not copied, or not all of it
   }
 }
 

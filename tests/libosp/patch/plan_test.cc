@@ -249,6 +249,18 @@ TEST(Plan, NotIfABranchMayLeadBetweenThem) {
   EXPECT_TRUE(examine_wide(first.snippet.code(), first.cpuid));
 }
 
+// Its two bytes alone may be a constant.
+TEST(Plan, ACpuidThatAsksNothingIsRefused) {
+  for (const std::initializer_list<uint8_t> before :
+       {std::initializer_list<uint8_t>{0xba, 1, 0, 0, 0}, {0x48, 0x89, 0xc6}, {0x41, 0xb8, 1, 0, 0, 0}}) {
+    Snippet snippet(base);
+    snippet.add(before);  // mov to edx, rsi, r8d
+    const uint64_t cpuid = snippet.add({0x0f, 0xa2});
+    snippet.align();
+    expect_refused(snippet, cpuid, Refusal::asks_nothing);
+  }
+}
+
 TEST(Plan, OnlyACpuidIsTakenSo) {
   Snippet snippet(base);
   for (int i = 0; i < 40; ++i) snippet.add({0x48, 0x89, 0xf8, 0x48, 0x89, 0xf0});

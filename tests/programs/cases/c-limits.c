@@ -64,8 +64,21 @@ static void look(void) {
   printf("stat %d, read %d, flags %d, lseek %d\n", open_fds, reads, flags, (int)lseek(1024, 0, SEEK_CUR));
 }
 
+// The first child of all, of a process that may write no large file.
+static void small_files(void) {
+  struct rlimit before, small;
+  NEED(getrlimit(RLIMIT_FSIZE, &before));
+  small = (struct rlimit){1000, before.rlim_max};
+  NEED(setrlimit(RLIMIT_FSIZE, &small));
+  pid_t child = split();
+  if (child == 0) leave(7);
+  show_end("child with small files", child);
+  NEED(setrlimit(RLIMIT_FSIZE, &before));
+}
+
 int main(void) {
   int first = 0, count;
+  small_files();
   look();
   limit_fds(64, 4096);
   count = fill(&first);

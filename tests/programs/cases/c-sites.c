@@ -88,6 +88,58 @@ static void seen_by_handlers(void) {
   printf("under signals: wrong %d, foreign %d\n", wrong, (int)foreign);
 }
 
+static int code_of_libc(struct dl_phdr_info *info, size_t size, void *range) {
+  (void)size;
+  uintptr_t wanted = (uintptr_t)getppid, *found = range;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+    if (wanted - start >= info->dlpi_phdr[i].p_memsz || !(info->dlpi_phdr[i].p_flags & PF_X)) continue;
+    found[0] = start & ~(page - 1), found[1] = (start + info->dlpi_phdr[i].p_memsz + page - 1) & ~(page - 1);
+  }
+  return found[0] != 0;
+}
+
+// Raw calls, for libc's code is being moved about.
+static long raw(long number, long a, long b, long c, long d, long e, long f) {
+  long result;
+  register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+  __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
+// The code that a process runs stays what it is: after calls that fail, after it has been moved there and back, and
+// where a part of it is another mapping now.
+static int moved_about(void) {
+  uintptr_t code[2] = {0, 0};
+  dl_iterate_phdr(code_of_libc, code);
+  long size = (long)(code[1] - code[0]), at = (long)code[0], wrong = 0;
+  wrong += raw(SYS_munmap, at + 1, size, 0, 0, 0, 0) != -EINVAL;
+  wrong += raw(SYS_mmap, at, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, 999, 0) != -EBADF;
+  wrong += raw(SYS_mremap, at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at + 1, 0) != -EINVAL;
+  wrong += getppid() <= 0 || access("/", F_OK) != 0;
+  long there = raw(SYS_mmap, 0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  wrong += raw(SYS_mremap, at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, there, 0) != there;
+  wrong += ((pid_t(*)(void))((uintptr_t)getppid - code[0] + (uintptr_t)there))() <= 0;
+  wrong += raw(SYS_mremap, there, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at, 0) != at;
+  for (int i = 0; i < 50; i++) wrong += getppid() <= 0 || access("/", F_OK) != 0;
+  pid_t child = split();
+  if (child == 0) leave(access("/", F_OK) == 0 ? 0 : 1);
+  int status = -1;
+  wrong += waitpid(child, &status, 0) != child || status != 0;
+  // Page by page it becomes a copy of itself.
+  unsigned char *copy = map_at(NULL, 0);
+  for (long offset = 0; offset < size; offset += (long)page) {
+    memcpy(copy, (void *)(at + offset), page);
+    if (((uintptr_t)memcpy & ~(page - 1)) == (uintptr_t)(at + offset)) continue;
+    raw(SYS_mremap, (long)copy, (long)page, (long)page, MREMAP_MAYMOVE | MREMAP_FIXED, at + offset, 0);
+    copy = (unsigned char *)raw(SYS_mmap, 0, (long)page, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
+  for (int i = 0; i < 50; i++) wrong += getppid() <= 0 || access("/", F_OK) != 0;
+  return wrong != 0;
+}
+
 // One of many processes with the same libc: each call of it is right, wherever a signal comes. Every third has other
 // credentials from then on, if it may.
 static int one_of_many(int which) {
@@ -111,6 +163,7 @@ static int one_of_many(int which) {
   if (child == 0) leave(getppid() != parent && access("/", F_OK) == 0 ? 0 : 1);
   int status = -1;
   wrong += waitpid(child, &status, 0) != child || status != 0;
+  if (which % 4 == 1) wrong += moved_about();
   return wrong != 0 || foreign != 0;
 }
 
