@@ -40,9 +40,10 @@ async function files () {
 async function children () {
   const forked = [7, 8, 9].map(async n => {
     const child = fork(__filename, ['child'])
+    const end = once(child, 'exit') // libuv may see it before the message, where this process is slow
     child.send(n)
     const [answer] = await once(child, 'message')
-    return answer + (await once(child, 'exit'))[0]
+    return answer + (await end)[0]
   })
   const run = [...Array(10).keys()].map(async n => (await promisify(execFile)('sh', ['-c', `seq ${n * 1000} | cksum`])).stdout.trim())
   return [...await Promise.all(forked), ...await Promise.all(run)].join(' ')
