@@ -50,8 +50,9 @@ def main():
         children()
         files()
         rounds += 1
-        with open(sys.argv[1], "w", encoding="ascii") as file:
+        with open(sys.argv[1] + ".new", "w", encoding="ascii") as file:
             file.write(f"{rounds}\n")
+        os.replace(sys.argv[1] + ".new", sys.argv[1])
         time.sleep(0.02)
 
 

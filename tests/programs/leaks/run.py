@@ -24,7 +24,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 CASES = ["redis", "redis-threads", "memcached-threads", "nginx", "postgresql", "java", "node-heavy", "go-build",
          "pigz-zstd", "imagemagick", "make-many", "python-threads", "python-subprocess", "git", "sqlite3", "bash-jobs"]
 WARM_UP = 2  # rounds
-NOISE = {"resident": 4096, "mapped": 32768, "fds": 0, "threads": 2}  # KiB, KiB; workers come when they are needed
+NOISE = {"resident": 4096, "mapped": 32768, "fds": 2, "threads": 2}  # KiB, KiB; a worker that was needed stays, with an fd
 SHARE = {"resident": 1.1, "mapped": 1.1, "fds": 1, "threads": 1}
 DRIVER = """
 redis-server --port 0 --unixsocket "$PWD/resident.sock" --dir "$PWD" --save '' --io-threads 2 --daemonize no >/dev/null &
@@ -44,7 +44,9 @@ def arguments():
     parser.add_argument("--minutes", type=float, default=30, help="default: 30")
     parser.add_argument("--case", nargs="+", action="extend", metavar="NAME", help="default: " + " ".join(CASES))
     parser.add_argument("--json", metavar="FILE", help="writes each round's numbers to FILE")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.build = os.path.abspath(options.build)
+    return options
 
 
 def load(names):
