@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/memory/address_space.h"
+#include "libosp/memory/own_pages.h"
 #include "libosp/patch/site_patcher.h"
 #include "migrate/checkpoint_parts.h"
 
@@ -18,81 +19,6 @@ namespace {
 
 using memory::page_size;
 using memory::Use;
-
-// PAGEMAP_SCAN (Linux 6.7, include/uapi/linux/fs.h), which our headers lack.
-struct ScanRegion {
-  uint64_t start, end, categories;
-};
-struct ScanArgument {
-  uint64_t size, flags, start, end, walk_end, vec, vec_length, max_pages;
-  uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-constexpr unsigned long pagemap_scan = _IOWR('f', 16, ScanArgument);
-constexpr uint64_t is_file = 1 << 2, is_present = 1 << 3, is_swapped = 1 << 4, is_zero = 1 << 5;
-constexpr uint64_t entry_file = uint64_t{1} << 61, entry_swapped = uint64_t{1} << 62, entry_present = uint64_t{1} << 63;
-
-// Finds the pages of private memory that are the process's own: neither untouched nor a file's.
-class OwnPages {
- public:
-  OwnPages() : fd_(static_cast<int>(raw::syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC))) {}
-  OwnPages(const OwnPages&) = delete;
-  OwnPages& operator=(const OwnPages&) = delete;
-  ~OwnPages() { raw::close(fd_); }
-
-  template <class F>
-  Result<void> each(uintptr_t start, uintptr_t end, F&& found) {
-    return can_scan_ ? scan(start, end, found) : read(start, end, found);
-  }
-
- private:
-  template <class F>
-  Result<void> scan(uintptr_t start, uintptr_t end, F& found) {
-    while (start < end) {
-      ScanArgument a = {sizeof(ScanArgument),
-                        0,
-                        start,
-                        end,
-                        0,
-                        reinterpret_cast<uint64_t>(regions_.data()),
-                        regions_.size(),
-                        0,
-                        is_file | is_zero,
-                        is_file | is_zero,
-                        is_present | is_swapped,
-                        is_present};
-      const long count = raw::syscall(SYS_ioctl, fd_, pagemap_scan, &a);
-      if (count < 0 && (count == -ENOTTY || count == -EINVAL)) {
-        can_scan_ = false;
-        return read(start, end, found);
-      }
-      if (count < 0) return fail(static_cast<int>(-count));
-      for (long i = 0; i < count; ++i)
-        found(regions_[static_cast<size_t>(i)].start, regions_[static_cast<size_t>(i)].end);
-      start = a.walk_end;
-    }
-    return {};
-  }
-
-  template <class F>
-  Result<void> read(uintptr_t start, uintptr_t end, F& found) {
-    std::vector<uint64_t> entries(8192);
-    while (start < end) {
-      const size_t count = std::min<size_t>(entries.size(), (end - start) / page_size);
-      const long got = raw::syscall(SYS_pread64, fd_, entries.data(), count * 8, start / page_size * 8);
-      if (got <= 0) return fail(got == 0 ? EIO : static_cast<int>(-got));
-      for (size_t i = 0; i < static_cast<size_t>(got) / 8; ++i) {
-        const bool own = (entries[i] & (entry_present | entry_swapped)) != 0 && (entries[i] & entry_file) == 0;
-        if (own) found(start + i * page_size, start + (i + 1) * page_size);
-      }
-      start += static_cast<size_t>(got) / 8 * page_size;
-    }
-    return {};
-  }
-
-  int fd_;
-  bool can_scan_ = true;
-  std::vector<ScanRegion> regions_ = std::vector<ScanRegion>(1024);
-};
 
 uint32_t advice_of(const memory::Area& area) {
   return (area.dont_fork ? area_advice_dont_fork : 0) | (area.dont_dump ? area_advice_dont_dump : 0) |
@@ -149,7 +75,7 @@ Result<void> capture_whole(Capture& c, const memory::Area& area, Area& out) {
   return {};
 }
 
-Result<void> capture_private(Capture& c, OwnPages& own, const memory::Area& area, Area& out) {
+Result<void> capture_private(Capture& c, memory::OwnPages& own, const memory::Area& area, Area& out) {
   const bool of_file = area.backing != nullptr && area.backing->path != "/dev/zero";
   out.kind = of_file ? AreaKind::file : anonymous_kind(area.use);
   if (area.use == Use::trampolines) out.name = "trampolines";
@@ -234,7 +160,7 @@ Result<void> capture_shared(Capture& c, const memory::Area& area, Area& out) {
 
 Result<void> capture_memory(Capture& c) {
   c.process.memory.name_backings();
-  OwnPages own;
+  memory::OwnPages own;
   for (const auto& [start, area] : c.process.memory.areas()) {
     Area out;
     out.start = area.start, out.length = area.end - area.start;

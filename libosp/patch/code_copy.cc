@@ -60,8 +60,8 @@ class Copier {
         KnownSite known = file.at(i);
         const uint64_t address = code_.start + known.offset - file_offset;
         if (known.state != state || known.offset < file_offset || !code_.contains(address, site_size)) continue;
-        if (state == KnownSite::State::unexamined) known = known_as(known.offset, examine(code_, address));
-        if (known.state == KnownSite::State::refused) known = known_as(known.offset, examine_wide(code_, address));
+        if (state == KnownSite::State::unexamined) known = KnownSite::of(examine(code_, address), known.offset);
+        if (known.state == KnownSite::State::refused) known = KnownSite::of(examine_wide(code_, address), known.offset);
         if (const auto site = known.in(code_, address); known.state == KnownSite::State::ready && site && patch(*site))
           known.generation = known.generation == 0 ? static_cast<uint8_t>(generation) : known.generation;
         file.set(i, known);
@@ -70,10 +70,6 @@ class Copier {
   [[nodiscard]] const std::vector<Plan>& plans() const { return plans_; }
 
  private:
-  static KnownSite known_as(uint64_t offset, const std::expected<Site, Refusal>& site) {
-    return site ? KnownSite::of(*site, offset) : KnownSite{.state = KnownSite::State::refused, .offset = offset};
-  }
-
   // Room for `size` bytes among the trampolines; nothing: they are full.
   std::optional<size_t> take(size_t size) {
     const size_t at = used_;

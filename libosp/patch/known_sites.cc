@@ -71,7 +71,9 @@ KnownSite unpack(uint64_t word) {
 
 }  // namespace
 
-KnownSite KnownSite::of(const Site& site, uint64_t offset) {
+KnownSite KnownSite::of(const std::expected<Site, Refusal>& examined, uint64_t offset) {
+  if (!examined) return {.state = State::refused, .offset = offset};
+  const Site& site = *examined;
   const bool padded = site.padding.size != 0;
   return {.state = State::ready,
           .offset = offset,

@@ -30,7 +30,8 @@ struct KnownSite {
   uint8_t padding_size = 0;
   uint8_t generation = 0;  // the first of the file's copies in which it is patched, from 1 on; 0: none
 
-  static KnownSite of(const Site& site, uint64_t offset);
+  // What examine() said of the one at `offset`.
+  static KnownSite of(const std::expected<Site, Refusal>& examined, uint64_t offset);
   // The site in `code`, which has the file's byte `offset` at `address`. Nothing where other bytes are there now.
   [[nodiscard]] std::optional<Site> in(const Code& code, uint64_t address) const;
 };

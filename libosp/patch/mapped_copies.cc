@@ -1,7 +1,5 @@
 #include "libosp/patch/mapped_copies.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -10,27 +8,13 @@
 #include <utility>
 
 #include "base/raw_syscall.h"
+#include "libosp/memory/own_pages.h"
 
 namespace osp::patch {
 namespace {
 
 using memory::page_size;
 using Page = std::array<uint8_t, page_size>;
-
-// The pages from `start` on that are the process's own: it, or we, have written to them.
-std::vector<uintptr_t> own_pages(uintptr_t start, uintptr_t end) {
-  constexpr uint64_t present = uint64_t{1} << 63, swapped = uint64_t{1} << 62, of_file = uint64_t{1} << 61;
-  std::vector<uint64_t> entries((end - start) / page_size);
-  const auto size = static_cast<long>(entries.size() * sizeof(uint64_t));
-  const long pagemap = raw::syscall(SYS_open, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
-  const long got = raw::syscall(SYS_pread64, pagemap, entries.data(), size, start / page_size * sizeof(uint64_t));
-  raw::close(static_cast<int>(pagemap));
-  std::vector<uintptr_t> own;
-  for (size_t i = 0; i < entries.size(); ++i)
-    if (got != size || ((entries[i] & (present | swapped)) != 0 && (entries[i] & of_file) == 0))
-      own.push_back(start + i * page_size);
-  return own;
-}
 
 // What `page`, whose contents are in `bytes`, was before the Plans.
 void undo(uintptr_t page, Page& bytes, const std::vector<Plan>& plans) {
@@ -47,16 +31,20 @@ bool MappedCopies::replace(const memory::Area& area, const KnownFile& file, cons
   const CodeCopy copy = file.copy(file.last_copy());
   const std::vector<Plan> others = plans_of(copy, area.start);
   const uint64_t code_at = (uint64_t{copy.first_page} + copy.trampoline_pages) * page_size;
-  for (const uintptr_t page : own_pages(area.start, area.end)) {
+  bool is_same = true;
+  const auto compare = [&](uintptr_t page) {
     Page here, there;
     std::memcpy(here.data(), reinterpret_cast<const void*>(page), page_size);
     const uint64_t at = code_at + (page - area.start);
     if (raw::syscall(SYS_pread64, CodeFile::fd(), there.data(), page_size, at) != long{page_size}) return false;
     undo(page, here, own);
     undo(page, there, others);
-    if (here != there) return false;
-  }
-  return map(area, file);
+    return here == there;
+  };
+  const auto looked = memory::OwnPages().each(area.start, area.end, [&](uintptr_t start, uintptr_t end) {
+    for (uintptr_t page = start; page < end; page += page_size) is_same = is_same && compare(page);
+  });
+  return looked && is_same && map(area, file);
 }
 
 bool MappedCopies::map(const memory::Area& area, const KnownFile& file) {

@@ -22,6 +22,8 @@ constexpr uintptr_t reach = 0x7fff'0000;  // of a long jump, less a page or so
 constexpr size_t trampoline_page = 4096, most_copied = size_t{4} << 20;
 constexpr uintptr_t bytes_before = 256, bytes_behind = 256;
 
+bool are_near(uintptr_t a, uintptr_t b) { return (a > b ? a - b : b - a) < reach; }
+
 bool is_private_code(const memory::Area& area) {
   return (area.protection & (PROT_READ | PROT_EXEC)) == (PROT_READ | PROT_EXEC) && (area.flags & MAP_SHARED) == 0;
 }
@@ -183,12 +185,12 @@ void SitePatcher::examine_and_patch(KnownFile& file, const Code& code, uint64_t 
     const uint64_t address = known.offset + distance;
     const bool is_new = known.state == KnownSite::State::unexamined && !is_done(address, known);
     if (!is_new || !code.contains(address, site_size)) continue;
-    if (const auto site = examine(code, address)) {
-      file.set(i, KnownSite::of(*site, known.offset));
+    const auto site = examine(code, address);
+    file.set(i, KnownSite::of(site, known.offset));
+    if (site) {
       install(*site, writer);
     } else {
       give_up(address, describe(site.error()));
-      file.set(i, {.state = KnownSite::State::refused, .offset = known.offset});
     }
   }
 }
@@ -197,7 +199,7 @@ void SitePatcher::examine_and_patch(KnownFile& file, const Code& code, uint64_t 
 void SitePatcher::forget(uintptr_t start, size_t size) {
   start = memory::page_down(start);
   const uintptr_t end = memory::page_up(start + size);
-  for (const Plan& plan : copies_.take_plans(start, end)) adopt(plan);
+  adopt_all(copies_.take_plans(start, end));
   copies_.forget(start, end);
   seen_.erase(seen_.lower_bound(start), seen_.lower_bound(end));
   const auto is_gone = [&](const Write& write) { return write.address >= start && write.address < end; };
@@ -223,7 +225,7 @@ void SitePatcher::undo(const Plan& plan, CodeWriter& writer) const {
 
 void SitePatcher::give_back(uintptr_t start, size_t size) {
   const uintptr_t end = memory::page_up(start + size);
-  for (const Plan& plan : copies_.take_plans(start, end)) adopt(plan);
+  adopt_all(copies_.take_plans(start, end));
   task::workers().stop_the_world();
   CodeWriter writer(memory_);
   for (const auto& [at, plan] : std::views::reverse(patched_))
@@ -245,8 +247,12 @@ void SitePatcher::adopt(const Plan& plan) {
   if (plan.site.padding.size != 0) paddings_[plan.site.padding.address] = plan.trampoline.address;
 }
 
+void SitePatcher::adopt_all(const std::vector<Plan>& plans) {
+  for (const Plan& plan : plans) adopt(plan);
+}
+
 void SitePatcher::leave() {
-  for (const Plan& plan : copies_.take_all_plans()) adopt(plan);
+  adopt_all(copies_.take_all_plans());
   KnownSites::leave();
 }
 
@@ -254,7 +260,7 @@ void SitePatcher::leave() {
 void SitePatcher::suspend() {
   suspended_ = true;
   task::workers().stop_the_world();
-  for (const Plan& plan : copies_.take_all_plans()) adopt(plan);
+  adopt_all(copies_.take_all_plans());
   CodeWriter writer(memory_);
   for (const auto& [at, plan] : std::views::reverse(patched_)) undo(plan, writer);
   seen_.clear();
@@ -262,7 +268,7 @@ void SitePatcher::suspend() {
 
 // A copy's Plans are needed where the program may be in one of its jumps.
 uintptr_t SitePatcher::original_rip(uintptr_t rip) {
-  for (const Plan& plan : copies_.take_plans(rip, rip + 1)) adopt(plan);
+  adopt_all(copies_.take_plans(rip, rip + 1));
   const auto padding = paddings_.find(rip);
   auto found = padding != paddings_.end() ? patched_.find(padding->second) : patched_.upper_bound(rip);
   if (padding == paddings_.end()) {
@@ -317,8 +323,7 @@ const char* SitePatcher::install(const Site& site, CodeWriter& writer) {
 }
 
 uintptr_t SitePatcher::cpuid_routine_near(uintptr_t site, CodeWriter& writer) {
-  const uintptr_t distance = cpuid_routine_ > site ? cpuid_routine_ - site : site - cpuid_routine_;
-  if (cpuid_routine_ != 0 && distance < reach) return cpuid_routine_;
+  if (cpuid_routine_ != 0 && are_near(cpuid_routine_, site)) return cpuid_routine_;
   const auto answers = KnownSites::cpuid_answers();
   std::vector<uint8_t> routine(cpuid_routine_size(answers));
   write_cpuid_routine(answers, routine);
@@ -328,12 +333,8 @@ uintptr_t SitePatcher::cpuid_routine_near(uintptr_t site, CodeWriter& writer) {
 }
 
 uintptr_t SitePatcher::room_near(uintptr_t site, size_t size) {
-  const auto near = [site](const Page& page) {
-    const uintptr_t distance = page.start > site ? page.start - site : site - page.start;
-    return distance < reach;
-  };
   auto page = std::find_if(pages_.begin(), pages_.end(),
-                           [&](const Page& p) { return near(p) && p.used + size <= trampoline_page; });
+                           [&](const Page& p) { return are_near(p.start, site) && p.used + size <= trampoline_page; });
   if (page == pages_.end()) {
     const uintptr_t start = memory_.free_near(site, trampoline_page, reach);
     if (start == 0) return 0;

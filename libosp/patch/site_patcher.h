@@ -54,6 +54,7 @@ class SitePatcher {
   void replace_by_copy(const KnownFile& file, const memory::Area& area);
   [[nodiscard]] bool is_done(uintptr_t site, const KnownSite& known) const;
   void adopt(const Plan& plan);
+  void adopt_all(const std::vector<Plan>& plans);
   void undo(const Plan& plan, CodeWriter& writer) const;
   void patch_examined(KnownFile& file, const Code& code, uint64_t distance, When when, CodeWriter& writer);
   void examine_and_patch(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer);

@@ -21,17 +21,17 @@ constexpr int64_t second_ns = 1'000'000'000;
 FastState& state() { return worker().fast; }
 long number() { return static_cast<long>(worker().regs->orig_rax); }
 
-// Or the core's own, which is none for the program.
-bool is_served(long fd) {
+// FdMarks.
+uint8_t marks_of(long fd) {
   const auto index = static_cast<uint32_t>(fd);
-  return index >= state().core_fds_from || (index < state().mark_count && (state().marks[index] & fd_is_served) != 0);
+  return index < state().mark_count ? state().marks[index] : 0;
 }
 
-bool never_waits(long fd) {
-  const auto index = static_cast<uint32_t>(fd);
-  constexpr auto either = fd_never_waits | fd_is_served;
-  return index < state().mark_count && (state().marks[index] & either) == fd_never_waits;
-}
+// Or the core's own, which is none for the program.
+bool may_be_cores(long fd) { return static_cast<uint32_t>(fd) >= state().core_fds_from; }
+bool is_served(long fd) { return may_be_cores(fd) || (marks_of(fd) & fd_is_served) != 0; }
+
+bool never_waits(long fd) { return (marks_of(fd) & (fd_never_waits | fd_is_served)) == fd_never_waits; }
 
 bool has_offset(long clock) {
   return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_MONOTONIC_COARSE ||
@@ -150,9 +150,7 @@ long open_at(long fd, long name, long c, long d, long e, long f) {
 
 // Of a file of which the core has noted nothing.
 long close(long fd, long b, long c, long d, long e, long f) {
-  const auto index = static_cast<uint32_t>(fd);
-  const bool is_noted = index >= state().core_fds_from || (index < state().mark_count && state().marks[index] != 0);
-  return is_noted || !state().host_names ? declined : forward(fd, b, c, d, e, f);
+  return may_be_cores(fd) || marks_of(fd) != 0 || !state().host_names ? declined : forward(fd, b, c, d, e, f);
 }
 
 // epoll_wait(2), and epoll_pwait(2) without a mask. Begun anew in the core after a signal, it has all of its time
