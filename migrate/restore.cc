@@ -96,7 +96,8 @@ Restored become(Restore& restore) {
   OSP_TRY(restore_trees(restore));
   OSP_TRY(restore_files(restore));
   drop_helpers(restore);
-  return restore_process(restore);
+  OSP_TRY(restore_process(restore));
+  return restore_files_of_threads(restore);
 }
 
 }  // namespace

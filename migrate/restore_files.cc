@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "libosp/file/files.h"
+#include "libosp/file/proc.h"
 #include "libosp/file/reopen.h"
 #include "libosp/file/signal_file.h"
 #include "migrate/restore_parts.h"
@@ -26,6 +27,7 @@ class FileRestore {
  public:
   explicit FileRestore(Restore& restore) : r_(restore) {}
   Restored run();
+  Restored run_with_threads();
 
  private:
   [[nodiscard]] const Description& description(size_t index) const { return r_.manifest.descriptions[index]; }
@@ -43,6 +45,8 @@ class FileRestore {
   Restored place_all();
   Restored fill_epolls();
   void take_locks();
+  // A file of /proc that the core serves: its text is of the process's threads.
+  [[nodiscard]] bool is_of_threads(const Description& d) const;
   [[nodiscard]] int lowest_fd(uint32_t index) const;
   [[nodiscard]] std::string what(uint32_t index) const;
 
@@ -56,6 +60,12 @@ int FileRestore::lowest_fd(uint32_t index) const {
   for (const FdEntry& entry : r_.saved().fds)
     if (entry.description == index) return entry.fd;
   return -1;
+}
+
+bool FileRestore::is_of_threads(const Description& d) const {
+  if (d.file == none || d.comeback == Comeback::inherit) return false;
+  const FileRef& file = r_.manifest.files[d.file];
+  return !is_host_file(file) && file::is_core_proc(file.path);
 }
 
 std::string FileRestore::what(uint32_t index) const {
@@ -174,12 +184,13 @@ long FileRestore::make(uint32_t index) {
   if (d.comeback == Comeback::inherit) return make_inherited(index);
   const bool served = d.file != none && !is_host_file(r_.manifest.files[d.file]);
   if (r_.served.contains(index)) return raw::syscall(SYS_memfd_create, "osp", 1);  // its number's placeholder
-  if (served) {
+  if (served && !is_of_threads(d)) {
     auto opened = file::reopen(r_.process, r_.manifest.files[d.file].path, static_cast<int>(d.flags), d.offset);
     if (!opened) return -opened.error().code;
     r_.served[index] = std::move(*opened);
     return raw::syscall(SYS_memfd_create, "osp", 1);
   }
+  if (served) return raw::syscall(SYS_memfd_create, "osp", 1);  // until there are threads
   switch (d.kind) {
     case DescriptionKind::file:
     case DescriptionKind::directory:
@@ -265,6 +276,18 @@ void FileRestore::take_locks() {
   }
 }
 
+Restored FileRestore::run_with_threads() {
+  for (uint32_t i = 0; i < r_.manifest.descriptions.size(); ++i) {
+    const Description& d = description(i);
+    if (!is_of_threads(d)) continue;
+    auto opened = file::reopen(r_.process, r_.manifest.files[d.file].path, static_cast<int>(d.flags), d.offset);
+    if (!opened) return because(what(i), -opened.error().code);
+    for (const FdEntry& entry : r_.saved().fds)
+      if (entry.description == i) r_.process.files->adopt(entry.fd, *opened);
+  }
+  return {};
+}
+
 Restored FileRestore::run() {
   OSP_TRY(make_all());
   OSP_TRY(place_all());
@@ -276,5 +299,6 @@ Restored FileRestore::run() {
 }  // namespace
 
 Restored restore_files(Restore& restore) { return FileRestore(restore).run(); }
+Restored restore_files_of_threads(Restore& restore) { return FileRestore(restore).run_with_threads(); }
 
 }  // namespace osp::migrate

@@ -52,6 +52,8 @@ Restored restore_memory(Restore& restore);
 // restore_memory() leaves out.
 Restored restore_trees(Restore& restore);
 Restored restore_files(Restore& restore);
+// The rest of them, when restore_process() has made the threads.
+Restored restore_files_of_threads(Restore& restore);
 // A core's fd, or minus an errno, for one socket; pairs are made by their first end, which leaves the second in
 // `others` under the other description's index.
 long restore_socket(const Manifest& manifest, uint32_t index, std::map<uint32_t, int>& others);

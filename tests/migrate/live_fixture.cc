@@ -51,7 +51,7 @@ void* work(void* argument) {
 }
 
 struct Files {
-  int regular, deleted, pipe[2], event, timer, epoll, signals, pair[2], memfd, listener, unaccepted, copy;
+  int regular, deleted, pipe[2], event, timer, epoll, signals, pair[2], memfd, listener, unaccepted, copy, stat;
 };
 
 Files make_files() {
@@ -60,6 +60,7 @@ Files make_files() {
   expect(write(f.regular, "0123456789", 10) == 10, "write");
   lseek(f.regular, 4, SEEK_SET);
   f.copy = dup(f.regular);
+  f.stat = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
   f.deleted = open("deleted", O_RDWR | O_CREAT, 0600);
   expect(write(f.deleted, "gone", 4) == 4, "write to what is deleted");
   unlink("deleted");
@@ -96,6 +97,9 @@ void check_files(const Files& f) {
   char buffer[64] = {};
   expect(read(f.regular, buffer, 3) == 3 && std::memcmp(buffer, "456", 3) == 0, "a file's offset");
   expect(lseek(f.copy, 0, SEEK_CUR) == 7, "duplicates share their offset");
+  const std::string first_number = std::to_string(getpid()) + " (";
+  expect(pread(f.stat, buffer, 16, 0) == 16 && std::string(buffer).starts_with(first_number), "a file of /proc");
+  expect((fcntl(f.stat, F_GETFD) & FD_CLOEXEC) != 0, "close on exec");
   expect(pread(f.deleted, buffer, 4, 0) == 4 && std::memcmp(buffer, "gone", 4) == 0, "a deleted file's contents");
   expect(read(f.pipe[0], buffer, 64) == 11 && std::memcmp(buffer, "in the pipe", 11) == 0, "a pipe's contents");
   expect(write(f.pipe[1], "x", 1) == 1 && read(f.pipe[0], buffer, 64) == 1, "a pipe goes on");
