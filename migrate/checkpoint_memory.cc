@@ -86,8 +86,8 @@ Result<void> capture_private(Capture& c, memory::OwnPages& own, const memory::Ar
   } else {
     out.flags |= MAP_ANONYMOUS;
   }
-  // What is a memory file's (libosp/patch/code_copy.h) goes whole: its parts belong together.
-  if (area.use == Use::trampolines || task::process().patcher->is_copy(area.start)) {
+  // What is the code file's (libosp/patch/code_file.h) goes whole: no page of it is the process's own.
+  if (area.use == Use::trampolines || area.use == Use::vdso || task::process().patcher->is_copy(area.start)) {
     add_span(c, {process_space, area.start, area.start, area.end - area.start, area.protection});
     return {};
   }

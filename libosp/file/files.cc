@@ -19,8 +19,8 @@ namespace {
 
 constexpr int first_core_fd = Files::first_core_fd, core_fds_below_limit = 64;
 
-std::vector<bool> core_fds;  // by number
-int lowest_kept = first_core_fd;
+[[gnu::section(".hot_data")]] std::vector<bool> core_fds;  // by number
+[[gnu::section(".hot_data")]] int lowest_kept = first_core_fd;
 
 bool is_out_of_numbers(long result) { return result == -EMFILE || result == -EINVAL; }
 

@@ -1,15 +1,14 @@
 #include "libosp/patch/code_copy.h"
 
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include <cstring>
 #include <span>
 
 #include "base/raw_syscall.h"
-#include "libosp/file/files.h"
 #include "libosp/host/window.h"
 #include "libosp/memory/address_space.h"
+#include "libosp/patch/code_file.h"
 #include "libosp/patch/cpuid.h"
 #include "libosp/patch/known_sites.h"
 
@@ -18,7 +17,6 @@ namespace {
 
 using memory::page_size;
 
-constexpr uint64_t file_size = uint64_t{64} << 20;
 constexpr size_t trampoline_alignment = 16;
 // Where libraries are mapped one below the other, there is no room next to one; there is a gigabyte further down.
 constexpr uint64_t far_below = uint64_t{1} << 30;
@@ -54,7 +52,7 @@ class Copier {
       : trampolines_(trampolines), trampolines_at_(trampolines_at), copy_(code), code_{code_at, code} {}
 
   // The first `count` of the file's sites: others may note more meanwhile.
-  void patch_all(KnownFile& file, size_t count, uint64_t file_offset, unsigned generation) {
+  void patch_all(const KnownFile& file, size_t count, uint64_t file_offset, unsigned generation) {
     for (const auto state : {KnownSite::State::ready, KnownSite::State::unexamined, KnownSite::State::refused})
       for (size_t i = 0; i < count; ++i) {
         KnownSite known = file.at(i);
@@ -64,10 +62,11 @@ class Copier {
         if (known.state == KnownSite::State::refused) known = KnownSite::of(examine_wide(code_, address), known.offset);
         if (const auto site = known.in(code_, address); known.state == KnownSite::State::ready && site && patch(*site))
           known.generation = known.generation == 0 ? static_cast<uint8_t>(generation) : known.generation;
-        file.set(i, known);
+        sites_.push_back({i, known});
       }
   }
   [[nodiscard]] const std::vector<Plan>& plans() const { return plans_; }
+  [[nodiscard]] std::vector<CopiedSite>& sites() { return sites_; }
 
  private:
   // Room for `size` bytes among the trampolines; nothing: they are full.
@@ -115,6 +114,7 @@ class Copier {
   size_t used_ = 0;
   std::optional<uint64_t> routine_;
   std::vector<Plan> plans_;
+  std::vector<CopiedSite> sites_;
 };
 
 // As many as there may be.
@@ -125,41 +125,22 @@ size_t trampoline_pages(size_t sites) {
 
 }  // namespace
 
-int CodeFile::fd_ = -1;
-
-void CodeFile::make() {
-  static bool tried = false;
-  if (std::exchange(tried, true)) return;
-  rlimit limit = {};  // beyond it ftruncate(2) raises SIGXFSZ
-  if (raw::syscall(SYS_getrlimit, RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < file_size) return;
-  const long fd = raw::syscall(SYS_memfd_create, "osprey-code", MFD_CLOEXEC);
-  if (fd < 0) return;
-  if (raw::syscall(SYS_ftruncate, fd, file_size) != 0) {
-    raw::close(static_cast<int>(fd));
-    return;
-  }
-  fd_ = static_cast<int>(file::keep_fd(static_cast<int>(fd)));
-}
-
-void CodeFile::close() {
-  if (fd_ >= 0) file::drop_fd(std::exchange(fd_, -1));
-}
-
-std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
-                                  unsigned generation) {
+std::optional<CodeCopy> copy_code(const KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
+                                  unsigned generation, std::vector<CopiedSite>& sites) {
   if (span < 2 * far_below) return std::nullopt;
-  const size_t sites = file.size();
-  const size_t before = trampoline_pages(sites), size = code.bytes.size() / page_size;
-  const size_t plan_pages = pages_of(sites * sizeof(Plan));
+  const size_t count = file.size();
+  const size_t before = trampoline_pages(count), size = code.bytes.size() / page_size;
+  const size_t plan_pages = pages_of(count * sizeof(Plan));
   const auto first = KnownSites::take_pages(static_cast<uint32_t>(before + size + plan_pages));
-  if (!first) return std::nullopt;
+  if (!first || !CodeFile::make_room(*first, before + size + plan_pages)) return std::nullopt;
   const Part part(*first, before + size + plan_pages);
   if (!part.is_mapped()) return std::nullopt;
   const auto copy = part.bytes(before, size);
   std::memcpy(copy.data(), code.bytes.data(), code.bytes.size());
   const uint64_t trampolines_at = span - far_below;
   Copier copier(part.bytes(0, before), trampolines_at, copy, code.start);
-  copier.patch_all(file, sites, file_offset, generation);
+  copier.patch_all(file, count, file_offset, generation);
+  sites = std::move(copier.sites());
   const auto& plans = copier.plans();
   std::memcpy(part.bytes(before + size, plan_pages).data(), plans.data(), plans.size() * sizeof(Plan));
   return CodeCopy{.first_page = *first,

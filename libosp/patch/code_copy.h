@@ -5,11 +5,11 @@
 #include <optional>
 #include <vector>
 
-#include "libosp/patch/plan.h"
+#include "libosp/patch/known_site.h"
 
-// Copies of files' code in which the sites that are known are patched. The processes of an environment map one in
-// place of the file: no page of it is a process's own, it costs a process nothing to patch, and fork(2) copies none of
-// its page tables, as with the file itself.
+// Copies of files' code in which the sites that are known are patched. Processes map one in place of the file: no page
+// of it is a process's own, it costs a process nothing to patch, and fork(2) copies none of its page tables, as with
+// the file itself.
 namespace osp::patch {
 
 class KnownFile;
@@ -23,24 +23,18 @@ struct CodeCopy {
   uint64_t made_at = 0;      // where the code was for the Plans' addresses
 };
 
-// The memory file that holds the copies, and how much of it is taken. The first process makes it before it has a child,
-// so all have it or none.
-class CodeFile {
- public:
-  static void make();
-  // -1: there is none.
-  static int fd() { return fd_; }
-  static void close();
-
- private:
-  static int fd_;
+// What copy_code() says of the site with that index in the KnownFile.
+struct CopiedSite {
+  size_t index = 0;
+  KnownSite site;
 };
 
 // Copies `code`, which was mapped from the file's byte `file_offset` on and has not been patched, with all sites of
-// `file` that can be patched; those are marked as being in copy number `generation`. The trampolines will be a fixed
-// way below `span`, where the file's first mapping begins. Nothing: there is no room, or the host does not let us.
-[[nodiscard]] std::optional<CodeCopy> copy_code(KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
-                                                unsigned generation);
+// `file` that can be patched; what is known of the sites then, with `generation` for those that are patched, is put
+// into `sites`. The trampolines will be a fixed way below `span`, where the file's first mapping begins. Nothing: there
+// is no room, or the host does not let us.
+[[nodiscard]] std::optional<CodeCopy> copy_code(const KnownFile& file, const Code& code, uint64_t file_offset,
+                                                uint64_t span, unsigned generation, std::vector<CopiedSite>& sites);
 
 // The Plans of a copy whose code is mapped at `start`. None if the code file has been closed.
 [[nodiscard]] std::vector<Plan> plans_of(const CodeCopy& copy, uint64_t start);

@@ -2,6 +2,7 @@
 
 #include <cpuid.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -13,8 +14,15 @@ namespace osp::patch {
 namespace {
 
 constexpr uint32_t extended = 0x8000'0000, whole_leaf = 0, by_subleaf = ~0U;
-constexpr uint32_t cache_leaf = 4, features_leaf = 7, state_leaf = 0xd, amd_cache_leaf = extended + 0x1d;
+constexpr uint32_t model_leaf = 1, cache_leaf = 4, features_leaf = 7, state_leaf = 0xd,
+                   amd_cache_leaf = extended + 0x1d;
 constexpr uint32_t most_caches = 8, most_states = 20;
+
+CpuidAnswer ask(uint32_t leaf, uint32_t subleaf) {
+  CpuidAnswer answer = {.leaf = leaf, .subleaf = subleaf};
+  __cpuid_count(leaf, subleaf, answer.eax, answer.ebx, answer.ecx, answer.edx);
+  return answer;
+}
 
 class Answers {
  public:
@@ -35,8 +43,8 @@ class Answers {
 
  private:
   CpuidAnswer add(uint32_t leaf, uint32_t mask = whole_leaf, uint32_t subleaf = 0) {
-    CpuidAnswer answer = {.leaf = leaf, .subleaf = subleaf, .subleaf_mask = mask};
-    __cpuid_count(leaf, subleaf, answer.eax, answer.ebx, answer.ecx, answer.edx);
+    CpuidAnswer answer = ask(leaf, subleaf);
+    answer.subleaf_mask = mask;
     answers_.push_back(answer);
     return answer;
   }
@@ -61,6 +69,15 @@ class Answers {
   std::vector<CpuidAnswer> answers_;
 };
 
+bool is_as_before(std::span<const CpuidAnswer> answers, uint32_t leaf) {
+  const auto is_it = [leaf](const CpuidAnswer& answer) { return answer.leaf == leaf && answer.subleaf == 0; };
+  const auto before = std::ranges::find_if(answers, is_it);
+  if (before == answers.end()) return false;
+  const CpuidAnswer now = ask(leaf, 0);
+  const bool is_same_ebx = leaf == model_leaf || now.ebx == before->ebx;  // there it has the processor's number
+  return now.eax == before->eax && now.ecx == before->ecx && now.edx == before->edx && is_same_ebx;
+}
+
 size_t code_size() { return static_cast<size_t>(osp_cpuid_routine_end - osp_cpuid_routine); }
 
 }  // namespace
@@ -68,6 +85,11 @@ size_t code_size() { return static_cast<size_t>(osp_cpuid_routine_end - osp_cpui
 std::span<const CpuidAnswer> cpuid_answers() {
   static const Answers answers;
   return answers.all();
+}
+
+bool are_this_machines(std::span<const CpuidAnswer> answers) {
+  if (answers.empty() || !is_as_before(answers, model_leaf)) return false;
+  return answers.front().eax < features_leaf || is_as_before(answers, features_leaf);
 }
 
 size_t cpuid_routine_size(std::span<const CpuidAnswer> answers) { return code_size() + answers.size_bytes(); }

@@ -19,6 +19,9 @@ struct CpuidAnswer {
 // What a loader asks: of what all processors of a machine have in common, but for the APIC's number in ebx of leaf 1.
 // Asked once and remembered (0.1 ms in a virtual machine); not from several threads.
 [[nodiscard]] std::span<const CpuidAnswer> cpuid_answers();
+// Whether these, which may be of another time, are what this processor would answer: two of them are asked again, its
+// model with what it can do. No if there are none.
+[[nodiscard]] bool are_this_machines(std::span<const CpuidAnswer> answers);
 
 // The routine that the trampolines of cpuid jump to, with its table: position-independent, of the program's own
 // memory, so that a signal may interrupt it as it may any code. rdx says where to go on. What is not in the table the

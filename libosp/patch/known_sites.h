@@ -2,39 +2,16 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "libosp/patch/code_copy.h"
 #include "libosp/patch/cpuid.h"
-#include "libosp/patch/plan.h"
+#include "libosp/patch/known_site.h"
 
 // What was learned of files that programs map, for the next time that one is mapped: a short program does each of its
-// calls once or twice, and would be caught at each. In memory that the processes of the environment share: what one
-// learns all know. Nobody waits for another here.
+// calls once or twice, and would be caught at each. In the code file: what one process learns, all know that share it.
+// Nobody waits for another here. What is read is a hint: KnownSite::in() looks at the code itself.
 namespace osp::patch {
-
-// A file as it was when something was learned of it. version: memory::Backing::version.
-struct FileVersion {
-  uint64_t device = 0, inode = 0, version = 0;
-};
-
-// A syscall or cpuid instruction of a file.
-struct KnownSite {
-  enum class State : uint8_t { unexamined = 1, ready, refused };
-  State state = State::unexamined;
-  uint64_t offset = 0;  // in the file
-  // Where `state` is ready. The rest of a Site, which is where the file is mapped.
-  uint8_t displaced_size = 0, displacement_offset = 0;
-  int padding_distance = 0;  // from the displaced instruction
-  uint8_t padding_size = 0;
-  uint8_t generation = 0;  // the first of the file's copies in which it is patched, from 1 on; 0: none
-
-  // What examine() said of the one at `offset`.
-  static KnownSite of(const std::expected<Site, Refusal>& examined, uint64_t offset);
-  // The site in `code`, which has the file's byte `offset` at `address`. Nothing where other bytes are there now.
-  [[nodiscard]] std::optional<Site> in(const Code& code, uint64_t address) const;
-};
 
 class KnownFile {
  public:
@@ -44,8 +21,8 @@ class KnownFile {
   [[nodiscard]] KnownSite at(size_t index) const;
   void set(size_t index, const KnownSite& site);
   // How often a program has started in it, and how often it has been mapped, before.
-  uint32_t count_start() { return starts_.fetch_add(1, std::memory_order_relaxed); }
-  uint32_t count_mapping() { return mappings_.fetch_add(1, std::memory_order_relaxed); }
+  uint32_t count_start();
+  uint32_t count_mapping();
   // Its copies are numbered from 1 on; 0: there is none yet.
   [[nodiscard]] unsigned last_copy() const { return copy_count_.load(std::memory_order_acquire); }
   [[nodiscard]] const CodeCopy& copy(unsigned generation) const { return copies_[generation - 1]; }
@@ -53,22 +30,24 @@ class KnownFile {
   void make_copy(const Code& code, uint64_t file_offset, uint64_t span);
 
  private:
+  bool begin_copy(uint32_t now);
+
   static constexpr size_t most_sites = 126;
-  static constexpr unsigned most_copies = 4;
-  std::atomic<uint32_t> starts_, mappings_;
-  std::atomic<uint32_t> copy_count_, copying_;
-  CodeCopy copies_[most_copies];
+  static constexpr unsigned most_copies = 8;
+  std::atomic<uint32_t> copy_count_;
+  std::atomic<uint32_t> copying_;  // since when a process is at it, s of CLOCK_MONOTONIC; 0: none is
   std::atomic<uint32_t> count_;
-  std::atomic<uint64_t> sites_[most_sites];  // a KnownSite each; 0: not written yet
+  std::atomic<uint64_t> sites_[most_sites];  // KnownSite::packed(); 0: not written yet
+  CodeCopy copies_[most_copies];
 };
 
 class KnownSites {
  public:
-  // Makes the memory: in the environment's first process.
+  // Finds the memory, or makes it: in the environment's first process.
   static void prepare();
   // This process is another user's from now on, or confined: it neither knows what others know nor tells them.
   static void leave();
-  // Of the code file, which has 2^14 pages.
+  // Of the code file: the first of so many pages for a copy.
   static std::optional<uint32_t> take_pages(uint32_t count);
   // A new, empty one where nothing is known of it. Null: there is no room, or nothing was prepared.
   static KnownFile* of(const FileVersion& version);

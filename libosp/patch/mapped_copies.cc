@@ -9,6 +9,7 @@
 
 #include "base/raw_syscall.h"
 #include "libosp/memory/own_pages.h"
+#include "libosp/patch/code_file.h"
 
 namespace osp::patch {
 namespace {

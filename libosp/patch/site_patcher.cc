@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "libosp/patch/code_file.h"
 #include "libosp/patch/cpuid.h"
 #include "libosp/task/worker.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 // How often a site is caught before it is patched: by then it has cost as much as patching it does.
 constexpr unsigned patch_at = 20;
-// Which start in a file is worth to search it for cpuid, the first being 0: most environments have few processes.
+// Which start in a file is worth to search it for cpuid, the first being 0.
 constexpr uint32_t searched_at = 1;
 // What a process does that forks more often than this is worth a look at what is in its own pages.
 constexpr uint32_t few_forks = 2;
@@ -68,6 +69,7 @@ void search_for_cpuid(const memory::Area& area) {
   constexpr uint8_t cpuid[] = {0x0f, 0xa2};
   KnownFile* file = is_code_of_file(area) ? KnownSites::of(version_of(area)) : nullptr;
   if (file == nullptr || file->count_start() != searched_at) return;
+  const CodeFile::Writing writing;
   const Bytes bytes = code_of(area).bytes;
   for (auto at = bytes.begin();; at += sizeof cpuid) {
     at = std::search(at, bytes.end(), std::begin(cpuid), std::end(cpuid));
@@ -124,7 +126,6 @@ void SitePatcher::mapped_loader(uintptr_t start, size_t size) {
 }
 
 void SitePatcher::forking() {
-  CodeFile::make();
   ++forks_;
   if (suspended_) return;
   const uint32_t changes = KnownSites::changes();
@@ -180,11 +181,13 @@ void SitePatcher::patch_examined(KnownFile& file, const Code& code, uint64_t dis
 
 // After those that are known: what is examined sees what they have written.
 void SitePatcher::examine_and_patch(KnownFile& file, const Code& code, uint64_t distance, CodeWriter& writer) {
+  std::optional<CodeFile::Writing> writing;
   for (size_t i = 0; i < file.size(); ++i) {
     const KnownSite known = file.at(i);
     const uint64_t address = known.offset + distance;
     const bool is_new = known.state == KnownSite::State::unexamined && !is_done(address, known);
     if (!is_new || !code.contains(address, site_size)) continue;
+    if (!writing) writing.emplace();
     const auto site = examine(code, address);
     file.set(i, KnownSite::of(site, known.offset));
     if (site) {

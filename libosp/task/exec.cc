@@ -19,6 +19,7 @@
 #include "libosp/load/plan.h"
 #include "libosp/load/script.h"
 #include "libosp/load/stack.h"
+#include "libosp/patch/code_file.h"
 #include "libosp/patch/site_patcher.h"
 #include "libosp/ptrace/tracee.h"
 #include "libosp/signal/deliver.h"
@@ -40,7 +41,7 @@ using memory::Use;
 constexpr uintptr_t stack_top = 0x7efe'0000'0000, movable_base = 0x5555'5555'0000;
 constexpr uint64_t default_stack = 8u << 20, most_stack = 1u << 30;
 
-std::string refusal;
+[[gnu::section(".hot_data")]] std::string refusal;
 
 // What is to be run, opened and checked; nothing of the old program has been touched.
 struct Candidate {
@@ -115,11 +116,13 @@ long open_interpreter(Thread& thread, Candidate& found) {
   return 0;
 }
 
-uint64_t random_pages(int bits) {
-  uint64_t value = 0;
-  host::random(&value, sizeof value);
-  return (value & ((uint64_t{1} << bits) - 1)) * memory::page_size;
-}
+// What of an execution is left to chance, asked for at once.
+struct Chance {
+  uint64_t program, interpreter, stack, mappings, heap;
+  decltype(load::StackInput::random) for_program;
+};
+
+uint64_t random_pages(uint64_t chance, int bits) { return (chance & ((uint64_t{1} << bits) - 1)) * memory::page_size; }
 
 uint64_t stack_limit() {
   const rlimit limit = limit_of(process(), RLIMIT_STACK);
@@ -146,13 +149,13 @@ Result<void> map_image(Process& p, const load::ImagePlan& plan, file::ProgramFil
   return {};
 }
 
+// Without the vDSO, and with any top.
 load::StackInput stack_input(const Process& p, const Candidate& found, const load::LoadPlan& plan,
-                             const std::vector<std::string>& envp, uint64_t top) {
+                             const std::vector<std::string>& envp, const Chance& chance) {
   load::StackInput input;
   input.argv = found.argv, input.envp = envp, input.execfn = found.path;
-  input.top = top, input.stack_limit = stack_limit();
-  host::random(input.random.data(), input.random.size());
-  input.vdso = p.program.vdso;
+  input.top = stack_top, input.stack_limit = stack_limit();
+  input.random = chance.for_program;
   input.phdr_address = plan.program.phdr_address, input.phdr_count = plan.program.phdr_count;
   input.interpreter_base = plan.interpreter_base, input.entry = plan.program.entry;
   const Credentials who = credentials_of(p);
@@ -227,13 +230,14 @@ Result<void> leave_memory(Process& p) {
 }
 
 // From here on the old program is gone, so failure is the end, as in the kernel.
-Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& plan, std::vector<std::string>& envp) {
+Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& plan, load::StackInput& input,
+                     const Chance& chance) {
   Process& p = thread.process;
-  const uint64_t top = stack_top - random_pages(22);
-  const uint64_t stack_size = memory::page_up(stack_limit());
+  const uint64_t top = stack_top - random_pages(chance.stack, 22);
+  const uint64_t stack_size = memory::page_up(input.stack_limit);
   OSP_TRY(leave_memory(p));
-  p.memory.set_layout(top - stack_size - random_pages(16) - memory::trampoline_zone,
-                      plan.program.brk_start + random_pages(12));
+  p.memory.set_layout(top - stack_size - random_pages(chance.mappings, 16) - memory::trampoline_zone,
+                      plan.program.brk_start + random_pages(chance.heap, 12));
   const int stack_protection = PROT_READ | PROT_WRITE | (plan.executable_stack ? PROT_EXEC : 0);
   auto stack = p.memory.map(top - stack_size, stack_size, stack_protection,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0, nullptr, Use::stack);
@@ -241,7 +245,8 @@ Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& pla
   OSP_TRY(map_image(p, plan.program, found.file));
   if (plan.interpreter.size != 0) OSP_TRY(map_image(p, plan.interpreter, found.interpreter_file));
   OSP_ASSIGN(p.program.vdso, map_vdso(p));
-  OSP_ASSIGN(const load::StackImage image, load::build_stack(stack_input(p, found, plan, envp, top)));
+  input.top = top, input.vdso = p.program.vdso;
+  OSP_ASSIGN(const load::StackImage image, load::build_stack(input));
   std::memcpy(reinterpret_cast<void*>(image.stack_pointer), image.bytes.data(), image.bytes.size());
   const auto* auxv = reinterpret_cast<const uint64_t*>(image.auxv_start);
   p.program.auxv.assign(auxv, auxv + (image.auxv_end - image.auxv_start) / 8);
@@ -263,6 +268,10 @@ void remember_file(Program& program, Candidate& found) {
 }  // namespace
 
 Result<uintptr_t> map_vdso(Process& p) {
+  using patch::CodeFile;
+  if (CodeFile::fd() >= 0)
+    return p.memory.map(0, vdso::mapped_size(), PROT_READ | PROT_EXEC, MAP_PRIVATE, CodeFile::fd(),
+                        CodeFile::vdso_offset, nullptr, Use::vdso);
   const auto image = vdso::image();
   OSP_ASSIGN(const uintptr_t at, p.memory.map(0, vdso::mapped_size(), PROT_READ | PROT_WRITE,
                                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, nullptr, Use::vdso));
@@ -283,18 +292,20 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   if (const long error = open_interpreter(thread, found); error != 0) return error;
   const bool interpreted = !found.program.interpreter.empty();
   load::Bases bases;
-  bases.program = movable_base + random_pages(28);
+  Chance chance;
+  host::random(&chance, sizeof chance);
+  bases.program = movable_base + random_pages(chance.program, 28);
   bases.program -= bases.program % load::base_alignment(found.program);
-  if (interpreted) bases.interpreter = (0x7e00'0000'0000 + random_pages(22)) & ~uint64_t{0x1fffff};
+  if (interpreted) bases.interpreter = (0x7e00'0000'0000 + random_pages(chance.interpreter, 22)) & ~uint64_t{0x1fffff};
   const auto plan = load::plan_load(found.program, interpreted ? &found.interpreter : nullptr, bases);
   if (!plan) return refuse(plan.error());
-  load::StackInput check = stack_input(p, found, *plan, envp, stack_top);
-  if (const auto fits = load::build_stack(check); !fits) return -fits.error().code;
+  load::StackInput input = stack_input(p, found, *plan, envp, chance);
+  if (const auto fits = load::build_stack(input); !fits) return -fits.error().code;
 
   p.stop_others(thread);
   release_robust_list(thread);
   if (p.environment == nullptr) release_vfork_parent();
-  const auto done = replace(thread, found, *plan, envp);
+  const auto done = replace(thread, found, *plan, input, chance);
   if (p.environment != nullptr) release_vfork_parent();  // which has been left now
   if (!done) {
     end_of_no_return(found.path.c_str(), done.error());

@@ -9,7 +9,7 @@ namespace {
 
 // The host's number of the process that called execve(2) last: a child that has just been forked, and has not run yet,
 // still holds its parent's. At the same place in every process of the environment (host/window.h: image).
-volatile int executed_as = 0;
+[[gnu::section(".hot_data")]] volatile int executed_as = 0;
 
 }  // namespace
 

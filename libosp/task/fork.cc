@@ -20,6 +20,7 @@
 #include "libosp/ptrace/tracee.h"
 #include "libosp/task/core_lock.h"
 #include "libosp/task/host_timers.h"
+#include "libosp/task/hot_pages.h"
 #include "libosp/task/signals_held.h"
 #include "libosp/task/vector_state.h"
 #include "libosp/task/vfork_pages.h"
@@ -34,8 +35,8 @@ constexpr size_t signal_stack_size = 64 * 1024;
 
 // Of a vfork, in the child: the socket whose closing lets the parent go on, and by which the parent says, by closing
 // its end, that it has taken the pages; and what memory there was.
-int parent_socket = -1;
-Layout given;
+[[gnu::section(".hot_data")]] int parent_socket = -1;
+[[gnu::section(".hot_data")]] Layout given;
 
 // The child starts with one worker, one thread, and nothing pending.
 void become_child(Thread& thread) {
@@ -80,6 +81,7 @@ long host_fork(Thread& thread, uint64_t flags, const std::function<void()>& in_c
     keeper::after_fork_in_parent();
     return child;
   }
+  copy_hot_pages();
   in_child();
   become_child(thread);
   return 0;

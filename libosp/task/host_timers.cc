@@ -40,7 +40,7 @@ void HostTimers::remove_all() {
 }
 
 HostTimers& host_timers() {
-  static HostTimers the_timers;
+  [[gnu::section(".hot_data")]] static HostTimers the_timers;
   return the_timers;
 }
 
