@@ -74,7 +74,10 @@ long sys_personality(Call& c) {
   return wanted == query || wanted == 0 ? 0 : -EINVAL;
 }
 
-long sys_epoll_ctl(Call& c) { return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c); }
+long sys_epoll_ctl(Call& c) {
+  if (file::is_core_fd(static_cast<int>(c.c))) return -EBADF;
+  return c.process.files->find(static_cast<int>(c.a)) != nullptr ? -EINVAL : forward(c);
+}
 
 long sys_pkey_mprotect(Call& c) {
   if (c.process.memory.is_sealed(c.a, c.b)) return -EPERM;

@@ -153,6 +153,12 @@ long close(long fd, long b, long c, long d, long e, long f) {
   return may_be_cores(fd) || marks_of(fd) != 0 || !state().host_names ? declined : forward(fd, b, c, d, e, f);
 }
 
+long change_events(long set, long operation, long fd, long event, long e, long f) {
+  if (is_served(set) || may_be_cores(fd)) return declined;
+  ++state().told;
+  return forward(set, operation, fd, event, e, f);
+}
+
 // epoll_wait(2), and epoll_pwait(2) without a mask. Begun anew in the core after a signal, it has all of its time
 // again.
 long wait_for_events(long fd, long to, long most, long timeout, long mask, long size) {
@@ -190,6 +196,7 @@ enum Index : uint8_t {
   host_at_once,
   event_wait,
   event_look,
+  event_change,
   name_look,
   name_look_at,
   name_open,
@@ -230,6 +237,7 @@ constexpr Numbers never_blocking_calls() {
   for (const int nr : {SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_faccessat2, SYS_readlinkat})
     n.answer[nr] = name_look_at;
   n.answer[SYS_close] = host_close;
+  n.answer[SYS_epoll_ctl] = event_change;
   return n;
 }
 
@@ -275,6 +283,7 @@ const osp::trap::Answer osp_fast_answers[] = {nullptr,
                                               osp::trap::forward_if_at_once,
                                               osp::trap::wait_for_events,
                                               osp::trap::look_for_events,
+                                              osp::trap::change_events,
                                               osp::trap::look_up,
                                               osp::trap::look_up_at,
                                               osp::trap::open,
