@@ -70,6 +70,10 @@ class Scheduler {
   // The caller is about to leave the core for long: what is ready shall not wait for it.
   void let_others_run();
 
+  // Whether the caller's worker may wait in the host with its thread, by a call that a kick ends: no other fiber wants
+  // it, and not too many do so.
+  [[nodiscard]] bool can_spare_worker() const { return !has_ready() && workers().blocked < most_waiting_workers; }
+
   // The caller's fiber is about to end: the thread may be destroyed before it.
   void unbind(Thread& thread);
 
@@ -92,6 +96,8 @@ class Scheduler {
   void forget_others(Thread& only);
 
  private:
+  static constexpr size_t most_waiting_workers = 4;
+
   class Algorithm;
   struct RunQueue;
 
