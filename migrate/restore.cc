@@ -94,6 +94,7 @@ Restored become(Restore& restore) {
   clear_addresses(restore.saved());
   OSP_TRY(restore_memory(restore));
   OSP_TRY(restore_trees(restore));
+  restore.process.pid = restore.saved().pid;  // by which the program may have named a file of /proc
   OSP_TRY(restore_files(restore));
   drop_helpers(restore);
   OSP_TRY(restore_process(restore));

@@ -30,6 +30,7 @@ long sys_creat(Call& call);
 long sys_dup(Call& call);
 long sys_dup3(Call& call);
 long sys_epoll_ctl(Call& call);
+long sys_userfaultfd(Call& call);
 long sys_epoll_pwait(Call& call);
 long sys_epoll_pwait2(Call& call);
 long sys_epoll_wait(Call& call);

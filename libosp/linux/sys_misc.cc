@@ -14,6 +14,7 @@
 #include "libosp/linux/calls.h"
 #include "libosp/linux/clock.h"
 #include "libosp/task/executed.h"
+#include "libosp/task/worker.h"
 
 namespace osp::linux {
 namespace {
@@ -72,6 +73,14 @@ long sys_personality(Call& c) {
   const auto wanted = static_cast<uint32_t>(c.a);
   if (!host::is_native()) return wanted == query ? forward(c) : forward_everywhere(c);
   return wanted == query || wanted == 0 ? 0 : -EINVAL;
+}
+
+// Who waits for a page that another thread gives keeps his worker: from now on each thread has one.
+long sys_userfaultfd(Call& c) {
+  constexpr size_t as_many_as_there_may_be = 64;
+  const long fd = forward(c);
+  if (fd >= 0) task::workers().set_most(as_many_as_there_may_be);
+  return fd;
 }
 
 long sys_epoll_ctl(Call& c) {

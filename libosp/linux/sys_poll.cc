@@ -18,12 +18,14 @@ long poll_now(std::span<pollfd> fds) {
 namespace {
 
 // Whether the host may keep the caller's worker until something happens: nothing else would run on it.
-bool can_wait_in_host(const Call& c) { return c.process.owns_worker() || c.process.scheduler.can_spare_worker(); }
+bool can_wait_in_host(const Call& c, uint64_t deadline) {
+  return c.process.owns_worker() || (deadline != at_once && c.process.scheduler.can_spare_worker());
+}
 
 // poll on a copy of the program's array; revents are filled in. Count, or minus an errno, or Restart.
 long poll_until(Call& c, std::vector<pollfd>& fds, uint64_t deadline) {
   for (;;) {
-    if (can_wait_in_host(c)) {
+    if (can_wait_in_host(c, deadline)) {
       if (c.process.signal_waits(c.thread)) {  // ppoll's mask may have let in one that was pending
         const long ready = poll_now(fds);
         return ready != 0 ? ready : static_cast<long>(task::restart_block);
@@ -48,7 +50,7 @@ long epoll_until(Call& c, uint64_t deadline) {
     return c.process.has_signal(c.thread) ? -EINTR : static_cast<long>(task::restart_block);
   };
   for (;;) {
-    if (can_wait_in_host(c)) {
+    if (can_wait_in_host(c, deadline)) {
       if (c.process.signal_waits(c.thread)) {
         const long ready = raw::syscall(SYS_epoll_pwait, c.a, c.b, c.c, 0, 0, 8);
         return ready != 0 ? ready : interrupted();

@@ -51,6 +51,7 @@ long clone_process(Call& c, const CloneArguments& args) {
   if (child > 0 && (args.flags & CLONE_PARENT_SETTID) != 0) put(args.parent_tid, static_cast<int>(child));
   if (child != 0) return child;
   if ((args.flags & namespaces) != 0) c.process.patcher->leave();
+  if ((args.flags & CLONE_CLEAR_SIGHAND) != 0) signal::clear_handlers(c.process);
   if (args.stack != 0) c.thread.regs.rsp = args.stack;
   if ((args.flags & CLONE_SETTLS) != 0) c.thread.regs.fs_base = args.tls;
   if ((args.flags & CLONE_CHILD_SETTID) != 0) put(args.child_tid, c.thread.tid);
@@ -70,7 +71,7 @@ void end_thread(Call& c, int status) {
 }  // namespace
 
 long sys_clone(Call& c) {
-  const CloneArguments args = {c.a, c.b, c.c, c.d, c.e, c.c};
+  const CloneArguments args = {static_cast<uint32_t>(c.a), c.b, c.c, c.d, c.e, c.c};
   constexpr uint64_t pidfd_and_tid = CLONE_PIDFD | CLONE_PARENT_SETTID;  // clone(2) has one place for both
   if ((args.flags & pidfd_and_tid) == pidfd_and_tid) return -EINVAL;
   const uint64_t shared = args.flags & (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND);
@@ -93,26 +94,39 @@ long rest_is_zero(uint64_t address, uint64_t size) {
   return 0;
 }
 
+// Of flags that contradict each other; what clone_process() refuses is not among them.
+bool is_possible(const clone_args& given) {
+  const auto has = [&given](uint64_t flags) { return (given.flags & flags) == flags; };
+  const bool is_thread = has(CLONE_THREAD);
+  constexpr uint64_t known = 0xffff'ffff | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
+  if ((given.flags & ~known) != 0 || has(CLONE_FS | CLONE_NEWUSER)) return false;
+  if ((given.flags & (CLONE_DETACHED | CSIGNAL)) != 0 || given.exit_signal > signal::last_signal) return false;
+  if ((is_thread || has(CLONE_PARENT)) && given.exit_signal != 0) return false;
+  if (is_thread && ((given.flags & thread_flags) != thread_flags || has(CLONE_PIDFD))) return false;
+  if (has(CLONE_SIGHAND) && (!has(CLONE_VM) || has(CLONE_CLEAR_SIGHAND))) return false;
+  return !has(CLONE_FS | CLONE_NEWNS) && (given.stack == 0) == (given.stack_size == 0);
+}
+
 }  // namespace
 
-// Processes with memory of their own. For what shares memory libc falls back to clone(2) and vfork(2).
 long sys_clone3(Call& c) {
   clone_args given = {};
   if (c.b < CLONE_ARGS_SIZE_VER0) return -EINVAL;
   if (c.b > memory::page_size) return -E2BIG;
   if (osp_user_copy(&given, Call::pointer<void>(c.a), std::min<size_t>(c.b, sizeof given)) != 0) return -EFAULT;
   if (const long error = rest_is_zero(c.a, c.b); error != 0) return error;
-  if ((given.flags & (CLONE_DETACHED | CSIGNAL)) != 0 || given.exit_signal > signal::last_signal) return -EINVAL;
-  if ((given.stack == 0) != (given.stack_size == 0)) return -EINVAL;
+  if (!is_possible(given)) return -EINVAL;
   if (given.set_tid_size != 0) return -EPERM;  // nobody chooses pids here
-  constexpr uint64_t not_here = CLONE_VM | CLONE_INTO_CGROUP | CLONE_CLEAR_SIGHAND;
-  if (host::is_native() || (given.flags & not_here) != 0) return -ENOSYS;
-  if ((given.flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0) return -EINVAL;
-  if ((given.flags & (CLONE_FS | CLONE_NEWNS)) == (CLONE_FS | CLONE_NEWNS)) return -EINVAL;
+  if (host::is_native() || (given.flags & CLONE_INTO_CGROUP) != 0) return -ENOSYS;
   if (int none = 0; (given.flags & CLONE_PIDFD) != 0 && (!get(given.pidfd, none) || !put(given.pidfd, none)))
     return -EFAULT;
-  return clone_process(c, {given.flags | given.exit_signal, given.stack + given.stack_size, given.parent_tid,
-                           given.child_tid, given.tls, given.pidfd});
+  const CloneArguments args = {given.flags | given.exit_signal,
+                               given.stack + given.stack_size,
+                               given.parent_tid,
+                               given.child_tid,
+                               given.tls,
+                               given.pidfd};
+  return (given.flags & CLONE_THREAD) != 0 ? clone_thread(c, args) : clone_process(c, args);
 }
 
 long sys_fork(Call& c) { return task::fork_process(c.thread, false); }

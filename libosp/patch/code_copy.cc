@@ -125,14 +125,33 @@ size_t trampoline_pages(size_t sites) {
 
 }  // namespace
 
+uint64_t CodeCopy::span_of(uint64_t code) const { return code - before_code + far_below; }
+
+uint64_t beginning_at(uint64_t span) {
+  constexpr size_t compared = 1024;
+  constexpr uint64_t odd = 0x9e37'79b9'7f4a'7c15;
+  uint64_t number = 0;
+  for (size_t at = 0; at < compared; at += sizeof number) {
+    uint64_t word = 0;
+    std::memcpy(&word, reinterpret_cast<const char*>(span) + at, sizeof word);
+    number = (number ^ number >> 29) * odd + word;
+  }
+  return number;
+}
+
 std::optional<CodeCopy> copy_code(const KnownFile& file, const Code& code, uint64_t file_offset, uint64_t span,
                                   unsigned generation, std::vector<CopiedSite>& sites) {
   if (span < 2 * far_below) return std::nullopt;
   const size_t count = file.size();
   const size_t before = trampoline_pages(count), size = code.bytes.size() / page_size;
   const size_t plan_pages = pages_of(count * sizeof(Plan));
-  const auto first = KnownSites::take_pages(static_cast<uint32_t>(before + size + plan_pages));
-  if (!first || !CodeFile::make_room(*first, before + size + plan_pages)) return std::nullopt;
+  const auto pages = static_cast<uint32_t>(before + size + plan_pages);
+  const auto first = KnownSites::take_pages(pages);
+  if (!first) return std::nullopt;
+  if (!CodeFile::make_room(*first, pages)) {
+    KnownSites::give_back_pages(*first, pages);
+    return std::nullopt;
+  }
   const Part part(*first, before + size + plan_pages);
   if (!part.is_mapped()) return std::nullopt;
   const auto copy = part.bytes(before, size);
@@ -149,7 +168,8 @@ std::optional<CodeCopy> copy_code(const KnownFile& file, const Code& code, uint6
                   .plan_count = static_cast<uint32_t>(plans.size()),
                   .file_offset = file_offset,
                   .before_code = code.start - trampolines_at,
-                  .made_at = code.start};
+                  .made_at = code.start,
+                  .beginning = beginning_at(span)};
 }
 
 std::vector<Plan> plans_of(const CodeCopy& copy, uint64_t start) {

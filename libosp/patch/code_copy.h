@@ -21,7 +21,15 @@ struct CodeCopy {
   uint64_t file_offset = 0;  // of the code
   uint64_t before_code = 0;  // how far before the code the trampolines must be mapped
   uint64_t made_at = 0;      // where the code was for the Plans' addresses
+  uint64_t beginning = 0;    // beginning_at() of the file
+
+  // Where the file's beginning is mapped if its code is at `code`.
+  [[nodiscard]] uint64_t span_of(uint64_t code) const;
 };
+
+// A number for the first KiB of a file, which is mapped there: an ELF file's headers, and mostly its build id. Two
+// versions of an image of files may agree in all that stat(2) says.
+[[nodiscard]] uint64_t beginning_at(uint64_t span);
 
 // What copy_code() says of the site with that index in the KnownFile.
 struct CopiedSite {

@@ -25,7 +25,7 @@ constexpr uint64_t file_size = uint64_t{CodeFile::head_pages + CodeFile::most_pa
 
 int writers = 0;
 
-// Of the core's build (ld(1), --build-id): another's records may mean other things.
+// Of the core's build (ld(1), --build-id): another's records may mean other things. 0: it has none.
 uint64_t name_of_core() {
   const auto* const header = reinterpret_cast<const Elf64_Ehdr*>(window::image);
   const auto* const segments = reinterpret_cast<const Elf64_Phdr*>(window::image + header->e_phoff);
@@ -37,18 +37,17 @@ uint64_t name_of_core() {
     std::memcpy(&name, reinterpret_cast<const char*>(note + 1) + ((note->n_namesz + 3) & ~3U), sizeof name);
     return name | 1;
   }
-  return 1;
+  return 0;
 }
 
-// Room for all of the head is taken at once: /dev/shm may be full when something is written. The size comes last.
+// The size comes last.
 bool make(int fd) {
   rlimit limit = {};  // beyond it the host raises SIGXFSZ
   if (raw::syscall(SYS_getrlimit, RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < file_size) return false;
   const uint64_t name = name_of_core();
   const auto vdso = vdso::image();
   if (vdso.size() > CodeFile::head_size - CodeFile::vdso_offset) return false;
-  return raw::syscall(SYS_fallocate, fd, 0, 0, CodeFile::head_size) == 0 &&
-         raw::syscall(SYS_pwrite64, fd, &name, sizeof name, 0) == sizeof name &&
+  return raw::syscall(SYS_pwrite64, fd, &name, sizeof name, 0) == sizeof name &&
          raw::syscall(SYS_pwrite64, fd, vdso.data(), vdso.size(), CodeFile::vdso_offset) ==
              static_cast<long>(vdso.size()) &&
          raw::syscall(SYS_ftruncate, fd, file_size) == 0;
@@ -56,23 +55,26 @@ bool make(int fd) {
 
 bool is_users(int fd, const struct stat& status, long user) {
   struct statfs system = {};
-  return S_ISREG(status.st_mode) && status.st_uid == static_cast<uid_t>(user) &&
+  return S_ISREG(status.st_mode) && status.st_nlink == 1 && status.st_uid == static_cast<uid_t>(user) &&
          (status.st_mode & (S_IRWXG | S_IRWXO)) == 0 && raw::syscall(SYS_fstatfs, fd, &system) == 0 &&
          system.f_type == TMPFS_MAGIC && (system.f_flags & ST_NOEXEC) == 0;
 }
 
 enum class Found : uint8_t { ours, another_cores, unusable };
 
+bool is_this_cores(int fd) {
+  uint64_t name = 0;
+  return raw::syscall(SYS_pread64, fd, &name, sizeof name, 0) == sizeof name && name == name_of_core();
+}
+
 Found look_at(int fd, long user) {
   struct stat status = {};
   if (raw::syscall(SYS_fstat, fd, &status) != 0 || !is_users(fd, status, user)) return Found::unusable;
-  if (status.st_size == static_cast<off_t>(file_size)) {
-    uint64_t name = 0;
-    raw::syscall(SYS_pread64, fd, &name, sizeof name, 0);
-    return name == name_of_core() ? Found::ours : Found::another_cores;
-  }
-  if (status.st_size > static_cast<off_t>(CodeFile::head_size)) return Found::another_cores;
-  return make(fd) ? Found::ours : Found::unusable;
+  if (status.st_size > static_cast<off_t>(CodeFile::head_size))
+    return is_this_cores(fd) ? Found::ours : Found::another_cores;
+  // Room for all of the head is taken at once: there may be none when something is written.
+  if (raw::syscall(SYS_fallocate, fd, 0, 0, CodeFile::head_size) != 0 || !make(fd)) return Found::unusable;
+  return is_this_cores(fd) ? Found::ours : Found::another_cores;  // one that was at it at the same time
 }
 
 void name_file(char* path, long user) {
@@ -86,11 +88,13 @@ void name_file(char* path, long user) {
   *at = '\0';
 }
 
-// An fd, or below 0.
-long open_users() {
+// An fd, or below 0. Root's programs trust only root that is not confined, which /dev/shm does not tell: it has none.
+long open_users(bool anew) {
   char path[64];
   const long user = raw::call(SYS_geteuid);
+  if (user == 0 || name_of_core() == 0) return -EPERM;
   name_file(path, user);
+  if (anew) raw::syscall(SYS_unlink, path);  // environments that have it keep it
   for (int attempt = 0; attempt < 2; ++attempt) {
     const long fd = raw::syscall(SYS_open, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0) return fd;
@@ -98,7 +102,7 @@ long open_users() {
     if (found == Found::ours) return fd;
     raw::close(static_cast<int>(fd));
     if (found == Found::unusable) break;
-    raw::syscall(SYS_unlink, path);  // environments that have it keep it
+    raw::syscall(SYS_unlink, path);
   }
   return -ENOENT;
 }
@@ -115,8 +119,17 @@ long open_own() {
 int CodeFile::fd_ = -1;
 std::byte* CodeFile::head_ = nullptr;
 
-void CodeFile::open() {
-  long fd = open_users();
+static_assert(CodeFile::head_pages * 4096 == CodeFile::head_size);
+
+void CodeFile::open() { open_file(false); }
+
+void CodeFile::open_anew() {
+  close();
+  open_file(true);
+}
+
+void CodeFile::open_file(bool anew) {
+  long fd = open_users(anew);
   if (fd < 0) fd = open_own();
   if (fd < 0) return;
   const long at = window::map(head_size, PROT_READ, MAP_SHARED, static_cast<int>(fd), 0);

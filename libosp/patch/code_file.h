@@ -5,13 +5,16 @@
 
 // The memory file that holds what is known of files' call sites, and patched copies of code. All environments of a user
 // share one, from the machine's start on: it lies in /dev/shm, and only the user may open it. Where that cannot be
-// (there is no /dev/shm, nothing there may be executed, its name is another user's) the environment has one of its own.
+// (there is no /dev/shm, nothing there may be executed, its name is another user's), and root's environments, which
+// would trust services that run as root but confined, have one of their own.
 namespace osp::patch {
 
 class CodeFile {
  public:
   // In the environment's first process, before it has a child: all have it or none.
   static void open();
+  // The same when the one that is open is worn out: others keep it.
+  static void open_anew();
   // This process is another user's from now on, or confined: it could write there what others execute.
   static void close();
   // -1: there is none.
@@ -39,6 +42,7 @@ class CodeFile {
   };
 
  private:
+  static void open_file(bool anew);
   static int fd_;
   static std::byte* head_;
 };

@@ -33,6 +33,16 @@ static_assert(CodeFile::counters_size + sizeof(Table) <= CodeFile::vdso_offset);
 Counters& counters() { return *reinterpret_cast<Counters*>(CodeFile::head()); }
 Table* table = nullptr;
 
+Table& table_of_file() { return *reinterpret_cast<Table*>(CodeFile::head() + CodeFile::counters_size); }
+
+// Full, or of another processor: a machine that was moved has copies that answer for the one before.
+bool is_worn_out(const Table& known) {
+  constexpr uint32_t nearly_all = CodeFile::most_pages / 8 * 7;
+  const uint32_t count = std::min<uint32_t>(known.answer_count.load(std::memory_order_acquire), most_answers);
+  return known.names[file_count - 1].load(std::memory_order_acquire) != 0 || known.pages_taken.load() > nearly_all ||
+         (count != 0 && !are_this_machines(std::span(known.answers).first(count)));
+}
+
 void tell_of_change() { table->changes.fetch_add(1, std::memory_order_release); }
 
 }  // namespace
@@ -99,18 +109,21 @@ std::optional<uint32_t> KnownSites::take_pages(uint32_t count) {
   return CodeFile::head_pages + first;
 }
 
+void KnownSites::give_back_pages(uint32_t first, uint32_t count) {
+  const CodeFile::Writing writing;
+  uint32_t end = first - CodeFile::head_pages + count;
+  if (table != nullptr) table->pages_taken.compare_exchange_strong(end, end - count);
+}
+
 void KnownSites::leave() {
   table = nullptr;
   CodeFile::close();
 }
 
-// A machine that was moved to another processor meanwhile has copies that answer for the one before.
 void KnownSites::prepare() {
   CodeFile::open();
-  if (CodeFile::head() == nullptr) return;
-  table = reinterpret_cast<Table*>(CodeFile::head() + CodeFile::counters_size);
-  const uint32_t count = std::min<uint32_t>(table->answer_count.load(std::memory_order_acquire), most_answers);
-  if (count != 0 && !are_this_machines(std::span(table->answers).first(count))) leave();
+  if (CodeFile::head() != nullptr && is_worn_out(table_of_file())) CodeFile::open_anew();
+  table = CodeFile::head() == nullptr ? nullptr : &table_of_file();
 }
 
 KnownFile* KnownSites::of(const FileVersion& version) {

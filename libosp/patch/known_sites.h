@@ -49,6 +49,8 @@ class KnownSites {
   static void leave();
   // Of the code file: the first of so many pages for a copy.
   static std::optional<uint32_t> take_pages(uint32_t count);
+  // They have not been used.
+  static void give_back_pages(uint32_t first, uint32_t count);
   // A new, empty one where nothing is known of it. Null: there is no room, or nothing was prepared.
   static KnownFile* of(const FileVersion& version);
   // Null: nothing is known of it.

@@ -113,7 +113,9 @@ void SitePatcher::mapped(uintptr_t start, size_t size) {
 void SitePatcher::map_copy(KnownFile& file, const memory::Area& area) {
   const uintptr_t span = start_of_span(memory_, area);
   const bool is_due = file.count_mapping() >= copied_at(file.last_copy()) && has_news(file);
+  const memory::Area* beginning = memory_.find(span);
   if (span == area.start || area.end - area.start > most_copied) return;
+  if (beginning->offset != 0 || (beginning->protection & PROT_READ) == 0) return;
   if (is_due) file.make_copy(code_of(area), area.offset, span);
   copies_.map(area, file);
 }

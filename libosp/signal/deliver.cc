@@ -176,6 +176,17 @@ void mirror(Process& process, int signo) {
   }
 }
 
+void clear_handlers(Process& process) {
+  for (int signo = 1; signo <= last_signal; ++signo) {
+    Action& action = process.signals.actions[static_cast<size_t>(signo)];
+    const bool ignored = action.handler == 1;
+    const bool child = signo == SIGCHLD && action.flags != 0;
+    action = {};
+    if (ignored) action.handler = 1;
+    if (child) mirror(process, signo);
+  }
+}
+
 void set_temporary_mask(Thread& thread, Mask mask) {
   if (!thread.signals.saved_mask) thread.signals.saved_mask = thread.signals.mask;
   thread.signals.mask = mask & ~unblockable;

@@ -18,6 +18,8 @@ long return_from_handler(task::Thread& thread);
 
 // Brings the host's disposition in line with the program's for one signal.
 void mirror(task::Process& process, int signo);
+// What is caught is not any more, as after execve(2): what is ignored stays so.
+void clear_handlers(task::Process& process);
 
 // For a call that waits with another mask (sigsuspend(2), ppoll(2)): in force until the next deliver().
 void set_temporary_mask(task::Thread& thread, Mask mask);

@@ -166,15 +166,7 @@ load::StackInput stack_input(const Process& p, const Candidate& found, const loa
 }
 
 void reset_signals(Thread& thread) {
-  Process& p = thread.process;
-  for (int signo = 1; signo <= signal::last_signal; ++signo) {
-    signal::Action& action = p.signals.actions[static_cast<size_t>(signo)];
-    const bool ignored = action.handler == 1;
-    const bool child = signo == SIGCHLD && action.flags != 0;
-    action = {};
-    if (ignored) action.handler = 1;
-    if (child) signal::mirror(p, signo);
-  }
+  signal::clear_handlers(thread.process);
   thread.signals.alternate = {nullptr, SS_DISABLE, 0};
 }
 
@@ -270,8 +262,9 @@ void remember_file(Program& program, Candidate& found) {
 Result<uintptr_t> map_vdso(Process& p) {
   using patch::CodeFile;
   if (CodeFile::fd() >= 0)
-    return p.memory.map(0, vdso::mapped_size(), PROT_READ | PROT_EXEC, MAP_PRIVATE, CodeFile::fd(),
-                        CodeFile::vdso_offset, nullptr, Use::vdso);
+    if (auto shared = p.memory.map(0, vdso::mapped_size(), PROT_READ | PROT_EXEC, MAP_PRIVATE, CodeFile::fd(),
+                                   CodeFile::vdso_offset, nullptr, Use::vdso))
+      return shared;
   const auto image = vdso::image();
   OSP_ASSIGN(const uintptr_t at, p.memory.map(0, vdso::mapped_size(), PROT_READ | PROT_WRITE,
                                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, nullptr, Use::vdso));

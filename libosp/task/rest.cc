@@ -119,6 +119,12 @@ void Scheduler::let_others_run() {
   if (workers().may_grow() && workers().grow(serve_as_worker)) ++roused_;
 }
 
+bool Scheduler::can_spare_worker() {
+  if (has_ready() || devices_ != nullptr || workers().blocked >= most_waiting_workers || needs_watch()) return false;
+  mind_poller();
+  return true;
+}
+
 // A deadline before the one that the poller looks for.
 void Scheduler::mind_poller() {
   const uint64_t next = next_deadline();

@@ -71,8 +71,8 @@ class Scheduler {
   void let_others_run();
 
   // Whether the caller's worker may wait in the host with its thread, by a call that a kick ends: no other fiber wants
-  // it, and not too many do so.
-  [[nodiscard]] bool can_spare_worker() const { return !has_ready() && workers().blocked < most_waiting_workers; }
+  // it, somebody else looks for what the others wait for, and not too many do so.
+  [[nodiscard]] bool can_spare_worker();
 
   // The caller's fiber is about to end: the thread may be destroyed before it.
   void unbind(Thread& thread);

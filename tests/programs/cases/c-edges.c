@@ -63,6 +63,25 @@ static void futexes(void) {
   TRY(syscall(SYS_futex, &word, FUTEX_CMP_REQUEUE, 0, -1L, &other, 0));
 }
 
+// CLONE_CLEAR_SIGHAND: what was caught is not, what was ignored stays so.
+static void cleared_handlers(void) {
+  struct clone_args wanted = {.flags = CLONE_CLEAR_SIGHAND, .exit_signal = SIGCHLD};
+  struct sigaction of_one, of_two;
+  int status = 0;
+  signal(SIGUSR1, take), signal(SIGUSR2, SIG_IGN);
+  fflush(stdout);
+  const long child = syscall(SYS_clone3, &wanted, sizeof wanted);
+  if (child == 0) {
+    sigaction(SIGUSR1, NULL, &of_one), sigaction(SIGUSR2, NULL, &of_two);
+    raise(SIGUSR2);
+    if (of_one.sa_handler == SIG_DFL && of_two.sa_handler == SIG_IGN) raise(SIGUSR1);
+    _exit(1);
+  }
+  NEED(waitpid((pid_t)child, &status, 0));
+  printf("cleared handlers: %x\n", status);
+  signal(SIGUSR1, SIG_DFL), signal(SIGUSR2, SIG_DFL);
+}
+
 static void processes(void) {
   int pidfd = -1;
   struct clone_args wanted = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)&pidfd, .exit_signal = SIGCHLD};
@@ -73,6 +92,15 @@ static void processes(void) {
   TRY(waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED));
   printf("clone3: %d %d\n", info.si_pid == child, info.si_status);
   TRY(syscall(SYS_clone3, &wanted, 8));
+  const uint64_t thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+  const uint64_t wrong[] = {CLONE_THREAD, CLONE_SIGHAND, CLONE_VM | CLONE_THREAD, thread | SIGCHLD, thread | CLONE_DETACHED,
+                            CLONE_VM | CLONE_SIGHAND | CLONE_CLEAR_SIGHAND, CLONE_FS | CLONE_NEWNS};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    struct clone_args refused = {.flags = wrong[i]};
+    TRY(syscall(SYS_clone3, &refused, sizeof refused));
+  }
+  struct clone_args with_signal = {.flags = thread, .exit_signal = SIGCHLD};
+  TRY(syscall(SYS_clone3, &with_signal, sizeof with_signal));
   TRY(personality(ADDR_NO_RANDOMIZE));
   printf("personality: %x\n", (unsigned)personality(0xffffffff));
 }
@@ -111,6 +139,7 @@ int main(void) {
   no_socket();
   futexes();
   processes();
+  cleared_handlers();
   execution();
   no_way_in();
   full_queue();
