@@ -45,6 +45,10 @@ class FileRestore {
   Restored place_all();
   Restored fill_epolls();
   void take_locks();
+  // What the core serves, by its path.
+  [[nodiscard]] Result<std::shared_ptr<file::Description>> reopen(const Description& d) const {
+    return file::reopen(r_.process, r_.manifest.files[d.file].path, static_cast<int>(d.flags), d.offset);
+  }
   // A file of /proc that the core serves: its text is of the process's threads.
   [[nodiscard]] bool is_of_threads(const Description& d) const;
   [[nodiscard]] int lowest_fd(uint32_t index) const;
@@ -183,14 +187,13 @@ long FileRestore::make(uint32_t index) {
   const Description& d = description(index);
   if (d.comeback == Comeback::inherit) return make_inherited(index);
   const bool served = d.file != none && !is_host_file(r_.manifest.files[d.file]);
-  if (r_.served.contains(index)) return raw::syscall(SYS_memfd_create, "osp", 1);  // its number's placeholder
-  if (served && !is_of_threads(d)) {
-    auto opened = file::reopen(r_.process, r_.manifest.files[d.file].path, static_cast<int>(d.flags), d.offset);
+  const bool is_there = r_.served.contains(index);
+  if (served && !is_there && !is_of_threads(d)) {
+    auto opened = reopen(d);
     if (!opened) return -opened.error().code;
     r_.served[index] = std::move(*opened);
-    return raw::syscall(SYS_memfd_create, "osp", 1);
   }
-  if (served) return raw::syscall(SYS_memfd_create, "osp", 1);  // until there are threads
+  if (served || is_there) return raw::syscall(SYS_memfd_create, "osp", 1);  // its number's placeholder
   switch (d.kind) {
     case DescriptionKind::file:
     case DescriptionKind::directory:
@@ -280,7 +283,7 @@ Restored FileRestore::run_with_threads() {
   for (uint32_t i = 0; i < r_.manifest.descriptions.size(); ++i) {
     const Description& d = description(i);
     if (!is_of_threads(d)) continue;
-    auto opened = file::reopen(r_.process, r_.manifest.files[d.file].path, static_cast<int>(d.flags), d.offset);
+    auto opened = reopen(d);
     if (!opened) return because(what(i), -opened.error().code);
     for (const FdEntry& entry : r_.saved().fds)
       if (entry.description == i) r_.process.files->adopt(entry.fd, *opened);

@@ -151,7 +151,6 @@ void restore_program_facts(const Restore& restore) {
   to.vdso = from.vdso_address;
   to.arguments_start = from.argument_start, to.arguments_end = from.argument_end;
   to.environment_end = from.environment_end;
-  restore.process.pid = restore.saved().pid;
   restore.process.umask = restore.saved().umask;
   raw::syscall(SYS_umask, restore.saved().umask);
 }

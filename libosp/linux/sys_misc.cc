@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "libosp/file/files.h"
 #include "libosp/host/side.h"
@@ -77,9 +78,8 @@ long sys_personality(Call& c) {
 
 // Who waits for a page that another thread gives keeps his worker: from now on each thread has one.
 long sys_userfaultfd(Call& c) {
-  constexpr size_t as_many_as_there_may_be = 64;
   const long fd = forward(c);
-  if (fd >= 0) task::workers().set_most(as_many_as_there_may_be);
+  if (fd >= 0) task::workers().set_most(std::numeric_limits<size_t>::max());
   return fd;
 }
 

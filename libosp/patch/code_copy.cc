@@ -152,7 +152,7 @@ std::optional<CodeCopy> copy_code(const KnownFile& file, const Code& code, uint6
     KnownSites::give_back_pages(*first, pages);
     return std::nullopt;
   }
-  const Part part(*first, before + size + plan_pages);
+  const Part part(*first, pages);
   if (!part.is_mapped()) return std::nullopt;
   const auto copy = part.bytes(before, size);
   std::memcpy(copy.data(), code.bytes.data(), code.bytes.size());

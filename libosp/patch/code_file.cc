@@ -11,6 +11,7 @@
 
 #include <cstring>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "base/raw_syscall.h"
@@ -77,23 +78,12 @@ Found look_at(int fd, long user) {
   return is_this_cores(fd) ? Found::ours : Found::another_cores;  // one that was at it at the same time
 }
 
-void name_file(char* path, long user) {
-  std::strcpy(path, "/dev/shm/osprey-code-");
-  char digits[20];
-  size_t count = 0;
-  for (auto left = static_cast<unsigned long>(user); left != 0 || count == 0; left /= 10)
-    digits[count++] = static_cast<char>('0' + left % 10);
-  char* at = path + std::strlen(path);
-  while (count != 0) *at++ = digits[--count];
-  *at = '\0';
-}
-
 // An fd, or below 0. Root's programs trust only root that is not confined, which /dev/shm does not tell: it has none.
 long open_users(bool anew) {
-  char path[64];
   const long user = raw::call(SYS_geteuid);
   if (user == 0 || name_of_core() == 0) return -EPERM;
-  name_file(path, user);
+  const std::string name = "/dev/shm/osprey-code-" + std::to_string(user);
+  const char* const path = name.c_str();
   if (anew) raw::syscall(SYS_unlink, path);  // environments that have it keep it
   for (int attempt = 0; attempt < 2; ++attempt) {
     const long fd = raw::syscall(SYS_open, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
@@ -118,8 +108,6 @@ long open_own() {
 
 int CodeFile::fd_ = -1;
 std::byte* CodeFile::head_ = nullptr;
-
-static_assert(CodeFile::head_pages * 4096 == CodeFile::head_size);
 
 void CodeFile::open() { open_file(false); }
 

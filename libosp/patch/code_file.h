@@ -23,12 +23,14 @@ class CodeFile {
   // Its beginning, all 0 at first: what may be written at any time, then what may be written while there is a Writing.
   // Null: there is none.
   static std::byte* head() { return head_; }
-  static constexpr size_t counters_size = 4096, head_size = 64 * 4096;
+  static constexpr size_t counters_size = 4096;
+  static constexpr uint32_t head_pages = 64;
+  static constexpr size_t head_size = head_pages * size_t{4096};
   // In its last pages are the programs' vDSO's (vdso::image()), for all to map.
   static constexpr size_t vdso_offset = head_size - 2 * 4096;
 
   // From page head_pages on it is for the copies. Takes the room for such a part: false, the host has none.
-  static constexpr uint32_t head_pages = head_size / 4096, most_pages = 1 << 14;
+  static constexpr uint32_t most_pages = 1 << 14;
   static bool make_room(uint32_t first_page, size_t pages);
 
   // The head is for reading only but while a process has one of these, so that a program that writes where it should

@@ -53,11 +53,11 @@ bool MappedCopies::map(const memory::Area& area, const KnownFile& file) {
   if (generation == 0 || CodeFile::fd() < 0) return false;
   const CodeCopy copy = file.copy(generation);
   const size_t size = area.end - area.start, room = copy.trampoline_pages * memory::page_size;
+  if (area.offset != copy.file_offset || size != copy.code_pages * memory::page_size) return false;
   const memory::Area* beginning = memory_.find(copy.span_of(area.start));
   const bool is_there = beginning != nullptr && beginning->backing == area.backing && beginning->offset == 0 &&
                         beginning->start == copy.span_of(area.start) && (beginning->protection & PROT_READ) != 0;
   if (!is_there || beginning_at(beginning->start) != copy.beginning) return false;
-  if (area.offset != copy.file_offset || size != copy.code_pages * memory::page_size) return false;
   const uintptr_t trampolines = area.start - copy.before_code;
   const uint64_t at = copy.first_page * memory::page_size;
   const auto mapped = memory_.map(trampolines, room, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED_NOREPLACE,
