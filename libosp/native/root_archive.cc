@@ -94,8 +94,9 @@ class Loader {
 
   Outcome<Place> find_place(const CpioEntry& entry) {
     if (entry.name.size() > ns::path_size_max) return wrong(entry, ENAMETOOLONG, "has too long a path");
-    if (const size_t slash = entry.name.rfind('/');
-        slash != std::string_view::npos && slash < entry.name.size() - 1 && entry.name.substr(0, slash) == last_path_) {
+    if (const size_t slash = entry.name.rfind('/'); last_directory_ != nullptr && slash != std::string_view::npos &&
+                                                    slash < entry.name.size() - 1 &&
+                                                    entry.name.substr(0, slash) == last_path_) {
       const std::string_view name = entry.name.substr(slash + 1);
       if (name != "." && name != ".." && name.size() <= ns::name_size_max) return Place{last_directory_, name};
     }
@@ -117,10 +118,12 @@ class Loader {
       }
       at.name = name;
     }
-    last_directory_ = at.directory;
+    // Not of "folder/" or "folder/.": what stands before the slash is not the path of the directory there.
     const size_t slash = entry.name.rfind('/');
-    last_path_ = slash == std::string_view::npos || slash == entry.name.size() - 1 ? std::string_view("/")
-                                                                                   : entry.name.substr(0, slash);
+    const bool is_parted =
+        slash != std::string_view::npos && !at.name.empty() && entry.name.substr(slash + 1) == at.name;
+    last_directory_ = is_parted ? at.directory : nullptr;
+    if (is_parted) last_path_ = entry.name.substr(0, slash);
     return at;
   }
 
@@ -178,8 +181,8 @@ class Loader {
   ns::MemTree& tree_;
   ns::MemLender* lender_;
   std::unordered_map<Identity, MemNodePtr, HashIdentity> linked_;
-  MemNode* last_directory_ = nullptr;  // where the last entry went; archives go directory by directory
-  std::string_view last_path_ = "/";   // the name of that directory as the archive has it; "/": none
+  MemNode* last_directory_ = nullptr;  // where the last entry went, or null; archives go directory by directory
+  std::string_view last_path_;         // the name of that directory as the archive has it
 };
 
 }  // namespace

@@ -77,6 +77,17 @@ void expect_example(const Server& server) {
 
 TEST(RootArchive, EveryKindOfFileIsThere) { expect_example(load_it(example())); }
 
+// What the last entry's directory was called is no way to find it where the entry ended in "/" or "/.".
+TEST(RootArchive, NamesAreFoundFromTheRootWhateverTheLastEntryWas) {
+  const auto file = [](const char* name) { return Entry{.name = name, .mode = S_IFREG | 0644}; };
+  const auto folder = [](const char* name) { return Entry{.name = name, .mode = S_IFDIR | 0755}; };
+  EXPECT_TRUE(S_ISREG(stat_of(load_it(archive_of({file("/first")})), "first").mode));
+  const Server server = load_it(archive_of({folder("a/."), file("a/x"), folder("b/c/"), file("//y"), folder("b/c/."),
+                                            file("b/c/z"), folder("d/"), file("d/u"), file("d/./v")}));
+  ASSERT_NE(server, nullptr);
+  for (const char* path : {"a/x", "y", "b/c/z", "d/u", "d/v"}) EXPECT_TRUE(S_ISREG(stat_of(server, path).mode)) << path;
+}
+
 TEST(RootArchive, CompressedInOneFrameOrMoreWithOrWithoutTheirSizes) {
   const std::string plain = example();
   expect_example(load_it(compressed(plain)));
