@@ -22,7 +22,7 @@ namespace {
 
 constexpr int most_frames = 48;
 
-char core_file[4096];
+[[gnu::section(".bss.sparse")]] char core_file[4096];
 
 void print_frame(const CoreSymbols& symbols, int depth, uint64_t ip) {
   // What a frame waits for may be the last thing in its function.

@@ -15,7 +15,9 @@
 namespace osp {
 namespace {
 
-constexpr size_t compared = 4096;  // bytes of the image's start: its headers and build id
+// Bytes of the image's start that are compared: its program headers and build id. The ELF header is another where the
+// image was executed itself.
+constexpr size_t compared_from = sizeof(Elf64_Ehdr), compared = 4096 - compared_from;
 
 // Takes the number at the front of `text` off it; 0: there is none.
 size_t take_number(std::string_view& text) {
@@ -48,12 +50,14 @@ class Text {
 CoreSymbols::CoreSymbols(const char* path) {
   struct stat st = {};
   const long fd = path == nullptr ? -ENOENT : raw::syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0 || raw::syscall(SYS_fstat, fd, &st) < 0 || static_cast<size_t>(st.st_size) < compared) return;
+  if (fd < 0 || raw::syscall(SYS_fstat, fd, &st) < 0 || static_cast<size_t>(st.st_size) < compared_from + compared)
+    return;
   const long mapped = raw::syscall(SYS_mmap, 0, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
   raw::close(static_cast<int>(fd));
   if (mapped < 0 && mapped > -4096) return;
   const auto* start = reinterpret_cast<const std::byte*>(mapped);
-  if (std::memcmp(start, reinterpret_cast<const void*>(window::image), compared) != 0) return;
+  if (std::memcmp(start + compared_from, reinterpret_cast<const void*>(window::image + compared_from), compared) != 0)
+    return;
   file_ = start;
   size_ = static_cast<uint64_t>(st.st_size);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/raw_syscall.h"
+#include "libosp/command/run.h"
 #include "libosp/control/order.h"
 #include "libosp/control/serve.h"
 #include "libosp/crash.h"
@@ -67,6 +68,13 @@ size_t most_workers(const host::BootBlock& boot) {
   return std::max(count, 1UL);
 }
 
+// What the door has made, or is made of osp-run's command line. Null: there is neither.
+const host::BootBlock* boot_block() {
+  if (auto* const stack = reinterpret_cast<uint64_t*>(getauxval(host::auxv_entry_stack)); stack != nullptr)
+    return &command::read_command(host::EntryStack::of(stack));
+  return reinterpret_cast<const host::BootBlock*>(getauxval(host::auxv_boot_block));
+}
+
 }  // namespace
 
 int main() {
@@ -76,7 +84,7 @@ int main() {
     install_crash_report(nullptr);
     native::start(*info);
   }
-  const auto* boot = reinterpret_cast<const host::BootBlock*>(getauxval(host::auxv_boot_block));
+  const host::BootBlock* const boot = boot_block();
   if (boot == nullptr) die(125, "osp-core is started by osp-run, libosp-preload.so or osp restore, not by itself");
   if (const char* spec = host_variable(*boot, "OSP_LOG"); spec != nullptr) log::configure(spec);
   start_worker();

@@ -115,14 +115,9 @@ void enter_directory(Process& p, const host::BootBlock& boot) {
   p.end(W_EXITCODE(status_failed, 0));
 }
 
-// Every fork would copy what the door leaves behind. Afterwards the block is gone.
 void run_first_program(Thread& thread, const host::BootBlock& boot) {
-  const std::string name = boot.program;
-  const char* const spoken_by = speaker(boot);
-  const auto arguments = copy_strings(boot.argv), environment = copy_strings(boot.envp);
-  if (boot.door_end != 0) raw::syscall(SYS_munmap, boot.door_start, boot.door_end - boot.door_start);
-  const long result = execute_in_path(thread, name, arguments, environment);
-  if (result != task::call_was_replaced) refuse_program(thread.process, spoken_by, name, result);
+  const long result = execute_in_path(thread, boot.program, copy_strings(boot.argv), copy_strings(boot.envp));
+  if (result != task::call_was_replaced) refuse_program(thread.process, speaker(boot), boot.program, result);
 }
 
 // Door 2: the program runs already.

@@ -7,16 +7,16 @@
 #include <variant>
 #include <vector>
 
+#include "libosp/command/options.h"
 #include "libosp/native/boot_record.h"
 #include "tools/osp_boot_cpio.h"
-#include "tools/run_options.h"
 
 namespace osp::tools {
 
 struct BootOptions {
   std::vector<native::BootRecord::NameOption> names;  // of a file, `name` is its path and `text` not yet read
   std::list<std::string> words;                       // what `environment` refers to
-  std::vector<EnvironmentChange> environment;
+  std::vector<command::EnvironmentChange> environment;
   std::string directory;             // --chdir; empty: not given
   std::optional<std::string> trace;  // as in BootRecord
   std::string root;                  // --root; empty: not given

@@ -97,7 +97,7 @@ mode_t current_umask() {
 }  // namespace
 
 BootResult<std::vector<std::string>> make_environment(const BootOptions& options, const char* const* envp) {
-  auto environment = changed_environment(envp, options.environment);
+  auto environment = command::changed_environment(envp, options.environment);
   if (!environment) return std::unexpected(std::move(environment.error()));
   environment->pop_back();
   return std::vector<std::string>(environment->begin(), environment->end());

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "libosp/command/companion.h"
 #include "tools/start_core.h"
 
 namespace osp::tools {
@@ -22,7 +23,7 @@ struct Options {
 };
 
 int run(const Options& options) {
-  const std::string core = find_core();
+  const std::string core = command::find_core();
   host::BootBlock block;
   block.door = host::Door::restore;
   block.core_path = core.c_str();

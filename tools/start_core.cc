@@ -1,8 +1,6 @@
 #include "tools/start_core.h"
 
-#include <sys/auxv.h>
 #include <sys/rseq.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -21,28 +19,7 @@ void unregister_rseq() {
   if (__rseq_size != 0) raw::syscall(SYS_rseq, thread + __rseq_offset, area_size, unregister, RSEQ_SIG);
 }
 
-// By the name that the kernel was given, if that is whole and no link: this keeps out of /proc, which costs as much as
-// the rest of this program. Empty otherwise.
-std::string core_by_name() {
-  const char* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
-  char target[1];
-  if (name == nullptr || *name != '/' || readlink(name, target, sizeof target) >= 0) return {};
-  std::string path(name);
-  path.resize(path.rfind('/'));
-  return path + "/../lib/osp-core";
-}
-
 }  // namespace
-
-std::string find_core() {
-  if (std::string path = core_by_name(); !path.empty()) return path;
-  char self[4096];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0) return {};
-  std::string path(self, static_cast<size_t>(length));
-  for (int up = 0; up < 2; ++up) path.resize(path.rfind('/'));
-  return path + "/lib/osp-core";
-}
 
 const unsigned long* aux_vector(char** envp) {
   while (*envp != nullptr) ++envp;

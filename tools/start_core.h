@@ -4,11 +4,8 @@
 
 #include "libosp/host/boot.h"
 
-// Starting the core in this process, which never comes back from it: what osp-run and osp restore share.
+// Starting the core in this process, which never comes back from it.
 namespace osp::tools {
-
-// Where osp-core is: in ../lib as seen from this executable. Empty if /proc cannot be read.
-std::string find_core();
 
 // The host's aux vector, behind the environment (System V ABI x86-64, 3.4.1).
 const unsigned long* aux_vector(char** envp);

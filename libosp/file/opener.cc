@@ -73,7 +73,7 @@ Result<void> ProgramFile::map_copy(memory::AddressSpace& memory, uintptr_t addre
 
 Result<void> ProgramFile::map(memory::AddressSpace& memory, uintptr_t address, size_t size, int protection,
                               uint64_t offset) {
-  const int flags = MAP_PRIVATE | MAP_FIXED;
+  const int flags = MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE;  // to AddressSpace: a program
   int fd = fd_;
   uint64_t at = offset;
   if (fd < 0) {

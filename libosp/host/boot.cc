@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/raw_syscall.h"
+#include "libosp/host/core_stack.h"
 #include "libosp/host/window.h"
 
 // Freestanding on purpose (see boot.h): no libc calls, no TLS, no exceptions.
@@ -15,19 +16,11 @@ namespace {
 
 constexpr uint64_t page = 4096;
 constexpr size_t max_headers = 16;
-constexpr size_t tunables_room = 512, stack_words = 1024;
 
 struct Image {
   Elf64_Ehdr header;
   Elf64_Phdr segments[max_headers];
 };
-
-// glibc's vector variants of mem* and str* would destroy the program's upper vector state, and rseq
-// belongs to the program.
-constexpr const char* tunables =
-    "GLIBC_TUNABLES=glibc.pthread.rseq=0:glibc.malloc.arena_max=1:glibc.cpu.hwcaps="
-    "-AVX512F,-AVX512VL,-AVX512BW,-AVX512CD,-AVX512DQ,-AVX2,-AVX,-FMA,-FMA4,-BMI2,-MOVBE,-RTM,"
-    "-AVX2_Usable,-AVX_Fast_Unaligned_Load,-Prefer_No_VZEROUPPER,-XSAVEC,-XSAVE";
 
 uint64_t down(uint64_t value) { return value & ~(page - 1); }
 uint64_t up(uint64_t value) { return down(value + page - 1); }
@@ -78,39 +71,6 @@ long map_image(const char* path, Image& image) {
   return result;
 }
 
-unsigned long host_value(const BootBlock& block, unsigned long type) {
-  for (const unsigned long* entry = block.auxv; entry[0] != AT_NULL; entry += 2)
-    if (entry[0] == type) return entry[1];
-  return 0;
-}
-
-// The core's own argc, argv, envp and aux vector, as the System V ABI has them at a program's entry.
-uint64_t* build_stack(const BootBlock& block, const Image& image) {
-  const uint64_t top = window::boot_stack + window::boot_stack_size;
-  const unsigned long passed[] = {AT_HWCAP, AT_HWCAP2, AT_CLKTCK, AT_UID,    AT_EUID,        AT_GID,
-                                  AT_EGID,  AT_RANDOM, AT_PAGESZ, AT_SECURE, AT_MINSIGSTKSZ, AT_PLATFORM};
-  char* variable = reinterpret_cast<char*>(top - tunables_room);  // glibc writes to it
-  for (size_t i = 0; (variable[i] = tunables[i]) != '\0'; ++i) {
-  }
-  auto* at = reinterpret_cast<uint64_t*>(top - tunables_room - stack_words);
-  uint64_t* const start = at;
-  static constexpr const char* name = "osp-core";
-  *at++ = 1;
-  *at++ = reinterpret_cast<uint64_t>(name);
-  *at++ = 0;
-  *at++ = reinterpret_cast<uint64_t>(variable);
-  *at++ = 0;
-  const auto pair = [&at](uint64_t type, uint64_t value) { *at++ = type, *at++ = value; };
-  pair(AT_PHDR, window::image + image.header.e_phoff);
-  pair(AT_PHENT, sizeof(Elf64_Phdr));
-  pair(AT_PHNUM, image.header.e_phnum);
-  pair(AT_ENTRY, window::image + image.header.e_entry);
-  for (const unsigned long type : passed) pair(type, host_value(block, type));
-  pair(auxv_boot_block, reinterpret_cast<uint64_t>(&block));
-  pair(AT_NULL, 0);
-  return start;
-}
-
 }  // namespace
 
 bool core_is_here() {
@@ -122,20 +82,12 @@ bool core_is_here() {
 long start_core(const BootBlock& block) {
   static Image image;
   if (const long result = map_image(block.core_path, image); result < 0) return result;
-  const long stack = raw::syscall(SYS_mmap, window::boot_stack, window::boot_stack_size, PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (stack < 0) return stack;
-  const uint64_t* start = build_stack(block, image);
-  const uint64_t entry = window::image + image.header.e_entry;
-  asm volatile(
-      "mov %0, %%rsp\n\t"
-      "xor %%ebp, %%ebp\n\t"
-      "xor %%edx, %%edx\n\t"
-      "jmp *%1"
-      :
-      : "r"(start), "r"(entry)
-      : "memory");
-  __builtin_unreachable();
+  return begin_core({.headers = window::image + image.header.e_phoff,
+                     .header_count = image.header.e_phnum,
+                     .start = window::image + image.header.e_entry,
+                     .auxv = block.auxv,
+                     .type = auxv_boot_block,
+                     .value = reinterpret_cast<uint64_t>(&block)});
 }
 
 }  // namespace osp::host

@@ -8,6 +8,8 @@
 namespace osp::host {
 
 inline constexpr unsigned long auxv_boot_block = 0x6f737001;  // the core's aux vector: address of the BootBlock
+inline constexpr unsigned long auxv_entry_stack =
+    0x6f737002;  // or, where the core was executed itself: of its EntryStack
 
 enum class Door : uint32_t { run = 1, preload = 2, restore = 3 };
 
@@ -47,7 +49,6 @@ struct BootBlock {
   const char* image = nullptr;             // door restore: the image's path
   const char* change_directory = nullptr;  // where the program is to begin, in its name space; null: here
   const ProgramStart* start = nullptr;     // door 2
-  uint64_t door_start = 0, door_end = 0;   // door 1: its own memory, which the core unmaps when it has read all
   uint32_t changed_files = 0;              // door restore: migrate::ChangedFiles
 };
 

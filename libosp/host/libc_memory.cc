@@ -33,7 +33,7 @@ extern "C" {
 
 // A break of our own, large enough for the TLS that glibc takes from it before anything else (csu/libc-tls.c; else it
 // would call the host's mmap by itself, for a place outside the window). Further growth fails: glibc then uses mmap.
-alignas(64) static char early_memory[32 * 1024];
+alignas(64) [[gnu::section(".bss.sparse")]] static char early_memory[32 * 1024];
 void* __curbrk = early_memory;
 
 int __brk(void* end) {

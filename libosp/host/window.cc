@@ -20,7 +20,7 @@ struct Range {
   size_t size = 0;
 };
 
-Range free_ranges[max_free];
+[[gnu::section(".bss.sparse")]] Range free_ranges[max_free];
 size_t free_count = 0;
 // How far the heaps are used.
 uintptr_t near_top = near_heap, top = heap;

@@ -57,6 +57,18 @@ void AddressSpace::set_layout(uintptr_t top, uintptr_t brk_start) {
   break_start_ = break_end_ = brk_start;
 }
 
+// What is all written to soon, where the call costs less than a page fault each: small mappings, and the data of
+// programs and libraries (which loaders map with MAP_DENYWRITE). Not that of other files: what is changed in them is to
+// be seen until the page is written to.
+static int filled_at_once(size_t size, int protection, int flags) {
+  constexpr size_t most_of_library = 16 * page_size, most_else = 3 * page_size;
+  const bool is_small = (flags & MAP_ANONYMOUS) != 0   ? size <= most_else
+                        : (flags & MAP_DENYWRITE) != 0 ? size <= most_of_library
+                                                       : false;
+  return !host::is_native() && is_small && (flags & MAP_PRIVATE) != 0 && (protection & PROT_WRITE) != 0 ? MAP_POPULATE
+                                                                                                        : 0;
+}
+
 bool AddressSpace::is_free(uintptr_t start, size_t size) const {
   if (start < lowest || start + size > highest || start + size < start || window::overlaps(start, size)) return false;
   auto next = areas_.upper_bound(start);
@@ -168,7 +180,8 @@ Result<uintptr_t> AddressSpace::map(uintptr_t hint, size_t size, int protection,
     if (start == 0) return fail(ENOMEM);
   }
   if (fixed && is_sealed(start, size)) return fail(EPERM);
-  const int host_flags = (flags & ~(MAP_FIXED_NOREPLACE | MAP_32BIT)) | MAP_FIXED;
+  const int host_flags =
+      (flags & ~(MAP_FIXED_NOREPLACE | MAP_32BIT)) | MAP_FIXED | filled_at_once(size, protection, flags);
   long mapped = map_on_host(start, size, protection, host_flags, fd, offset);
   if (mapped == -EINVAL && !fixed && !host::is_native() && start % huge != 0) {  // huge pages have places of their own
     size = (size + huge - 1) & ~(huge - 1);

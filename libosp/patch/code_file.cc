@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -24,13 +25,13 @@ namespace {
 
 constexpr uint64_t file_size = uint64_t{CodeFile::head_pages + CodeFile::most_pages} * 4096;
 
+bool is_guarded = false;  // others have the file too
 int writers = 0;
 
 // Of the core's build (ld(1), --build-id): another's records may mean other things. 0: it has none.
 uint64_t name_of_core() {
-  const auto* const header = reinterpret_cast<const Elf64_Ehdr*>(window::image);
-  const auto* const segments = reinterpret_cast<const Elf64_Phdr*>(window::image + header->e_phoff);
-  for (const Elf64_Phdr& segment : std::span(segments, header->e_phnum)) {
+  const auto* const segments = reinterpret_cast<const Elf64_Phdr*>(getauxval(AT_PHDR));
+  for (const Elf64_Phdr& segment : std::span(segments, getauxval(AT_PHNUM))) {
     if (segment.p_type != PT_NOTE) continue;
     const auto* const note = reinterpret_cast<const Elf64_Nhdr*>(window::image + segment.p_vaddr);
     if (note->n_type != NT_GNU_BUILD_ID || note->n_descsz < sizeof(uint64_t)) continue;
@@ -104,6 +105,12 @@ long open_own() {
   return -ENOSPC;
 }
 
+void protect_head(int protection) {
+  if (is_guarded && CodeFile::head() != nullptr)
+    raw::syscall(SYS_mprotect, CodeFile::head() + CodeFile::counters_size,
+                 CodeFile::head_size - CodeFile::counters_size, protection);
+}
+
 }  // namespace
 
 int CodeFile::fd_ = -1;
@@ -118,14 +125,16 @@ void CodeFile::open_anew() {
 
 void CodeFile::open_file(bool anew) {
   long fd = open_users(anew);
+  is_guarded = fd >= 0;
   if (fd < 0) fd = open_own();
   if (fd < 0) return;
-  const long at = window::map(head_size, PROT_READ, MAP_SHARED, static_cast<int>(fd), 0);
-  if (at < 0 || raw::syscall(SYS_mprotect, at, counters_size, PROT_READ | PROT_WRITE) != 0) {
+  const long at = window::map(head_size, PROT_READ | PROT_WRITE, MAP_SHARED, static_cast<int>(fd), 0);
+  if (at < 0) {
     raw::close(static_cast<int>(fd));
     return;
   }
   head_ = reinterpret_cast<std::byte*>(at);
+  protect_head(PROT_READ);
   fd_ = static_cast<int>(file::keep_fd(static_cast<int>(fd)));
 }
 
@@ -136,12 +145,6 @@ void CodeFile::close() {
 
 bool CodeFile::make_room(uint32_t first_page, size_t pages) {
   return raw::syscall(SYS_fallocate, fd_, 0, uint64_t{first_page} * 4096, pages * 4096) == 0;
-}
-
-static void protect_head(int protection) {
-  if (CodeFile::head() != nullptr)
-    raw::syscall(SYS_mprotect, CodeFile::head() + CodeFile::counters_size,
-                 CodeFile::head_size - CodeFile::counters_size, protection);
 }
 
 CodeFile::Writing::Writing() {

@@ -33,8 +33,8 @@ class CodeFile {
   static constexpr uint32_t most_pages = 1 << 14;
   static bool make_room(uint32_t first_page, size_t pages);
 
-  // The head is for reading only but while a process has one of these, so that a program that writes where it should
-  // not spoils nothing for others. Two system calls for the outermost.
+  // The head of a file that other environments have too is for reading only but while a process has one of these, so
+  // that a program that writes where it should not spoils nothing for them. Two system calls for the outermost.
   class Writing {
    public:
     Writing();

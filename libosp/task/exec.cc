@@ -15,6 +15,7 @@
 #include "libosp/file/opener.h"
 #include "libosp/host/host.h"
 #include "libosp/host/side.h"
+#include "libosp/host/window.h"
 #include "libosp/load/elf.h"
 #include "libosp/load/plan.h"
 #include "libosp/load/script.h"
@@ -221,6 +222,25 @@ Result<void> leave_memory(Process& p) {
   return {};
 }
 
+// Whether none has been run yet; whoever starts the first says why it cannot be.
+bool is_first(const Program& before) { return before.file < 0 && before.path.empty(); }
+
+// What can only lie where the core does, which is the core: osp-run.
+bool is_core(const load::ImagePlan& plan) { return window::overlaps(plan.start, plan.size); }
+
+long refuse_core(const std::string& path) {
+  refusal = "its place is the core's, which is here already; run the program without osp-run";
+  if (!is_first(process().program)) log::error("exec", "{}: {}", path, refusal);
+  return -EINVAL;
+}
+
+// What is written now, and what the program needs of it first, by one call instead of a page fault each.
+void fill_stack(uint64_t pointer, uint64_t top) {
+  constexpr uint64_t soon_used = 2 * memory::page_size, most = 16 * memory::page_size;
+  const uint64_t from = memory::page_down(pointer) - soon_used;
+  if (!host::is_native() && top - from <= most) raw::syscall(SYS_madvise, from, top - from, MADV_POPULATE_WRITE);
+}
+
 // From here on the old program is gone, so failure is the end, as in the kernel.
 Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& plan, load::StackInput& input,
                      const Chance& chance) {
@@ -239,6 +259,7 @@ Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& pla
   OSP_ASSIGN(p.program.vdso, map_vdso(p));
   input.top = top, input.vdso = p.program.vdso;
   OSP_ASSIGN(const load::StackImage image, load::build_stack(input));
+  fill_stack(image.stack_pointer, top);
   std::memcpy(reinterpret_cast<void*>(image.stack_pointer), image.bytes.data(), image.bytes.size());
   const auto* auxv = reinterpret_cast<const uint64_t*>(image.auxv_start);
   p.program.auxv.assign(auxv, auxv + (image.auxv_end - image.auxv_start) / 8);
@@ -292,6 +313,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   if (interpreted) bases.interpreter = (0x7e00'0000'0000 + random_pages(chance.interpreter, 22)) & ~uint64_t{0x1fffff};
   const auto plan = load::plan_load(found.program, interpreted ? &found.interpreter : nullptr, bases);
   if (!plan) return refuse(plan.error());
+  if (is_core(plan->program)) return refuse_core(found.path);
   load::StackInput input = stack_input(p, found, *plan, envp, chance);
   if (const auto fits = load::build_stack(input); !fits) return -fits.error().code;
 
@@ -306,8 +328,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   }
   const int former_tid = std::exchange(thread.tid, p.pid);
   note_execution();
-  const bool first =
-      p.program.file < 0 && p.program.path.empty();  // the host's own exec has closed what was to be closed
+  const bool first = is_first(p.program);  // the host's own exec has closed what was to be closed
   remember_file(p.program, found);
   p.program.arguments = std::move(found.argv);
   p.program.environment = std::move(envp);

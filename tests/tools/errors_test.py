@@ -96,6 +96,14 @@ class Errors(unittest.TestCase):
         self.run_fails(125, "URL=PATH", arguments=["-m", "word", "true"])
         self.run_fails(125, "--chdir /no/such/dir: No such file", arguments=["--chdir", "/no/such/dir", "true"])
 
+    def test_osp_run_in_osprey(self):
+        nested = os.path.join(BIN, "osp-run")
+        self.run_fails(126, nested, "run the program without osp-run", arguments=[nested, "true"])
+        done = subprocess.run([nested, "/bin/sh", "-c", f"{nested} true; exit $?"], capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.stdout, done.returncode), ("", 126), done.stderr)
+        self.assertIn(f"{nested}: its place is the core's, which is here already; run the program without osp-run", done.stderr)
+        self.assertIn("Invalid argument", done.stderr)
+
     def test_image(self):
         foreign = self.file("foreign.osp", b"not an image, of course, but long enough for a header\n" * 10)
         for command in (["osp", "restore", foreign], ["osp", "image", "check", foreign], ["osp", "image", "show", foreign]):

@@ -88,7 +88,7 @@ Outcome<void> make_whole(int images, const std::string& folder, const std::strin
 
 }  // namespace
 
-Outcome<StartRecord> find_root(const std::string& archive) {
+Outcome<command::StartRecord> find_root(const std::string& archive) {
   const auto folder = images_folder();
   if (!folder) return wrong(folder.error());
   const auto images = open_images(*folder);
@@ -106,7 +106,7 @@ Outcome<StartRecord> find_root(const std::string& archive) {
     text = read_file(images->get(), record, most_record);
     if (!text) return wrong(fmt::format("{}/{}: {}", *folder, record, text.error()));
   }
-  StartRecord start = StartRecord::parse(*text);
+  command::StartRecord start = command::StartRecord::parse(*text);
   start.root = *folder + "/" + *key + "/root";
   return start;
 }

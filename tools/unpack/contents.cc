@@ -93,7 +93,7 @@ class Parts final : public MemberReader {
   std::map<std::string, std::string> files_;
 };
 
-Outcome<StartRecord> put_image(Parts& parts, Tree& tree) {
+Outcome<command::StartRecord> put_image(Parts& parts, Tree& tree) {
   auto image = read_image(parts);
   if (!image) return wrong(image.error());
   size_t number = 0;
@@ -115,7 +115,7 @@ Outcome<StartRecord> put_image(Parts& parts, Tree& tree) {
 
 }  // namespace
 
-Outcome<StartRecord> unpack_archive(const std::string& archive, int into, const std::string& name) {
+Outcome<command::StartRecord> unpack_archive(const std::string& archive, int into, const std::string& name) {
   Members members;
   const auto image = is_image(archive, members);
   if (!image) return wrong(image.error());
@@ -124,7 +124,7 @@ Outcome<StartRecord> unpack_archive(const std::string& archive, int into, const 
   const Fd root(openat(into, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const Fd folder(openat(into, parts_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   Tree tree(root.get());
-  StartRecord start;
+  command::StartRecord start;
   if (*image) {
     Parts parts(folder.get(), name + "/" + parts_name, std::move(members));
     OSP_CHECK(parts.copy_from(archive));

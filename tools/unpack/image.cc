@@ -54,14 +54,14 @@ std::vector<std::string> words_of(const json& config, const char* name) {
   return words.is_array() ? words.get<std::vector<std::string>>() : std::vector<std::string>();
 }
 
-Outcome<StartRecord> read_config(MemberReader& reader, const std::string& member) {
+Outcome<command::StartRecord> read_config(MemberReader& reader, const std::string& member) {
   const auto parsed = parse(reader, member);
   if (!parsed) return wrong(parsed.error());
   const std::string processor = parsed->value("architecture", "amd64");
   if (processor != "amd64") return wrong(fmt::format("the image is for {}, this machine is amd64", processor));
   const json found = parsed->value("config", json());
   const json config = found.is_object() ? found : json::object();
-  StartRecord start;
+  command::StartRecord start;
   start.environment = words_of(config, "Env");
   start.directory = config.value("WorkingDir", "");
   start.program = words_of(config, "Entrypoint");

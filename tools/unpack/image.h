@@ -4,15 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "libosp/command/start_record.h"
 #include "tools/unpack/outcome.h"
-#include "tools/unpack/start_record.h"
 
 namespace osp::unpack {
 
 // What an image archive holds, by the names that its own files use for it.
 struct Image {
   std::vector<std::string> layers;  // members of the archive, lowest first
-  StartRecord start;                // without the root
+  command::StartRecord start;       // without the root
 };
 
 // The members of an archive that may be an image's: their names, and the target of those that are links.

@@ -2,10 +2,10 @@
 // come from the core.
 //
 // A filter (seccomp(2)) hands every call from outside the core's window to this process, which lets it pass until the
-// core is there: a door's last call of its own maps the stack that the core starts on. From then on there is none in
-// any of the processes, unless a call of the program's has gone to the host by itself. The filter looks at what Syscall
-// User Dispatch lets through, so what was dispatched is not seen. The command's status is ours, but for 99: there was a
-// call.
+// core is there: until the stack that it starts on is, which a door's last call of its own maps. From then on there is
+// none in any of the processes, unless a call of the program's has gone to the host by itself. The filter looks at what
+// Syscall User Dispatch lets through, so what was dispatched is not seen. The command's status is ours, but for 99:
+// there was a call.
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -25,6 +25,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "libosp/host/window.h"
 
@@ -57,17 +58,18 @@ long set_filter() {
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
 
-// What lies at an address of a process, as its maps have it.
-void print_place(int pid, unsigned long address) {
+// What lies at an address of a process: the line of its maps; empty if nothing does.
+std::string place_of(unsigned pid, unsigned long address) {
   char name[64], line[512];
-  std::snprintf(name, sizeof name, "/proc/%d/maps", pid);
+  std::snprintf(name, sizeof name, "/proc/%u/maps", pid);
   std::FILE* maps = std::fopen(name, "r");
+  std::string found;
   while (maps != nullptr && std::fgets(line, sizeof line, maps) != nullptr) {
     unsigned long start = 0, end = 0;
-    if (std::sscanf(line, "%lx-%lx", &start, &end) == 2 && address >= start && address < end)
-      std::fprintf(stderr, "guard: it is in %s", line);
+    if (std::sscanf(line, "%lx-%lx", &start, &end) == 2 && address >= start && address < end) found = line;
   }
   if (maps != nullptr) std::fclose(maps);
+  return found;
 }
 
 class Guard {
@@ -79,13 +81,13 @@ class Guard {
     seccomp_notif call = {};
     if (ioctl(listener_, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) return;  // who made it is gone
     const seccomp_data& data = call.data;
+    core_is_there_ = core_is_there_ || !place_of(call.pid, window::boot_stack).empty();
     if (core_is_there_ && !escaped_) {
       std::fprintf(stderr, "guard: process %u made system call %d (arch %x) from %llx, outside of the core\n", call.pid,
                    data.nr, data.arch, static_cast<unsigned long long>(data.instruction_pointer));
-      print_place(static_cast<int>(call.pid), data.instruction_pointer);
+      std::fprintf(stderr, "guard: it is in %s", place_of(call.pid, data.instruction_pointer).c_str());
     }
     escaped_ |= core_is_there_;
-    core_is_there_ |= data.nr == SYS_mmap && data.args[0] == window::boot_stack;
     seccomp_notif_resp answer = {};
     answer.id = call.id;
     answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;

@@ -1,4 +1,4 @@
-#include "tools/root_option.h"
+#include "libosp/command/root.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 
-namespace osp::tools {
+namespace osp::command {
 namespace {
 
 // Of the host in each root. The directories are made up where they are missing; a file is not, since the directory that
@@ -49,7 +49,8 @@ std::expected<std::string, std::string> absolute(const std::string& path) {
   return std::string(here) + "/" + path;
 }
 
-std::expected<std::string, std::string> read_from(const std::string& unpacker, const std::string& archive) {
+std::expected<std::string, std::string> read_from(const std::string& unpacker, const std::string& archive,
+                                                  char* const* envp) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return wrong(archive, describe(Error(errno)));
   posix_spawn_file_actions_t actions;
@@ -58,7 +59,7 @@ std::expected<std::string, std::string> read_from(const std::string& unpacker, c
   std::string name = "osp-unpack", argument = archive;
   char* const argv[] = {name.data(), argument.data(), nullptr};
   pid_t child = 0;
-  const int error = posix_spawn(&child, unpacker.c_str(), &actions, nullptr, argv, environ);
+  const int error = posix_spawn(&child, unpacker.c_str(), &actions, nullptr, argv, envp);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   std::string text;
@@ -77,7 +78,8 @@ std::expected<std::string, std::string> read_from(const std::string& unpacker, c
 
 }  // namespace
 
-std::expected<Root, std::string> find_root(const std::string& where, bool bare, const std::string& unpacker) {
+std::expected<Root, std::string> find_root(const std::string& where, bool bare, const std::string& unpacker,
+                                           char* const* envp) {
   Root root;
   if (where.contains('\n')) return wrong(where, "a name with a line's end cannot be a root");
   if (where.contains("://") || where.starts_with('#')) {
@@ -91,9 +93,9 @@ std::expected<Root, std::string> find_root(const std::string& where, bool bare, 
     return wrong(where, std::string(describe(Error(errno))) +
                             "; give a directory, an archive, or a URL such as pip://HOST/TREE");
   if (S_ISREG(status.st_mode)) {
-    const auto record = read_from(unpacker, *path);
+    const auto record = read_from(unpacker, *path, envp);
     if (!record) return std::unexpected(record.error());
-    root.start = unpack::StartRecord::parse(*record);
+    root.start = StartRecord::parse(*record);
     path = root.start.root;
   } else if (!S_ISDIR(status.st_mode)) {
     return wrong(where, "neither a directory nor an archive");
@@ -102,4 +104,4 @@ std::expected<Root, std::string> find_root(const std::string& where, bool bare, 
   return root;
 }
 
-}  // namespace osp::tools
+}  // namespace osp::command

@@ -1,16 +1,18 @@
-// osp-run: starts a program in Osprey. Static, without PIE and without iostreams: it runs before each program.
+// osp-run: starts a program in Osprey. By hand and without iostreams: it runs before each program.
+#include "libosp/command/run.h"
+
 #include <unistd.h>
 
 #include <cstdlib>
+#include <memory>
 #include <string_view>
 
-#include "tools/root_option.h"
-#include "tools/run_options.h"
-#include "tools/start_core.h"
+#include "libosp/command/companion.h"
+#include "libosp/command/options.h"
+#include "libosp/command/root.h"
+#include "libosp/host/host.h"
 
-extern const char __executable_start;  // ld(1): with the heap behind it, all of this command's memory but its stack
-
-namespace osp::tools {
+namespace osp::command {
 namespace {
 
 constexpr int status_failed = 125;  // as env(1); the core gives 126 and 127
@@ -47,9 +49,14 @@ void put(int fd, std::string_view text) {
   }
 }
 
-int complain(const std::string& text) {
+[[noreturn]] void fail(const std::string& text) {
   put(STDERR_FILENO, "osp-run: " + text + "\n");
-  return status_failed;
+  host::end(status_failed);
+}
+
+[[noreturn]] void tell(std::string_view text) {
+  put(STDOUT_FILENO, text);
+  host::end(EXIT_SUCCESS);
 }
 
 // What --root changes in the options: the name space, the environment, where the program starts, and perhaps which it
@@ -60,7 +67,7 @@ void apply_root(RunOptions& options, Root& root, std::vector<char*>& program) {
   for (const std::string& variable : root.start.environment)
     if (variable.find('=', 1) != std::string::npos) changes.push_back({variable.c_str(), false});
   options.environment.insert(options.environment.begin(), changes.begin(), changes.end());
-  if (root.start.directory.empty()) root.start.directory = "/";
+  if (root.start.directory.empty()) root.start.directory = std::string("/");
   if (options.change_directory != nullptr && *options.change_directory != '/')
     root.start.directory.append("/").append(options.change_directory);
   if (options.change_directory == nullptr || *options.change_directory != '/')
@@ -71,45 +78,52 @@ void apply_root(RunOptions& options, Root& root, std::vector<char*>& program) {
   options.program = program.data();
 }
 
-// Where a companion of the core's is, by the place that find_core() gives.
-std::string companion(const std::string& core, std::string_view name) {
-  const size_t lib = core.rfind("/lib/");
-  return lib == std::string::npos ? std::string() : core.substr(0, lib) + "/bin/" + std::string(name);
+template <typename Value>
+Value value_of(std::expected<Value, std::string> result) {
+  if (!result) fail(result.error());
+  return std::move(*result);
 }
 
-int run(char** argv, char** envp) {
-  auto options = parse_run_options(argv);
-  if (!options) return complain(options.error());
-  if (options->help) return put(STDOUT_FILENO, help_text), EXIT_SUCCESS;
-  if (options->version) return put(STDOUT_FILENO, "osp-run " OSP_VERSION "\n"), EXIT_SUCCESS;
-  if (host::core_is_here()) return complain("this process is in Osprey already; run the program without osp-run");
-  const std::string core = find_core();
-  std::expected<Root, std::string> root;
+// What the block borrows.
+struct Command {
+  RunOptions options;
+  std::string core;
+  Root root;
   std::vector<char*> image_program;
-  if (options->root != nullptr) {
-    root = find_root(options->root, options->bare_root, companion(core, "osp-unpack"));
-    if (!root) return root.error().empty() ? status_failed : complain(root.error());
-    apply_root(*options, *root, image_program);
-    if (options->program[0] == nullptr) return complain("no program is given, and the root names none");
-  }
-  const auto environment = changed_environment(envp, options->environment);
-  if (!environment) return complain(environment.error());
-  const host::BootBlock block{.door = host::Door::run,
-                              .core_path = core.c_str(),
-                              .program = options->program[0],
-                              .argv = options->program,
-                              .envp = environment->data(),
-                              .auxv = aux_vector(envp),
-                              .options = options->names.data(),
-                              .option_count = options->names.size(),
-                              .trace = options->trace,
-                              .change_directory = options->change_directory,
-                              .door_start = reinterpret_cast<uint64_t>(&__executable_start),
-                              .door_end = reinterpret_cast<uint64_t>(sbrk(0))};
-  return complain(enter_core(block));
+  std::vector<const char*> environment;
+  host::BootBlock block;
+};
+
+void read_root(Command& command, char* const* envp) {
+  RunOptions& options = command.options;
+  auto root = find_root(options.root, options.bare_root, companion(command.core, "osp-unpack"), envp);
+  if (!root && root.error().empty()) host::end(status_failed);  // the unpacker has said why
+  command.root = value_of(std::move(root));
+  apply_root(options, command.root, command.image_program);
+  if (options.program[0] == nullptr) fail("no program is given, and the root names none");
 }
 
 }  // namespace
-}  // namespace osp::tools
 
-int main(int, char** argv, char** envp) { return osp::tools::run(argv, envp); }
+const host::BootBlock& read_command(const host::EntryStack& entry) {
+  Command& command = *new Command;
+  RunOptions& options = command.options = value_of(parse_run_options(entry.argv));
+  if (options.help) tell(help_text);
+  if (options.version) tell("osp-run " OSP_VERSION "\n");
+  command.core = find_core();
+  if (options.root != nullptr) read_root(command, entry.envp);
+  command.environment = value_of(changed_environment(entry.envp, options.environment));
+  command.block = {.door = host::Door::run,
+                   .core_path = command.core.c_str(),
+                   .program = options.program[0],
+                   .argv = options.program,
+                   .envp = command.environment.data(),
+                   .auxv = entry.auxv,
+                   .options = options.names.data(),
+                   .option_count = options.names.size(),
+                   .trace = options.trace,
+                   .change_directory = options.change_directory};
+  return command.block;
+}
+
+}  // namespace osp::command

@@ -6,7 +6,7 @@
 
 // What osp-unpack tells osp-run on its standard output: words ended by NUL, each after a letter that says what it is.
 // No library is needed for it.
-namespace osp::unpack {
+namespace osp::command {
 
 struct StartRecord {
   std::string root;                      // 'r': the folder
@@ -42,4 +42,4 @@ struct StartRecord {
   }
 };
 
-}  // namespace osp::unpack
+}  // namespace osp::command

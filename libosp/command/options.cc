@@ -1,9 +1,9 @@
-#include "tools/run_options.h"
+#include "libosp/command/options.h"
 
 #include <cstring>
 #include <string_view>
 
-namespace osp::tools {
+namespace osp::command {
 namespace {
 
 using host::NamespaceOption;
@@ -194,4 +194,4 @@ std::expected<std::vector<const char*>, std::string> changed_environment(
   return environment;
 }
 
-}  // namespace osp::tools
+}  // namespace osp::command

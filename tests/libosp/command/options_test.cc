@@ -1,9 +1,9 @@
-#include "tools/run_options.h"
+#include "libosp/command/options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace osp::tools {
+namespace osp::command {
 namespace {
 
 using host::NamespaceOption;
@@ -125,4 +125,4 @@ TEST(ChangedEnvironment, RefusesToPassOnWhatIsNotSet) {
 }
 
 }  // namespace
-}  // namespace osp::tools
+}  // namespace osp::command

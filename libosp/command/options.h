@@ -8,7 +8,7 @@
 
 // osp-run's command line, parsed by hand: CLI11 costs 140 µs of each start (0.57 ms with it, 0.43 without,
 // measured as spawn and wait of a static executable), nearly the whole start-up of a small program (155 µs).
-namespace osp::tools {
+namespace osp::command {
 
 // -e and -u, in the order given: "VAR=VALUE" sets, "VAR" with `unset` removes.
 struct EnvironmentChange {
@@ -39,4 +39,4 @@ std::expected<RunOptions, std::string> parse_run_options(char** argv);
 std::expected<std::vector<const char*>, std::string> changed_environment(const char* const* envp,
                                                                          const std::vector<EnvironmentChange>& changes);
 
-}  // namespace osp::tools
+}  // namespace osp::command
