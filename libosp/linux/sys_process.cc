@@ -25,6 +25,8 @@ constexpr uint64_t namespaces =
 
 struct CloneArguments {
   uint64_t flags, stack, parent_tid, child_tid, tls, pidfd;
+  std::optional<int> cgroup = {};
+  std::span<const pid_t> pids = {};
 };
 
 long clone_thread(Call& c, const CloneArguments& args) {
@@ -42,12 +44,15 @@ long clone_process(Call& c, const CloneArguments& args) {
   const bool vfork = (args.flags & CLONE_VFORK) != 0;
   if ((args.flags & CLONE_VM) != 0 && !vfork) return -ENOSYS;  // docs/caveats.md
   if ((args.flags & (CLONE_SIGHAND | CLONE_FILES)) != 0) return -EINVAL;
-  const long child = task::fork_process(c.thread, vfork, args.flags & (namespaces | CLONE_PARENT | CSIGNAL));
-  if (child > 0 && (args.flags & CLONE_PIDFD) != 0) {
-    const long pidfd = raw::syscall(SYS_pidfd_open, child, 0);
-    raw::syscall(SYS_fcntl, pidfd, F_SETFD, FD_CLOEXEC);
-    put(args.pidfd, static_cast<int>(pidfd));
-  }
+  if (int none = 0; (args.flags & CLONE_PIDFD) != 0 && (!get(args.pidfd, none) || !put(args.pidfd, none)))
+    return -EFAULT;
+  task::NewProcess wanted{.vfork = vfork,
+                          .shares_memory = (args.flags & CLONE_VM) != 0,
+                          .flags = args.flags & (namespaces | CLONE_PARENT | CLONE_PIDFD | CSIGNAL),
+                          .cgroup = args.cgroup,
+                          .pids = args.pids};
+  const long child = task::fork_process(c.thread, wanted);
+  if (child > 0 && (args.flags & CLONE_PIDFD) != 0) put(args.pidfd, wanted.pidfd);
   if (child > 0 && (args.flags & CLONE_PARENT_SETTID) != 0) put(args.parent_tid, static_cast<int>(child));
   if (child != 0) return child;
   if ((args.flags & namespaces) != 0) c.process.patcher->leave();
@@ -56,7 +61,7 @@ long clone_process(Call& c, const CloneArguments& args) {
   if ((args.flags & CLONE_SETTLS) != 0) c.thread.regs.fs_base = args.tls;
   if ((args.flags & CLONE_CHILD_SETTID) != 0) put(args.child_tid, c.thread.tid);
   c.thread.clear_child_tid = (args.flags & CLONE_CHILD_CLEARTID) != 0 ? args.child_tid : 0;
-  if ((args.flags & CLONE_PARENT_SETTID) != 0 && vfork) put(args.parent_tid, c.thread.tid);
+  if ((args.flags & CLONE_PARENT_SETTID) != 0 && (args.flags & CLONE_VM) != 0) put(args.parent_tid, c.thread.tid);
   c.thread.robust_list = 0;
   return 0;
 }
@@ -94,6 +99,16 @@ long rest_is_zero(uint64_t address, uint64_t size) {
   return 0;
 }
 
+// set_tid: the pids that the process shall have, in its pid name space and in those around it.
+using Pids = std::array<pid_t, 32>;  // MAX_PID_NS_LEVEL
+long get_pids(const clone_args& given, Pids& pids) {
+  if (given.set_tid_size > pids.size() || (given.set_tid == 0) != (given.set_tid_size == 0)) return -EINVAL;
+  const bool is_hosts = given.set_tid_size != 0 || (given.flags & CLONE_INTO_CGROUP) != 0;
+  if (is_hosts && (given.flags & CLONE_THREAD) != 0) return -EPERM;  // threads have no number on the host
+  const size_t size = given.set_tid_size * sizeof(pid_t);
+  return osp_user_copy(pids.data(), Call::pointer<void>(given.set_tid), size) == 0 ? 0 : -EFAULT;
+}
+
 // Of flags that contradict each other; what clone_process() refuses is not among them.
 bool is_possible(const clone_args& given) {
   const auto has = [&given](uint64_t flags) { return (given.flags & flags) == flags; };
@@ -103,6 +118,7 @@ bool is_possible(const clone_args& given) {
   if ((given.flags & (CLONE_DETACHED | CSIGNAL)) != 0 || given.exit_signal > signal::last_signal) return false;
   if ((is_thread || has(CLONE_PARENT)) && given.exit_signal != 0) return false;
   if (is_thread && ((given.flags & thread_flags) != thread_flags || has(CLONE_PIDFD))) return false;
+  if (has(CLONE_INTO_CGROUP) && given.cgroup > INT_MAX) return false;
   if (has(CLONE_SIGHAND) && (!has(CLONE_VM) || has(CLONE_CLEAR_SIGHAND))) return false;
   return !has(CLONE_FS | CLONE_NEWNS) && (given.stack == 0) == (given.stack_size == 0);
 }
@@ -116,21 +132,28 @@ long sys_clone3(Call& c) {
   if (osp_user_copy(&given, Call::pointer<void>(c.a), std::min<size_t>(c.b, sizeof given)) != 0) return -EFAULT;
   if (const long error = rest_is_zero(c.a, c.b); error != 0) return error;
   if (!is_possible(given)) return -EINVAL;
-  if (given.set_tid_size != 0) return -EPERM;  // nobody chooses pids here
-  if (host::is_native() || (given.flags & CLONE_INTO_CGROUP) != 0) return -ENOSYS;
-  if (int none = 0; (given.flags & CLONE_PIDFD) != 0 && (!get(given.pidfd, none) || !put(given.pidfd, none)))
-    return -EFAULT;
-  const CloneArguments args = {given.flags | given.exit_signal,
+  if (host::is_native()) return -ENOSYS;
+  Pids pids = {};
+  if (const long error = get_pids(given, pids); error != 0) return error;
+  const bool into_cgroup = (given.flags & CLONE_INTO_CGROUP) != 0;
+  if (into_cgroup && c.b < CLONE_ARGS_SIZE_VER2) return -EINVAL;
+  const CloneArguments args = {(given.flags & ~uint64_t{CLONE_INTO_CGROUP}) | given.exit_signal,
                                given.stack + given.stack_size,
                                given.parent_tid,
                                given.child_tid,
                                given.tls,
-                               given.pidfd};
+                               given.pidfd,
+                               into_cgroup ? std::optional(static_cast<int>(given.cgroup)) : std::nullopt,
+                               {pids.data(), given.set_tid_size}};
   return (given.flags & CLONE_THREAD) != 0 ? clone_thread(c, args) : clone_process(c, args);
 }
 
-long sys_fork(Call& c) { return task::fork_process(c.thread, false); }
-long sys_vfork(Call& c) { return task::fork_process(c.thread, true); }
+static long fork_as(Call& c, bool vfork) {
+  task::NewProcess wanted{.vfork = vfork};
+  return task::fork_process(c.thread, wanted);
+}
+long sys_fork(Call& c) { return fork_as(c, false); }
+long sys_vfork(Call& c) { return fork_as(c, true); }
 
 long sys_exit(Call& c) {
   end_thread(c, static_cast<int>(c.a));

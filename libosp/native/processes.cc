@@ -125,7 +125,7 @@ std::vector<Member*> Processes::group(int id) {
   return list;
 }
 
-Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool vfork, int pid) {
+Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool borrows, int pid) {
   const Process& from = thread.process;
   auto child = std::make_unique<Process>();
   child->pid = child->host_pid = pid;
@@ -133,7 +133,7 @@ Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool vfork, int
   child->program = from.program;
   child->memory = from.memory;
   child->space = from.space;
-  if (!vfork) {
+  if (!borrows) {
     OSP_ASSIGN(child->space, memory::Space::clone());
     keep_from(*child, from);
     child->memory.forget_unforked();
@@ -154,15 +154,15 @@ Result<std::unique_ptr<Process>> Processes::copy(Thread& thread, bool vfork, int
   return child;
 }
 
-long Processes::fork(Thread& thread, bool vfork, const std::function<void(Thread&)>& prepare,
+long Processes::fork(Thread& thread, Birth birth, const std::function<void(Thread&)>& prepare,
                      const std::function<void(const Member&)>& made) {
-  auto copied = copy(thread, vfork, new_id());
+  auto copied = copy(thread, birth == Birth::borrows, new_id());
   if (!copied) return -copied.error().code;
   const Member& parent = member(thread.process);
   Member& child = add(std::move(*copied), parent.pid);
   child.group = parent.group, child.session = parent.session, child.nice = parent.nice;
   child.no_new_privileges = parent.no_new_privileges;
-  child.borrows_memory = vfork;
+  child.is_awaited = birth != Birth::plain;
   Process& process = *child.process;
   Thread& first = *process.threads.front();
   process.scheduler.start(first, [&first, prepare] {
@@ -171,9 +171,9 @@ long Processes::fork(Thread& thread, bool vfork, const std::function<void(Thread
   });
   const int pid = child.pid;
   made(child);
-  if (vfork) {
-    while (const Member* borrower = find(pid)) {
-      if (!borrower->borrows_memory) break;
+  if (birth != Birth::plain) {
+    while (const Member* awaited = find(pid)) {
+      if (!awaited->is_awaited) break;
       task::WaitQueue* const queue[] = {&find(pid)->gave_back};
       task::wait_on(thread, queue, 0, false);
     }
@@ -333,7 +333,7 @@ bool Processes::stay(Thread& thread) {
 
 void Processes::gave_memory_back(Process& process) {
   Member& borrower = member(process);
-  if (std::exchange(borrower.borrows_memory, false)) borrower.gave_back.notify();
+  if (std::exchange(borrower.is_awaited, false)) borrower.gave_back.notify();
 }
 
 }  // namespace osp::native

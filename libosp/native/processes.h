@@ -30,7 +30,7 @@ struct Member {
   bool stopped = false;
   int stop_signal = 0;
   bool stop_untold = false, continue_untold = false;  // not yet seen by wait(2)
-  bool borrows_memory = false;                        // between vfork and exec
+  bool is_awaited = false;                            // between vfork and exec
   bool is_subreaper = false;                          // PR_SET_CHILD_SUBREAPER
   int parent_death_signal = 0;                        // PR_SET_PDEATHSIG
   uint64_t started_ns = 0;                            // CLOCK_MONOTONIC of the host
@@ -68,6 +68,9 @@ class FirstProcess {
 rusage usage_of(const task::Process& process);
 void add_usage(rusage& to, const rusage& more);
 
+// fork(2), clone(2) with CLONE_VFORK, and with CLONE_VM too (vfork(2)).
+enum class Birth : uint8_t { plain, awaited, borrows };
+
 // All processes of the environment. The first one's end is the end of the machine; its parent, pid 1, is not here, and
 // takes in orphans that no subreaper is for; it does not wait for them. Core only: one worker, nothing is signal-safe.
 class Processes final : public task::Environment {
@@ -81,9 +84,9 @@ class Processes final : public task::Environment {
   static Processes& of(const task::Process& process);
 
   // fork(2), vfork(2): the child runs with a copy of the caller's registers but for rax 0, which `prepare` may change
-  // before it runs; `made` is called at once. EAGAIN ENOMEM. With `vfork`, parks until the child has given the memory
-  // back.
-  long fork(task::Thread& thread, bool vfork, const std::function<void(task::Thread& child)>& prepare,
+  // before it runs; `made` is called at once. EAGAIN ENOMEM. Unless `birth` is plain, parks until the child
+  // has executed a program or ended.
+  long fork(task::Thread& thread, Birth birth, const std::function<void(task::Thread& child)>& prepare,
             const std::function<void(const Member& child)>& made);
 
   Member* find(int pid);
@@ -109,7 +112,7 @@ class Processes final : public task::Environment {
 
  private:
   Member& add(std::unique_ptr<task::Process> process, int parent);
-  Result<std::unique_ptr<task::Process>> copy(task::Thread& thread, bool vfork, int pid);
+  Result<std::unique_ptr<task::Process>> copy(task::Thread& thread, bool borrows, int pid);
   void tell_parent(const Member& child, int code, int status);
   void tell_parent_of_end(const Member& child);
   [[nodiscard]] bool is_wanted(const Member& zombie);

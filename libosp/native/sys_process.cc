@@ -45,7 +45,8 @@ long clone_process(Call& c) {
     if ((flags & CLONE_PIDFD) == 0) return;
     put(parent_tid, static_cast<int>(c.process.files->install(std::make_shared<ProcessFile>(child, O_RDWR), true)));
   };
-  return Processes::of(c.process).fork(c.thread, vfork, prepare, made);
+  const Birth birth = !vfork ? Birth::plain : (flags & CLONE_VM) != 0 ? Birth::borrows : Birth::awaited;
+  return Processes::of(c.process).fork(c.thread, birth, prepare, made);
 }
 
 // Begins again at each change of a child until one is what was asked for; 0 where the caller does not wait.
@@ -93,11 +94,11 @@ long sys_clone(Call& c) {
 
 long sys_fork(Call& c) {
   return Processes::of(c.process).fork(
-      c.thread, false, [](task::Thread&) {}, [](const Member&) {});
+      c.thread, Birth::plain, [](task::Thread&) {}, [](const Member&) {});
 }
 long sys_vfork(Call& c) {
   return Processes::of(c.process).fork(
-      c.thread, true, [](task::Thread&) {}, [](const Member&) {});
+      c.thread, Birth::borrows, [](task::Thread&) {}, [](const Member&) {});
 }
 
 long sys_exit(Call& c) {

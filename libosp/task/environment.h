@@ -23,7 +23,7 @@ class Environment {
   virtual std::string proc_text(const Process& process, std::string_view file) = 0;
   // Calls `see` with all that have not ended.
   virtual void each_process(const std::function<void(Process&)>& see) = 0;
-  // It has left the memory that it borrowed by vfork(2), if it did.
+  // It has left the memory that it borrowed by vfork(2), or executed a program: whoever waits for that goes on.
   virtual void gave_memory_back(Process& process) = 0;
 };
 

@@ -1,7 +1,7 @@
 #include "libosp/task/fork.h"
 
 #include <fcntl.h>
-#include <sched.h>
+#include <linux/sched.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -34,9 +34,10 @@ namespace {
 constexpr size_t signal_stack_size = 64 * 1024;
 
 // Of a vfork, in the child: the socket whose closing lets the parent go on, and by which the parent says, by closing
-// its end, that it has taken the pages; and what memory there was.
+// its end, that it has taken the pages, if memory is shared; and what memory there was.
 [[gnu::section(".hot_data")]] int parent_socket = -1;
 [[gnu::section(".hot_data")]] Layout given;
+[[gnu::section(".hot_data")]] bool shares_memory = true;
 
 // The child starts with one worker, one thread, and nothing pending.
 void become_child(Thread& thread) {
@@ -72,11 +73,26 @@ void become_child(Thread& thread) {
   if (thread.schedule != nullptr) raw::syscall(SYS_sched_setattr, 0, thread.schedule.get(), 0);
 }
 
+// clone3(2) only where it must be: some containers know only clone(2).
+long clone_on_host(NewProcess& wanted) {
+  const uint64_t signal = (wanted.flags & CSIGNAL) != 0 ? wanted.flags & CSIGNAL : SIGCHLD;
+  const uint64_t flags = wanted.flags & ~uint64_t{CSIGNAL};
+  if (!wanted.cgroup && wanted.pids.empty()) return raw::syscall(SYS_clone, flags | signal, 0, &wanted.pidfd, 0, 0);
+  clone_args args = {};
+  args.flags = flags | (wanted.cgroup ? CLONE_INTO_CGROUP : 0);
+  args.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : signal;
+  args.pidfd = reinterpret_cast<uint64_t>(&wanted.pidfd);
+  if (!wanted.pids.empty()) args.set_tid = reinterpret_cast<uint64_t>(wanted.pids.data());
+  args.set_tid_size = wanted.pids.size();
+  args.cgroup = static_cast<uint64_t>(wanted.cgroup.value_or(0));
+  return raw::syscall(SYS_clone3, &args, sizeof args);
+}
+
 // fork(2); the child is a process of its own when this returns 0.
-long host_fork(Thread& thread, uint64_t flags, const std::function<void()>& in_child) {
+long host_fork(Thread& thread, NewProcess& wanted, const std::function<void()>& in_child) {
   keeper::before_fork();
   const SignalsHeld held;  // until the child can tell its own from the parent's
-  const long child = raw::syscall(SYS_clone, (flags & CSIGNAL) != 0 ? flags : flags | SIGCHLD, 0, 0, 0, 0);
+  const long child = clone_on_host(wanted);
   if (child != 0) {
     keeper::after_fork_in_parent();
     return child;
@@ -87,34 +103,60 @@ long host_fork(Thread& thread, uint64_t flags, const std::function<void()>& in_c
   return 0;
 }
 
+// The parent's end and the child's; each is -1 where it is not (any more).
 struct SocketPair {
   int of_parent = -1, of_child = -1;
+  [[nodiscard]] bool is_whole() const { return of_parent >= 0 && of_child >= 0; }
   static SocketPair make() {
     int ends[2] = {-1, -1};
     if (raw::syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return {};
     return {static_cast<int>(file::keep_fd(ends[0])), static_cast<int>(file::keep_fd(ends[1]))};
   }
+  static void drop(int& end) {
+    if (end >= 0) file::drop_fd(std::exchange(end, -1));
+  }
 };
 
-// Other threads of the parent, and calls of the host for them, must not write to pages that are the child's to change:
-// a page that the parent has written looks as one that the child has. They stand still until it is done. Where a tracer
-// stops the parent meanwhile, they may come to the edge of the program, but not on.
-long vfork_process(Thread& thread, uint64_t host_flags) {
+// A child that was made by vfork forgets its parent: this one's child is not to keep it waiting.
+void leave_parent() { SocketPair::drop(parent_socket); }
+
+// Parks until the child has closed its end.
+void await_child(Thread& thread, int fd) {
+  const pollfd end = {fd, POLLIN, 0};
+  char none = 0;
+  while (raw::syscall(SYS_recvfrom, fd, &none, 1, MSG_DONTWAIT, 0, 0) == -EAGAIN)
+    thread.process.scheduler.wait(thread, std::span(&end, 1), 0, false);
+}
+
+// While memory is shared other threads of the parent, and calls of the host for them, must not write to pages that are
+// the child's to change: a page that the parent has written looks as one that the child has. They stand still until it
+// is done. Where a tracer stops the parent meanwhile, they may come to the edge of the program, but not on.
+void stop_others() {
   workers().stop_the_world();
   workers().end_host_calls();
-  const SocketPair sockets = SocketPair::make();
-  if (sockets.of_parent < 0 || sockets.of_child < 0) return -EMFILE;
-  const long child = host_fork(thread, host_flags, [&] {
-    file::drop_fd(sockets.of_parent);
+}
+
+void lend_memory(Thread& thread, long child, int fd) {
+  thread.process.vforking = &thread;
+  take_memory(thread.process, static_cast<int>(child), fd);  // not interruptible
+}
+
+long vfork_process(Thread& thread, NewProcess& wanted) {
+  if (wanted.shares_memory) stop_others();
+  SocketPair sockets = SocketPair::make();
+  const long child = !sockets.is_whole() ? -EMFILE : host_fork(thread, wanted, [&] {
+    SocketPair::drop(sockets.of_parent);
+    leave_parent();
     parent_socket = sockets.of_child;
-    given = layout_of(thread.process.memory);
+    shares_memory = wanted.shares_memory;
+    if (shares_memory) given = layout_of(thread.process.memory);
   });
   if (child == 0) return 0;
-  file::drop_fd(sockets.of_child);
-  thread.process.vforking = &thread;
+  SocketPair::drop(sockets.of_child);
   ptrace::forked(thread, child);
-  if (child > 0) take_memory(thread.process, static_cast<int>(child), sockets.of_parent);  // not interruptible
-  file::drop_fd(sockets.of_parent);  // the child, which may be waiting for this, goes on
+  if (child > 0 && wanted.shares_memory) lend_memory(thread, child, sockets.of_parent);
+  if (child > 0 && !wanted.shares_memory) await_child(thread, sockets.of_parent);
+  SocketPair::drop(sockets.of_parent);  // the child, which may be waiting for this, goes on
   thread.process.vforking = nullptr;
   if (child > 0) ptrace::vfork_done(thread, static_cast<int>(child));
   return child;
@@ -122,14 +164,12 @@ long vfork_process(Thread& thread, uint64_t host_flags) {
 
 }  // namespace
 
-long fork_process(Thread& thread, bool vfork, uint64_t host_flags) {
+long fork_process(Thread& thread, NewProcess& wanted) {
   save_vector_state(thread);
   thread.process.patcher->forking();
-  ptrace::before_fork(thread, host_flags, vfork);
-  if (vfork) return vfork_process(thread, host_flags);
-  const long child = host_fork(thread, host_flags, [] {
-    if (parent_socket >= 0) file::drop_fd(std::exchange(parent_socket, -1));
-  });
+  ptrace::before_fork(thread, wanted.flags, wanted.vfork);
+  if (wanted.vfork) return vfork_process(thread, wanted);
+  const long child = host_fork(thread, wanted, leave_parent);
   if (child != 0) ptrace::forked(thread, child);
   return child;
 }
@@ -138,9 +178,11 @@ void release_vfork_parent() {
   if (Environment* environment = process().environment; environment != nullptr)
     return environment->gave_memory_back(process());
   if (parent_socket < 0) return;
-  send_memory(process().memory, std::exchange(given, {}), parent_socket);
-  char answer = 0;
-  while (raw::read(parent_socket, &answer, 1) == -EINTR) {
+  if (shares_memory) {  // else that the socket is closed is all that the parent waits for
+    send_memory(process().memory, std::exchange(given, {}), parent_socket);
+    char answer = 0;
+    while (raw::read(parent_socket, &answer, 1) == -EINTR) {
+    }
   }
   file::drop_fd(std::exchange(parent_socket, -1));
 }

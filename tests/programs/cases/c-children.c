@@ -76,6 +76,63 @@ static void vforks(void) {
   }
 }
 
+// CLONE_VFORK alone: the parent waits, and has its memory for itself.
+static void waits_only(void) {
+  int ends[2];
+  char byte = 0;
+  NEED(pipe(ends));
+  const pid_t pid = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) {
+    shared_by_vfork = 43;
+    usleep(20000);
+    NEED(write(ends[1], "x", 1));
+    _exit(5);
+  }
+  NEED(fcntl(ends[0], F_SETFL, O_NONBLOCK));
+  TRY(read(ends[0], &byte, 1));
+  printf("not shared: %d\n", shared_by_vfork);
+  show_end("waited", pid);
+}
+
+// It goes on when the child has ended, though the child's own child, which waits for us, lives on.
+static void grandchild(const char *what, long flags, int by_signal) {
+  int ends[2];
+  NEED(pipe2(ends, O_CLOEXEC));
+  fflush(stdout);
+  const pid_t pid = flags == 0 ? vfork() : (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
+  if (pid == 0) {
+    if (vfork() == 0) {
+      dup2(ends[0], 0);
+      execl("/bin/sh", "sh", "-c", "read word", (char *)NULL);
+      _exit(1);
+    }
+    if (by_signal) kill(getpid(), SIGKILL);
+    _exit(6);
+  }
+  show_end(what, pid);
+  close(ends[0]), close(ends[1]);
+}
+
+static void *write_later(void *end) {
+  usleep(20000);
+  NEED(write(*(int *)end, "x", 1));
+  return NULL;
+}
+
+// Only the thread that made the child waits: another may do what the child waits for.
+static void others_go_on(void) {
+  int ends[2];
+  char byte = 0;
+  pthread_t thread;
+  NEED(pipe(ends));
+  NEED(-pthread_create(&thread, NULL, write_later, &ends[1]));
+  const pid_t pid = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) _exit(read(ends[0], &byte, 1) == 1 ? 4 : 1);
+  show_end("beside a thread", pid);
+  pthread_join(thread, NULL);
+  close(ends[0]), close(ends[1]);
+}
+
 // The child has its parent's memory, not a copy: also what it maps, unmaps and protects, and the break.
 static void vfork_maps(void) {
   enum { page = 4096, sparse_pages = 100 };
@@ -388,6 +445,10 @@ int main(int argc, char **argv) {
   self = realpath("/proc/self/exe", NULL);
   spawns();
   vforks();
+  waits_only();
+  grandchild("a vfork's grandchild", 0, 1);
+  grandchild("a waiting clone's grandchild", CLONE_VFORK | SIGCHLD, 0);
+  others_go_on();
   vfork_maps();
   vfork_beside_reads();
   waits();
