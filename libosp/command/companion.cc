@@ -7,14 +7,15 @@ namespace osp::command {
 namespace {
 
 // By the name that the kernel was given, if that is whole and no link: this keeps out of /proc, which costs as much as
-// all else here. Empty otherwise.
+// all else here. Empty otherwise, and where the name is that of a script.
 std::string core_by_name() {
   const char* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
   char target[1];
   if (name == nullptr || *name != '/' || readlink(name, target, sizeof target) >= 0) return {};
   std::string path(name);
   path.resize(path.rfind('/'));
-  return path + "/../lib/osp-core";
+  path += "/../lib/osp-core";
+  return access(path.c_str(), F_OK) == 0 ? path : std::string();
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ void read_root(Command& command, char* const* envp) {
 }  // namespace
 
 const host::BootBlock& read_command(const host::EntryStack& entry) {
-  Command& command = *new Command;
+  Command& command = *new Command;  // as long as the process: until the program begins nothing could take it back
   RunOptions& options = command.options = value_of(parse_run_options(entry.argv));
   if (options.help) tell(help_text);
   if (options.version) tell("osp-run " OSP_VERSION "\n");

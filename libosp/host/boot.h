@@ -4,12 +4,12 @@
 #include <stdint.h>
 
 // How a door starts the core: it fills a BootBlock and calls start_core(), which maps osp-core into
-// the core's window and jumps to it. Plain C types and no libc: the preload shim uses this too.
+// the core's window and jumps to it. Plain C types and no libc: the preload shim uses this too. Executed as osp-run the
+// core fills the block itself (libosp/command).
 namespace osp::host {
 
-inline constexpr unsigned long auxv_boot_block = 0x6f737001;  // the core's aux vector: address of the BootBlock
-inline constexpr unsigned long auxv_entry_stack =
-    0x6f737002;  // or, where the core was executed itself: of its EntryStack
+// The core's aux vector: the address of the BootBlock; or, where it was executed itself, of its EntryStack.
+inline constexpr unsigned long auxv_boot_block = 0x6f737001, auxv_entry_stack = 0x6f737002;
 
 enum class Door : uint32_t { run = 1, preload = 2, restore = 3 };
 

@@ -11,7 +11,7 @@
 namespace osp::host {
 namespace {
 
-constexpr size_t tunables_room = 512, stack_words = 1024;
+constexpr size_t tunables_room = 512, stack_room = 1024;
 
 // glibc's vector variants of mem* and str* would destroy the program's upper vector state, and rseq
 // belongs to the program.
@@ -34,7 +34,7 @@ uint64_t* build_stack(const CoreEntry& entry) {
   char* variable = reinterpret_cast<char*>(top - tunables_room);  // glibc writes to it
   for (size_t i = 0; (variable[i] = tunables[i]) != '\0'; ++i) {
   }
-  auto* at = reinterpret_cast<uint64_t*>(top - tunables_room - stack_words);
+  auto* at = reinterpret_cast<uint64_t*>(top - tunables_room - stack_room);
   uint64_t* const start = at;
   static constexpr const char* name = "osp-core";
   *at++ = 1;

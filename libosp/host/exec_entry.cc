@@ -37,7 +37,9 @@ static void fill(uintptr_t start, uintptr_t end) {
                     .auxv = host::EntryStack::of(stack).auxv,
                     .type = host::auxv_entry_stack,
                     .value = reinterpret_cast<uint64_t>(stack)});
-  constexpr int status_failed = 125;
+  constexpr int status_failed = 125, to_stderr = 2;
+  static constexpr char why[] = "osp-run: not enough memory to start (see ulimit -v)\n";
+  raw::syscall(SYS_write, to_stderr, why, sizeof why - 1);
   for (;;) raw::syscall(SYS_exit_group, status_failed);
 }
 

@@ -57,16 +57,14 @@ void AddressSpace::set_layout(uintptr_t top, uintptr_t brk_start) {
   break_start_ = break_end_ = brk_start;
 }
 
-// What is all written to soon, where the call costs less than a page fault each: small mappings, and the data of
-// programs and libraries (which loaders map with MAP_DENYWRITE). Not that of other files: what is changed in them is to
-// be seen until the page is written to.
+// The data of programs and libraries, which loaders map with MAP_DENYWRITE: all of it is written to soon, and the call
+// costs less than a page fault for each page. Nothing else: what is changed in another file is to be seen until the
+// page is written to, and a program may look which pages there are, or want to fill them itself (userfaultfd(2)).
 static int filled_at_once(size_t size, int protection, int flags) {
-  constexpr size_t most_of_library = 16 * page_size, most_else = 3 * page_size;
-  const bool is_small = (flags & MAP_ANONYMOUS) != 0   ? size <= most_else
-                        : (flags & MAP_DENYWRITE) != 0 ? size <= most_of_library
-                                                       : false;
-  return !host::is_native() && is_small && (flags & MAP_PRIVATE) != 0 && (protection & PROT_WRITE) != 0 ? MAP_POPULATE
-                                                                                                        : 0;
+  constexpr size_t most = 16 * page_size;
+  constexpr int wanted = MAP_PRIVATE | MAP_DENYWRITE;
+  const bool is_data = (flags & (wanted | MAP_ANONYMOUS)) == wanted && (protection & PROT_WRITE) != 0;
+  return is_data && size <= most && !host::is_native() ? MAP_POPULATE : 0;
 }
 
 bool AddressSpace::is_free(uintptr_t start, size_t size) const {

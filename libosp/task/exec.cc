@@ -313,7 +313,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   if (interpreted) bases.interpreter = (0x7e00'0000'0000 + random_pages(chance.interpreter, 22)) & ~uint64_t{0x1fffff};
   const auto plan = load::plan_load(found.program, interpreted ? &found.interpreter : nullptr, bases);
   if (!plan) return refuse(plan.error());
-  if (is_core(plan->program)) return refuse_core(found.path);
+  if (is_core(plan->program) || is_core(plan->interpreter)) return refuse_core(found.path);
   load::StackInput input = stack_input(p, found, *plan, envp, chance);
   if (const auto fits = load::build_stack(input); !fits) return -fits.error().code;
 

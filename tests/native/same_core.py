@@ -1,12 +1,15 @@
 #!/usr/bin/python3
-"""The core in a boot archive is, byte for byte, the file that osp-run maps."""
+"""The core in a boot archive is, byte for byte, lib/osp-core, and bin/osp-run is the same but for what says where it lies."""
 
 import argparse
 import hashlib
 import os
 import shlex
+import struct
 import subprocess
 import sys
+
+ELF_HEADER, PT_LOAD = 64, 1
 
 
 def files_of(archive):
@@ -24,6 +27,14 @@ def files_of(archive):
     return found
 
 
+def image_end(elf):
+    """Where in an ELF file what is loaded of it ends."""
+    start, = struct.unpack_from("<Q", elf, 32)
+    count, = struct.unpack_from("<H", elf, 56)
+    headers = [struct.unpack_from("<IIQQQQQQ", elf, start + 56 * i) for i in range(count)]
+    return max(offset + size for kind, _, offset, _, _, size, _, _ in headers if kind == PT_LOAD)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
@@ -35,9 +46,14 @@ def main():
         packed = files_of(file.read())["task/core"]
     with open(os.path.join(options.build, "lib", "osp-core"), "rb") as file:
         hosted = file.read()
+    with open(os.path.join(options.build, "bin", "osp-run"), "rb") as file:
+        executed = file.read()
+    end = image_end(hosted)
+    same_image = executed[ELF_HEADER:end] == hosted[ELF_HEADER:end]
+    print(f"osp-run: its image of {end} bytes is {'' if same_image else 'not '}the core's")
     hashes = [hashlib.sha256(data).hexdigest() for data in (packed, hosted)]
     print(f"osp-core: natively {hashes[0]}, hosted {hashes[1]}")
-    sys.exit(0 if hashes[0] == hashes[1] else 1)
+    sys.exit(0 if hashes[0] == hashes[1] and same_image else 1)
 
 
 if __name__ == "__main__":

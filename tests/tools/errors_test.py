@@ -104,6 +104,11 @@ class Errors(unittest.TestCase):
         self.assertIn(f"{nested}: its place is the core's, which is here already; run the program without osp-run", done.stderr)
         self.assertIn("Invalid argument", done.stderr)
 
+    def test_script_of_osp_run(self):
+        # The keeper is looked for beside osp-run, not beside the script.
+        script = self.file("script", f"#!{BIN}/osp-run -mpip://127.0.0.1:1/x=/mnt\n".encode())
+        self.fails(125, "tcp:127.0.0.1:1", "refused", command=[script])
+
     def test_image(self):
         foreign = self.file("foreign.osp", b"not an image, of course, but long enough for a header\n" * 10)
         for command in (["osp", "restore", foreign], ["osp", "image", "check", foreign], ["osp", "image", "show", foreign]):
