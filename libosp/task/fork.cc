@@ -139,6 +139,7 @@ void stop_others() {
 void lend_memory(Thread& thread, long child, int fd) {
   thread.process.vforking = &thread;
   take_memory(thread.process, static_cast<int>(child), fd);  // not interruptible
+  thread.process.vforking = nullptr;
 }
 
 long vfork_process(Thread& thread, NewProcess& wanted) {
@@ -157,7 +158,6 @@ long vfork_process(Thread& thread, NewProcess& wanted) {
   if (child > 0 && wanted.shares_memory) lend_memory(thread, child, sockets.of_parent);
   if (child > 0 && !wanted.shares_memory) await_child(thread, sockets.of_parent);
   SocketPair::drop(sockets.of_parent);  // the child, which may be waiting for this, goes on
-  thread.process.vforking = nullptr;
   if (child > 0) ptrace::vfork_done(thread, static_cast<int>(child));
   return child;
 }

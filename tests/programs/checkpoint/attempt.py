@@ -8,6 +8,7 @@ import time
 from harness import process, tree, unit, world
 
 POLL_SECONDS = 0.005
+WINDOW = b"680000000000-"  # the core's, libosp/host/window.h
 TOOL_SECONDS = 60
 
 
@@ -53,8 +54,18 @@ class Program:
             time.sleep(POLL_SECONDS)
         return time.monotonic()
 
+    def await_core(self):
+        """Waits until the core is in the process, which the command that starts or restores it may not have come to."""
+        deadline = time.monotonic() + TOOL_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with open(f"/proc/{self.process.pid}/maps", "rb") as maps:
+                if any(line.startswith(WINDOW) for line in maps):
+                    return
+            time.sleep(POLL_SECONDS)
+
     def checkpoint(self, image):
         """Writes the program to `image` and kills what is left of it; False if it had ended already."""
+        self.await_core()
         result = tool(world.checkpoint_command(self.build, self.process.pid, image))
         if result.returncode != 0:
             if self.ended_by_itself():
