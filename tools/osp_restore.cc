@@ -9,6 +9,7 @@
 #include <string>
 
 #include "libosp/command/companion.h"
+#include "libosp/host/entry_stack.h"
 #include "tools/start_core.h"
 
 namespace osp::tools {
@@ -28,7 +29,7 @@ int run(const Options& options) {
   block.door = host::Door::restore;
   block.core_path = core.c_str();
   block.envp = environ;
-  block.auxv = aux_vector(environ);
+  block.auxv = host::aux_vector(environ);
   block.image = options.file.c_str();
   block.changed_files = options.changed_files;
   block.trace = options.trace ? "" : nullptr;

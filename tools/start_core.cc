@@ -21,11 +21,6 @@ void unregister_rseq() {
 
 }  // namespace
 
-const unsigned long* aux_vector(char** envp) {
-  while (*envp != nullptr) ++envp;
-  return reinterpret_cast<const unsigned long*>(envp + 1);
-}
-
 std::string enter_core(const host::BootBlock& block) {
   if (*block.core_path == '\0') return "cannot find the core: /proc/self/exe cannot be read; is /proc mounted?";
   if (host::core_is_here()) return "this process is in Osprey already";

@@ -7,9 +7,6 @@
 // Starting the core in this process, which never comes back from it.
 namespace osp::tools {
 
-// The host's aux vector, behind the environment (System V ABI x86-64, 3.4.1).
-const unsigned long* aux_vector(char** envp);
-
 // Jumps to the core. Returns only on failure: what it was and what to do about it, for a person.
 std::string enter_core(const host::BootBlock& block);
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <memory>
 #include <string_view>
 
 #include "libosp/command/companion.h"

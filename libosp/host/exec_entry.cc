@@ -1,15 +1,13 @@
 // Where the kernel begins a process that was given the core itself to execute, as bin/osp-run: the same image, which
 // says what its one place is (scripts/executable). Nothing of libc's can be used yet.
 #include <elf.h>
-#include <sys/mman.h>
 
 #include "base/raw_syscall.h"
 #include "libosp/host/boot.h"
 #include "libosp/host/core_stack.h"
 #include "libosp/host/entry_stack.h"
+#include "libosp/host/populate.h"
 #include "libosp/host/window.h"
-
-static constexpr uintptr_t page = 4096;
 
 extern "C" {
 
@@ -18,17 +16,12 @@ extern char _DYNAMIC[], _end[];                    // between them lies what eve
 extern char osp_sparse_start[], osp_sparse_end[];  // ... but for this (hot_data.ld)
 void _start();
 
-// One call costs less than the page faults that it saves.
-static void fill(uintptr_t start, uintptr_t end) {
-  start &= ~(page - 1), end = (end + page - 1) & ~(page - 1);
-  osp::raw::syscall(SYS_madvise, start, end - start, MADV_POPULATE_WRITE);
-}
-
 [[noreturn]] void osp_begin_executed(uint64_t* stack) {
   using namespace osp;
   const auto at = [](const char* symbol) { return reinterpret_cast<uintptr_t>(symbol); };
-  fill(at(_DYNAMIC) - page, at(osp_sparse_start) + 1);  // libc's tunables lie before it
-  fill(at(osp_sparse_end), at(_end));
+  constexpr uintptr_t tunables = 4096;  // libc's lie before _DYNAMIC
+  host::populate(at(_DYNAMIC) - tunables, at(osp_sparse_start) + 1);
+  host::populate(at(osp_sparse_end), at(_end));
   // As start_core() finds them in the file; the kernel has gone by others.
   const auto* const headers = reinterpret_cast<const Elf64_Phdr*>(&__ehdr_start + 1);
   host::begin_core({.headers = reinterpret_cast<uint64_t>(headers),

@@ -14,6 +14,7 @@
 #include "libosp/file/files.h"
 #include "libosp/file/opener.h"
 #include "libosp/host/host.h"
+#include "libosp/host/populate.h"
 #include "libosp/host/side.h"
 #include "libosp/host/window.h"
 #include "libosp/load/elf.h"
@@ -238,7 +239,7 @@ long refuse_core(const std::string& path) {
 void fill_stack(uint64_t pointer, uint64_t top) {
   constexpr uint64_t soon_used = 2 * memory::page_size, most = 16 * memory::page_size;
   const uint64_t from = memory::page_down(pointer) - soon_used;
-  if (!host::is_native() && top - from <= most) raw::syscall(SYS_madvise, from, top - from, MADV_POPULATE_WRITE);
+  if (!host::is_native() && top - from <= most) host::populate(from, top);
 }
 
 // From here on the old program is gone, so failure is the end, as in the kernel.

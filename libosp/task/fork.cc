@@ -184,7 +184,7 @@ void release_vfork_parent() {
     while (raw::read(parent_socket, &answer, 1) == -EINTR) {
     }
   }
-  file::drop_fd(std::exchange(parent_socket, -1));
+  leave_parent();
 }
 
 void copy_thread(Thread& to, Thread& from) {

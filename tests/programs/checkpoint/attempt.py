@@ -8,7 +8,6 @@ import time
 from harness import process, tree, unit, world
 
 POLL_SECONDS = 0.005
-WINDOW = b"680000000000-"  # the core's, libosp/host/window.h
 TOOL_SECONDS = 60
 
 
@@ -57,10 +56,7 @@ class Program:
     def await_core(self):
         """Waits until the core is in the process, which the command that starts or restores it may not have come to."""
         deadline = time.monotonic() + TOOL_SECONDS
-        while self.process.poll() is None and time.monotonic() < deadline:
-            with open(f"/proc/{self.process.pid}/maps", "rb") as maps:
-                if any(line.startswith(WINDOW) for line in maps):
-                    return
+        while self.process.poll() is None and not process.has_core(self.process.pid) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 
     def checkpoint(self, image):

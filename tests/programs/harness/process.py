@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+WINDOW = b"680000000000-"    # where the core lies (libosp/host/window.h: image), as maps have it
 PR_SET_CHILD_SUBREAPER = 36
 LEAVING_SECONDS = 5.0     # how long children may outlive the program before they are called left over
 STACK_LIMIT = 6           # of how many processes the stacks are shown on a timeout
@@ -76,6 +77,15 @@ def descendants(keep=()):
         if above == os.getpid() and not set(chain) & set(keep):
             found.append(pid)
     return found
+
+
+def has_core(pid):
+    """Whether the core is in a process that the caller may look at."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as maps:
+            return any(line.startswith(WINDOW) for line in maps)
+    except OSError:
+        return False
 
 
 def name_of(pid):

@@ -6,7 +6,6 @@ import sys
 sys.dont_write_bytecode = True
 
 import argparse
-import glob
 import json
 import os
 import shutil
@@ -19,13 +18,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 from harness import case as cases
+from harness import process
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 CASES = ["redis", "redis-threads", "memcached-threads", "nginx", "postgresql", "java", "node-heavy", "go-build",
          "pigz-zstd", "imagemagick", "make-many", "python-threads", "python-subprocess", "git", "sqlite3", "bash-jobs"]
 WARM_UP = 2  # rounds
 NOISE = {"resident": 4096, "mapped": 32768, "fds": 2, "threads": 2}  # KiB, KiB; a worker that was needed stays, with an fd
-WINDOW = "680000000000-"  # the core's, libosp/host/window.h
 SHARE = {"resident": 1.1, "mapped": 1.1, "fds": 1, "threads": 1}
 DRIVER = """
 redis-server --port 0 --unixsocket "$PWD/resident.sock" --dir "$PWD" --save '' --io-threads 2 --daemonize no >/dev/null &
@@ -83,15 +82,7 @@ def outside(base, case):
 
 def members():
     """The pids of all processes with a core in them."""
-    found = set()
-    for path in glob.glob("/proc/[0-9]*/maps"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                if any(line.startswith(WINDOW) for line in file):
-                    found.add(int(path.split("/")[2]))
-        except OSError:
-            pass
-    return found
+    return {int(name) for name in os.listdir("/proc") if name.isdigit() and process.has_core(name)}
 
 
 def described(pid):
