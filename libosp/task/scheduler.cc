@@ -25,7 +25,7 @@ namespace {
 
 constexpr uint64_t short_wait_ns = 300'000;
 constexpr size_t stack_size = 128 * 1024;
-constexpr int switches_between_cleanups = 64;
+constexpr int switches_between_cleanups = 16;
 
 // Ties a fiber's context to its thread; null for the main and the dispatcher context.
 struct ThreadProperties : boost::fibers::fiber_properties {
@@ -36,7 +36,7 @@ struct ThreadProperties : boost::fibers::fiber_properties {
 // Fiber stacks in the core's window, with a guard page below. Some that threads have left are kept for the next ones.
 struct WindowStacks {
   using traits_type = boost::context::stack_traits;
-  static constexpr size_t most_kept = 16;
+  static constexpr size_t most_kept = 32;
   static std::vector<boost::context::stack_context>& kept() {
     static std::vector<boost::context::stack_context> the_kept;
     return the_kept;
