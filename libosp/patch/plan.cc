@@ -164,6 +164,13 @@ Write make_short_jump(const Site& site) {
   return write;
 }
 
+bool reads_flags(const Code& code, uint64_t address) {
+  constexpr uint8_t pushf = 0x9c, lahf = 0x9f;
+  if (!code.contains(address, 1)) return false;
+  const uint8_t first = code.from(address).front();
+  return first == pushf || first == lahf;
+}
+
 }  // namespace
 
 const char* describe(Refusal refusal) {
@@ -188,6 +195,8 @@ const char* describe(Refusal refusal) {
       return "the instruction before it does not say what is asked";
     case Refusal::branched_to:
       return "no padding within reach, and something may jump to the instruction before it";
+    case Refusal::shows_flags:
+      return "the instruction behind it reads the flags";
   }
   return "unknown";
 }
@@ -203,6 +212,7 @@ std::optional<Kind> kind_at(const Code& code, uint64_t address) {
 std::expected<Site, Refusal> examine(const Code& code, uint64_t address) {
   const auto kind = kind_at(code, address);
   if (!kind) return std::unexpected(Refusal::not_a_site);
+  if (*kind == Kind::syscall && reads_flags(code, address + site_size)) return std::unexpected(Refusal::shows_flags);
   const auto before = instruction_before(code, address);
   if (!before) return std::unexpected(Refusal::unclear);
   const Bytes bytes = code.from(before->address).first(before->instruction.length);

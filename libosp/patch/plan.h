@@ -31,6 +31,7 @@ enum class Refusal : uint8_t {
   no_padding,       // it has 2 to 4 bytes, and no dead padding is within reach
   asks_nothing,     // it is a cpuid, and that instruction writes neither eax nor ecx: perhaps these are no instructions
   branched_to,      // something may jump between the two instructions before it
+  shows_flags,      // the instruction behind it reads the flags, which a patched one does not keep
 };
 [[nodiscard]] const char* describe(Refusal refusal);
 

@@ -74,6 +74,14 @@ TEST(Plan, AShortOneJumpsToPaddingThatHoldsTheLongJump) {
   EXPECT_EQ(plan->writes[1].bytes[1], 3);
 }
 
+TEST(Plan, ASyscallWhoseFlagsAreReadIsRefused) {
+  for (const uint8_t reader : std::array<uint8_t, 2>{0x9c, 0x9f}) {  // pushf, lahf
+    Snippet snippet(base);
+    const uint64_t syscall = snippet.add_syscall({0xb8, 0x27, 0, 0, 0}, {reader, 0xc3});
+    expect_refused(snippet, syscall, Refusal::shows_flags);
+  }
+}
+
 TEST(Plan, PaddingIsUsedOnceAndItsRestAgain) {
   Snippet snippet(base);
   snippet.bytes.assign(160, 0);
