@@ -1,6 +1,5 @@
 #include "libosp/crash.h"
 
-#include <asm/prctl.h>
 #include <fmt/format.h>
 #include <libunwind.h>
 #include <signal.h>
@@ -75,11 +74,6 @@ void report(int signo, const siginfo_t& info, const long long* g) {
   if (reporting) raw::syscall(SYS_exit_group, 125);
   reporting = true;
   trap::install_disposition(SIGSEGV, false);
-  const uint64_t fs = trap::worker().core_fs;
-  if (trap::worker().bases_by_call == 0)
-    asm volatile("wrfsbase %0" : : "r"(fs));
-  else
-    raw::syscall(SYS_arch_prctl, ARCH_SET_FS, fs);
   log::error("crash", "the core of process {} failed: SIG{} at {:#x}, address {}; please report this with what follows",
              raw::getpid(), sigabbrev_np(signo), g[REG_RIP], info.si_addr);
   const CoreSymbols symbols(*core_file != '\0' ? core_file : nullptr);

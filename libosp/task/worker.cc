@@ -1,7 +1,7 @@
 #include "libosp/task/worker.h"
 
-#include <asm/prctl.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -23,21 +23,21 @@ namespace {
 constexpr size_t stack_size = 256 * 1024;
 
 struct Beginning {
-  Worker* worker;
   void (*body)();
+  std::atomic<uint32_t> may_begin = 0;
 };
 
 // The first things that a new host thread does; until then all signals are blocked.
 void* begin(void* argument) {
-  const auto start = *static_cast<Beginning*>(argument);
-  Worker& self = *start.worker;
-  serve_by(self, self.raw.bases_by_call != 0);
+  auto* const start = static_cast<Beginning*>(argument);
+  while (start->may_begin.load() == 0) raw::syscall(SYS_futex, &start->may_begin, FUTEX_WAIT_PRIVATE, 0, nullptr);
+  let_trampolines_enter();
   core_lock().lock();
-  delete static_cast<Beginning*>(argument);
+  void (*const body)() = std::unique_ptr<Beginning>(start)->body;
   prepare_worker();
-  const signal::Mask none = self.terminal_mask;
+  const signal::Mask none = this_worker().terminal_mask;
   raw::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
-  start.body();
+  body();
   return nullptr;
 }
 
@@ -57,7 +57,8 @@ void call_back_from(const std::vector<Worker*>& all, Worker::Away where) {
     while (is_another(*worker, where)) host::yield();
 }
 
-bool start_thread(Beginning* beginning) {
+// Where the room for its worker is, or null: the host has no thread for it.
+void* start_thread(Beginning* beginning) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, stack_size);
@@ -66,22 +67,23 @@ bool start_thread(Beginning* beginning) {
   pthread_t thread;
   const int error = pthread_create(&thread, &attributes, begin, beginning);
   pthread_attr_destroy(&attributes);
-  return error == 0;
+  if (error != 0) return nullptr;
+  const auto own = reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
+  const auto new_one = static_cast<uintptr_t>(thread);  // glibc's numbers are thread pointers
+  return osp_worker + (new_one - own);
+}
+
+void begin(Beginning& beginning) {
+  beginning.may_begin = 1;
+  raw::syscall(SYS_futex, &beginning.may_begin, FUTEX_WAKE_PRIVATE, 1);
 }
 
 }  // namespace
 
-long serve_by(Worker& worker, bool bases_by_call) {
-  worker.raw.core_fs = reinterpret_cast<uint64_t>(__builtin_thread_pointer());
-  worker.raw.entry = reinterpret_cast<void*>(&osp_trap_entry);
-  worker.raw.bases_by_call = bases_by_call ? 1 : 0;
-  if (bases_by_call) return raw::syscall(SYS_arch_prctl, ARCH_SET_GS, &worker);
-  asm volatile("wrgsbase %0" : : "r"(&worker));
-  return 0;
-}
+void let_trampolines_enter() { asm volatile("movq %0, %%gs:%c1" : : "r"(&osp_trap_entry), "i"(OSP_GS_ENTRY)); }
 
 Worker& first_worker() {
-  [[gnu::section(".hot_data_end")]] static Worker the_first;  // last: its ring is not hot
+  [[gnu::section(".hot_data_end")]] static Worker the_first(osp_worker);  // last: its ring is not hot
   return the_first;
 }
 
@@ -96,20 +98,21 @@ void Workers::begin_with(Worker& only) {
 }
 
 bool Workers::grow(void (*body)()) {
-  auto made = std::make_unique<Worker>();
+  auto beginning = std::make_unique<Beginning>(body);
+  void* const place = start_thread(beginning.get());
+  if (place == nullptr) {
+    most_ = all_.size();
+    return false;
+  }
+  auto* const made = new Worker(place);  // for as long as the process
   made->raw.bases_by_call = this_worker().raw.bases_by_call;
   made->raw.clock_refused = this_worker().raw.clock_refused;
   made->terminal_mask = this_worker().terminal_mask;
   made->raw.host_mask = this_worker().raw.host_mask;  // clone(2) gives it the mask
   made->processors = this_worker().processors;
   made->schedule = this_worker().schedule;
-  auto beginning = std::make_unique<Beginning>(made.get(), body);
-  if (!start_thread(beginning.get())) {
-    most_ = all_.size();
-    return false;
-  }
-  static_cast<void>(beginning.release());
-  all_.push_back(made.release());  // for as long as the process
+  all_.push_back(made);
+  begin(*beginning.release());
   return true;
 }
 

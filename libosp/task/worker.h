@@ -19,11 +19,12 @@ using ProcessorSet = std::vector<uint64_t>;
 
 // A host thread that runs fibers. Its fields are the lock holder's (core_lock.h) where nothing else is said.
 struct Worker {
-  Worker() { raw.ring = &ring; }
+  // `place`: where its host thread's `raw` is to be.
+  explicit Worker(void* place) : raw(*new (place) trap::Worker) { raw.owner = this, raw.ring = &ring; }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  trap::Worker raw;  // gs points here; written by signal handlers
+  trap::Worker& raw;  // found by gs; written by signal handlers
   int host_tid = 0;
   long signal_stack = 0;
   Thread* current = nullptr;       // whose fiber it runs, or ran last
@@ -52,13 +53,14 @@ struct Worker {
 };
 
 // The caller's. Asked anew after each switch of fibers: then it may be another one.
-inline Worker& this_worker() { return reinterpret_cast<Worker&>(trap::worker()); }
+inline Worker& this_worker() { return *static_cast<Worker*>(trap::worker().owner); }
 
-// Makes `worker` the caller's host thread's, found through gs from now on. `bases_by_call`: there is no FSGSBASE. 0, or
-// the error of arch_prctl(2).
-long serve_by(Worker& worker, bool bases_by_call);
+// From here on calls of the program's on this host thread come to the core: the word of gs that its trampolines and
+// vDSO jump through is set. In libc's control block it is that of thread-local data of loaded libraries (dtv), of which
+// the core has none.
+void let_trampolines_enter();
 
-// The worker that the process starts with, before it is one of workers().
+// The worker that the process starts with, before it is one of workers(). First called by its host thread.
 Worker& first_worker();
 
 // The host threads of the process that run fibers. Core only, with the lock held; none of it parks.
@@ -69,7 +71,7 @@ class Workers {
   // How many there may be: the processors that the process may use, or what OSP_WORKERS said.
   void set_most(size_t count) { most_ = count; }
   [[nodiscard]] bool may_grow() const { return all_.size() - blocked < most_ && all_.size() < limit; }
-  // Starts another, which calls `body` with the lock held. EAGAIN: the host has no thread for it.
+  // Starts another, which calls `body` with the lock held. False: the host has no thread for it.
   bool grow(void (*body)());
   [[nodiscard]] const std::vector<Worker*>& all() const { return all_; }
   [[nodiscard]] bool is_one() const { return all_.size() == 1; }

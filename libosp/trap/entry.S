@@ -1,8 +1,18 @@
 /* The way out of the core to the program and back. Raw: no stack of the program's is touched.
  *
- * Exit is restartable: between osp_exit_begin and osp_exit_end nothing is written but registers and the
- * worker's iret frame, so a signal that comes there sends rip back to osp_exit_restart (raw_handler.cc). */
+ * Exit is restartable: between osp_exit_begin and osp_exit_end nothing is written but registers, the
+ * worker's iret frame and its note of fs, so a signal that comes there sends rip back to osp_exit_restart
+ * (raw_handler.cc). The core finds its own thread-local data by gs (scripts/core-segment): fs stays the program's. */
 #include "libosp/trap/layout.h"
+
+        /* Room for each host thread's trap::Worker. */
+        .section .tbss, "awT", @nobits
+        .globl osp_worker
+        .type osp_worker, @object
+        .size osp_worker, OSP_WORKER_SIZE
+        .p2align 6
+osp_worker:
+        .zero OSP_WORKER_SIZE
 
         .text
 
@@ -60,13 +70,6 @@
         movq OSP_REG_R15(\base), %r15
         .endm
 
-        /* arch_prctl(ARCH_SET_FS, rsi), where there is no FSGSBASE; rax, rcx, rdi and r11 are lost. */
-        .macro call_for_fs
-        movl $0x1002, %edi
-        movl $158, %eax
-        syscall
-        .endm
-
         /* void osp_resume(void) */
         .globl osp_resume
         .type osp_resume, @function
@@ -83,19 +86,18 @@ osp_resume:
         pushq %r13
         pushq %r14
         pushq %r15
-        movq %rsp, %gs:OSP_WORKER_CORE_RSP
-        movq $0, %gs:OSP_WORKER_IN_CORE
+        movq %rsp, %gs:osp_worker@tpoff+OSP_WORKER_CORE_RSP
+        movq $0, %gs:osp_worker@tpoff+OSP_WORKER_IN_CORE
         .globl osp_exit_begin
         .globl osp_exit_restart
 osp_exit_begin:
 osp_exit_restart:
-        cmpq $0, %gs:OSP_WORKER_PENDING
+        cmpq $0, %gs:osp_worker@tpoff+OSP_WORKER_PENDING
         jne osp_exit_abort
-        movq %gs:OSP_WORKER_REGS, %rax
-        cmpq $0, %gs:OSP_WORKER_BASES_BY_CALL
-        jne 3f
+        movq %gs:osp_worker@tpoff+OSP_WORKER_REGS, %rax
         movq OSP_REG_FS(%rax), %rcx
-        wrfsbase %rcx
+        cmpq %gs:osp_worker@tpoff+OSP_WORKER_FS, %rcx
+        jne 3f
 4:      movq OSP_REG_VECTOR(%rax), %rcx
         load_xmm %rcx
         load_general %rax
@@ -108,16 +110,16 @@ osp_exit_restart:
         jmp *%rcx
 1:      /* Everything, flags and all: an iretq from the worker's frame. */
         movq OSP_REG_RIP(%rax), %rcx
-        movq %rcx, %gs:OSP_WORKER_IRET
-        movq $0x33, %gs:OSP_WORKER_IRET+8
+        movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_IRET
+        movq $0x33, %gs:osp_worker@tpoff+OSP_WORKER_IRET+8
         movq OSP_REG_FLAGS(%rax), %rcx
-        movq %rcx, %gs:OSP_WORKER_IRET+16
+        movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_IRET+16
         movq OSP_REG_RSP(%rax), %rcx
-        movq %rcx, %gs:OSP_WORKER_IRET+24
-        movq $0x2b, %gs:OSP_WORKER_IRET+32
-        cmpq $0, %gs:OSP_WORKER_NATIVE
+        movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_IRET+24
+        movq $0x2b, %gs:osp_worker@tpoff+OSP_WORKER_IRET+32
+        cmpq $0, %gs:osp_worker@tpoff+OSP_WORKER_NATIVE
         jne 2f
-        movq %gs:OSP_WORKER_SELF, %rsp
+        movq %gs:osp_worker@tpoff+OSP_WORKER_SELF, %rsp
         leaq OSP_WORKER_IRET(%rsp), %rsp
         movq OSP_REG_RCX(%rax), %rcx
         movq OSP_REG_R11(%rax), %r11
@@ -125,32 +127,39 @@ osp_exit_restart:
         iretq
 2:      /* The kernel takes the rest from the same frame. */
         movq OSP_REG_RAX(%rax), %rcx
-        movq %rcx, %gs:OSP_WORKER_IRET+40
+        movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_IRET+40
         movq OSP_REG_RCX(%rax), %rcx
-        movq %rcx, %gs:OSP_WORKER_IRET+48
+        movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_IRET+48
         movq OSP_REG_R11(%rax), %rcx
-        movq %rcx, %gs:OSP_WORKER_IRET+56
-        movq %rdi, %gs:OSP_WORKER_IRET+8
-        movq %gs:OSP_WORKER_SELF, %rdi
+        movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_IRET+56
+        movq %rdi, %gs:osp_worker@tpoff+OSP_WORKER_IRET+8
+        movq %gs:osp_worker@tpoff+OSP_WORKER_SELF, %rdi
         leaq OSP_WORKER_IRET(%rdi), %rdi
         movl $OSP_NATIVE_RESUME, %eax
         syscall
-3:      movq OSP_REG_FS(%rax), %rsi
-        call_for_fs
-        movq %gs:OSP_WORKER_REGS, %rax
+3:      /* Another fiber's. Until it is set, what is noted is none: a signal may come at any instruction. */
+        movb $OSP_FS_UNKNOWN_TOP, %gs:osp_worker@tpoff+OSP_WORKER_FS+7
+        cmpq $0, %gs:osp_worker@tpoff+OSP_WORKER_BASES_BY_CALL
+        jne 5f
+        wrfsbase %rcx
+6:      movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_FS
         jmp 4b
+5:      /* arch_prctl(ARCH_SET_FS, rsi), which leaves all but rcx and r11 */
+        movq %rcx, %rsi
+        movl $0x1002, %edi
+        movl $158, %eax
+        syscall
+        movq %rsi, %rcx
+        movq %gs:osp_worker@tpoff+OSP_WORKER_REGS, %rax
+        jmp 6b
 osp_exit_abort:
-        movq $1, %gs:OSP_WORKER_IN_CORE
+        movq $1, %gs:osp_worker@tpoff+OSP_WORKER_IN_CORE
         .globl osp_exit_end
 osp_exit_end:
-        movq %gs:OSP_WORKER_REGS, %rax
+        movq %gs:osp_worker@tpoff+OSP_WORKER_REGS, %rax
         movq $OSP_TRAP_NONE, OSP_REG_KIND(%rax)
-        cmpq $0, %gs:OSP_WORKER_BASES_BY_CALL
-        jne osp_core_fs_by_call
-        movq %gs:OSP_WORKER_CORE_FS, %rax
-        wrfsbase %rax
 osp_back_in_core:
-        movq %gs:OSP_WORKER_CORE_RSP, %rsp
+        movq %gs:osp_worker@tpoff+OSP_WORKER_CORE_RSP, %rsp
         leaq 40(%rsp), %rbp
         popq %r15
         popq %r14
@@ -160,10 +169,6 @@ osp_back_in_core:
         popq %rbp
         .cfi_def_cfa rsp, 8
         ret
-osp_core_fs_by_call:
-        movq %gs:OSP_WORKER_CORE_FS, %rsi
-        call_for_fs
-        jmp osp_back_in_core
         .cfi_endproc
         .size osp_resume, . - osp_resume
 
@@ -175,10 +180,10 @@ osp_core_fs_by_call:
 osp_trap_entry:
         .globl osp_entry_begin
 osp_entry_begin:
-        movq $1, %gs:OSP_WORKER_IN_CORE
+        movq $1, %gs:osp_worker@tpoff+OSP_WORKER_IN_CORE
         .globl osp_entry_end
 osp_entry_end:
-        movq %gs:OSP_WORKER_REGS, %r11
+        movq %gs:osp_worker@tpoff+OSP_WORKER_REGS, %r11
         movq %rax, OSP_REG_ORIG_RAX(%r11)
         movq %rcx, OSP_REG_RIP(%r11)
         movq %rsp, OSP_REG_RSP(%r11)
@@ -191,7 +196,7 @@ osp_entry_end:
         cld
         cmpq $OSP_FAST_CALLS, %rax
         jae 2f
-        movq %gs:OSP_WORKER_FAST, %rcx
+        movq %gs:osp_worker@tpoff+OSP_WORKER_FAST, %rcx
         movzbl (%rcx,%rax), %eax
         testl %eax, %eax
         jnz osp_fast_path
@@ -211,37 +216,36 @@ osp_entry_end:
 osp_entered:
         movq OSP_REG_VECTOR(%r11), %rcx
         save_xmm %rcx
-        cmpq $0, %gs:OSP_WORKER_BASES_BY_CALL
-        jne osp_core_fs_by_call
+        cmpq $0, %gs:osp_worker@tpoff+OSP_WORKER_BASES_BY_CALL
+        jne osp_back_in_core
         rdfsbase %rcx
         movq %rcx, OSP_REG_FS(%r11)
-        movq %gs:OSP_WORKER_CORE_FS, %rcx
-        wrfsbase %rcx
+        movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_FS
         jmp osp_back_in_core
 
         /* rax: the number of a function of general registers only, without TLS, called on the core's stack.
          * It may decline, and if something became pending meanwhile, the exit below goes into the core proper. */
 osp_fast_path:
-        movq %gs:OSP_WORKER_CORE_RSP, %rsp
+        movq %gs:osp_worker@tpoff+OSP_WORKER_CORE_RSP, %rsp
         andq $-16, %rsp
         leaq osp_fast_answers(%rip), %rcx
         movq (%rcx,%rax,8), %rax
         movq %r10, %rcx
         call *%rax
-        movq %gs:OSP_WORKER_REGS, %r11
+        movq %gs:osp_worker@tpoff+OSP_WORKER_REGS, %r11
         movabsq $OSP_FAST_DECLINED, %rcx
         cmpq %rcx, %rax
         je 2b
         movq %rax, OSP_REG_RAX(%r11)
-        movq $0, %gs:OSP_WORKER_IN_CORE
+        movq $0, %gs:osp_worker@tpoff+OSP_WORKER_IN_CORE
         .globl osp_fast_begin
         .globl osp_fast_end
         .globl osp_fast_restart
 osp_fast_begin:
 osp_fast_restart:
-        cmpq $0, %gs:OSP_WORKER_PENDING
+        cmpq $0, %gs:osp_worker@tpoff+OSP_WORKER_PENDING
         jne 3f
-        movq %gs:OSP_WORKER_REGS, %r11
+        movq %gs:osp_worker@tpoff+OSP_WORKER_REGS, %r11
         movq OSP_REG_RSP(%r11), %rsp
         movq OSP_REG_RDI(%r11), %rdi
         movq OSP_REG_RSI(%r11), %rsi
@@ -252,9 +256,9 @@ osp_fast_restart:
         movq OSP_REG_RIP(%r11), %rcx
         movq OSP_REG_RAX(%r11), %rax
         jmp *%rcx
-3:      movq $1, %gs:OSP_WORKER_IN_CORE
+3:      movq $1, %gs:osp_worker@tpoff+OSP_WORKER_IN_CORE
 osp_fast_end:
-        movq %gs:OSP_WORKER_REGS, %r11
+        movq %gs:osp_worker@tpoff+OSP_WORKER_REGS, %r11
         movq %rbx, OSP_REG_RBX(%r11)
         movq %rbp, OSP_REG_RBP(%r11)
         movq %r12, OSP_REG_R12(%r11)
@@ -273,7 +277,7 @@ osp_fast_end:
         .type osp_trap_landing, @function
 osp_trap_landing:
         cld
-        movq %gs:OSP_WORKER_REGS, %r11
+        movq %gs:osp_worker@tpoff+OSP_WORKER_REGS, %r11
         jmp osp_entered
         .size osp_trap_landing, . - osp_trap_landing
 
@@ -307,7 +311,7 @@ osp_blocking_syscall:
         movq %r9, %r8
         movq 8(%rsp), %r9
 osp_block_begin:
-        cmpq $0, %gs:OSP_WORKER_PENDING
+        cmpq $0, %gs:osp_worker@tpoff+OSP_WORKER_PENDING
         jne osp_block_interrupted
         syscall
 osp_block_end:

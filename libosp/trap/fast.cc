@@ -1,5 +1,5 @@
-// Calls that are answered without entering the core proper: no xmm is saved, no other fiber can run, and fs is still
-// the program's (no TLS). Compiled for general registers only. What is not plain is declined, and goes to the core.
+// Calls that are answered without entering the core proper: no xmm is saved, and no other fiber can run. Compiled for
+// general registers only. What is not plain is declined, and goes to the core.
 #include "libosp/trap/fast.h"
 
 #include <fcntl.h>

@@ -35,6 +35,7 @@ static_assert(offsetof(UserRegs, rsp) == OSP_REG_RSP && offsetof(UserRegs, rip) 
 static_assert(offsetof(UserRegs, kind) == OSP_REG_KIND && offsetof(UserRegs, vector) == OSP_REG_VECTOR);
 
 inline constexpr size_t signal_ring_size = 256;
+inline constexpr uint64_t fs_unknown = uint64_t{1} << 63;  // no address
 
 // Signals that came while the core could not act on them, oldest first. Written by the signal handler,
 // read by the core with `pending` cleared first; when it is full, further ones are dropped and counted.
@@ -61,17 +62,17 @@ struct FastState {
   uint64_t told = 0;           // calls by which the program may have learnt of what others did
 };
 
-// A host thread that runs fibers; gs points here while it lives.
+// A host thread that runs fibers, in its osp_worker.
 struct Worker {
   Worker* self = this;
-  void* entry = nullptr;  // where trampolines jump
+  void* owner = nullptr;  // the task::Worker
   volatile uint64_t in_core = 1;
   volatile uint64_t pending = 0;  // look at ring and tick before going to the program or blocking
   UserRegs* regs = nullptr;       // of the thread that runs
   uint64_t core_rsp = 0;
-  uint64_t core_fs = 0;
-  uint64_t iret[8] = {};   // a frame for iretq; natively a native::Resume
-  uint64_t is_native = 0;  // the way out is the kernel's native::resume
+  uint64_t fs = fs_unknown;  // what fs is; the core does not use it
+  uint64_t iret[8] = {};     // a frame for iretq; natively a native::Resume
+  uint64_t is_native = 0;    // the way out is the kernel's native::resume
   // There is no FSGSBASE: the host must be asked to set fs, and the program can change it by calls only.
   uint64_t bases_by_call = 0;
   FastState fast;
@@ -89,20 +90,23 @@ static_assert(offsetof(Worker, regs) == OSP_WORKER_REGS && offsetof(Worker, iret
 static_assert(offsetof(Worker, is_native) == OSP_WORKER_NATIVE && sizeof(native::Resume) == sizeof(Worker::iret));
 static_assert(offsetof(Worker, bases_by_call) == OSP_WORKER_BASES_BY_CALL);
 static_assert(native::resume == OSP_NATIVE_RESUME && native::upcall_return == OSP_NATIVE_UPCALL_RETURN);
-static_assert(offsetof(Worker, core_fs) == OSP_WORKER_CORE_FS && offsetof(Worker, fast) == OSP_WORKER_FAST);
+static_assert(offsetof(Worker, fs) == OSP_WORKER_FS && offsetof(Worker, fast) == OSP_WORKER_FAST);
+static_assert(sizeof(Worker) <= OSP_WORKER_SIZE);
 
 // Of osp_blocking_syscall's results.
 inline bool was_interrupted(long result) { return result == -EINTR || result == OSP_NOT_BEGUN; }
 
 inline Worker& worker() {
   Worker* self;
-  asm volatile("mov %%gs:0, %0" : "=r"(self));
+  asm volatile("mov %%gs:osp_worker@tpoff, %0" : "=r"(self));
   return *self;
 }
 
 }  // namespace osp::trap
 
 extern "C" {
+
+extern __thread std::byte osp_worker[OSP_WORKER_SIZE];
 
 // Leaves the core for the program whose registers are in worker().regs, and returns when it traps.
 // Returns at once with kind none if worker().pending is set. Must be called on a fiber's stack.

@@ -27,14 +27,18 @@
 #define OSP_REG_FULL 168
 #define OSP_REG_VECTOR 176
 
-// Worker; the second slot is part of the image's interface (trampolines and vDSO jump through it).
+// The word from gs, the core's thread pointer, that trampolines and vDSO jump through: part of the image's interface.
+#define OSP_GS_ENTRY 8
+
+// Worker, which is thread-local (entry.S)
+#define OSP_WORKER_SIZE 1024
 #define OSP_WORKER_SELF 0
-#define OSP_WORKER_ENTRY 8
 #define OSP_WORKER_IN_CORE 16
 #define OSP_WORKER_PENDING 24
 #define OSP_WORKER_REGS 32
 #define OSP_WORKER_CORE_RSP 40
-#define OSP_WORKER_CORE_FS 48
+#define OSP_WORKER_FS 48
+#define OSP_FS_UNKNOWN_TOP 0x80
 #define OSP_WORKER_IRET 56
 #define OSP_WORKER_NATIVE 120
 #define OSP_WORKER_BASES_BY_CALL 128

@@ -37,7 +37,7 @@ std::map<int64_t, uint64_t> dynamic_section() {
   return entries;
 }
 
-TEST(Vdso, UsesTheWorkersSlot) { EXPECT_EQ(OSP_VDSO_SLOT, OSP_WORKER_ENTRY); }
+TEST(Vdso, UsesTheWorkersSlot) { EXPECT_EQ(OSP_VDSO_SLOT, OSP_GS_ENTRY); }
 
 TEST(Vdso, IsOneReadOnlySegment) {
   load::SpanSource source(image());
