@@ -2,12 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "base/raw_syscall.h"
@@ -20,7 +18,6 @@ namespace osp::file {
 namespace {
 
 constexpr int first_core_fd = Files::first_core_fd, core_fds_below_limit = 64;
-constexpr int few_numbers = 16, most_looked_at = 256;  // at once
 
 [[gnu::section(".hot_data")]] std::vector<bool> core_fds;  // by number
 [[gnu::section(".hot_data")]] int lowest_kept = first_core_fd;
@@ -64,28 +61,25 @@ std::vector<int> list_fds() {
   return fds;
 }
 
-// Adds those of the `size` numbers from `from` on that are open (POLLNVAL of poll(2)).
-void add_open(int from, size_t size, std::vector<int>& fds) {
-  std::array<pollfd, most_looked_at> numbers = {};
-  for (size_t i = 0; i < size; ++i) numbers[i].fd = from + static_cast<int>(i);
-  if (raw::syscall(SYS_poll, numbers.data(), size, 0) < 0) return;
-  for (size_t i = 0; i < size; ++i)
-    if ((numbers[i].revents & POLLNVAL) == 0) fds.push_back(numbers[i].fd);
-}
-
-// The same where they are low, for a fifth of what the listing costs: since Linux 6.2 the directory's size is how many
-// are open (proc_readfd_count() in fs/proc/fd.c). Empty: it has to be listed. A shell has one at 255.
+// The same where they are few and low, for a fifth of what the listing costs: since Linux 6.2 the directory's size is
+// how many are open (proc_readfd_count() in fs/proc/fd.c). Empty: it has to be listed; a shell has one at 255, say.
 std::vector<int> count_fds_up() {
+  constexpr int most_misses = 16;
   struct stat st = {};
   if (raw::syscall(SYS_stat, "/proc/self/fd", &st) != 0) return {};
   std::vector<int> own, fds;
   for (size_t fd = 0; fd < core_fds.size(); ++fd)
     if (core_fds[fd]) own.push_back(static_cast<int>(fd));
-  const auto is_short = [&] { return fds.size() + own.size() < static_cast<size_t>(st.st_size); };
-  const int looked_at[] = {0, few_numbers, few_numbers + most_looked_at};
-  for (size_t i = 0; is_short() && i + 1 < std::size(looked_at) && looked_at[i + 1] <= lowest_kept; ++i)
-    add_open(looked_at[i], static_cast<size_t>(looked_at[i + 1] - looked_at[i]), fds);
-  if (fds.size() + own.size() != static_cast<size_t>(st.st_size)) return {};
+  const size_t count = static_cast<size_t>(st.st_size);
+  for (int fd = 0, misses = 0; fds.size() + own.size() < count; ++fd) {
+    if (misses == most_misses || fd >= lowest_kept) return {};
+    if (raw::syscall(SYS_fcntl, fd, F_GETFD) >= 0) {
+      fds.push_back(fd);
+    } else {
+      ++misses;
+    }
+  }
+  if (fds.size() + own.size() != count) return {};
   fds.insert(fds.end(), own.begin(), own.end());
   return fds;
 }

@@ -46,9 +46,9 @@ inline long protect(uintptr_t address, size_t size, int protection) {
 inline long discard(uintptr_t address, size_t size) { return raw::syscall(SYS_madvise, address, size, MADV_DONTNEED); }
 
 // --- Threads (clone3(2), futex(2), sched_yield(2), set_tid_address(2), arch_prctl(2)) -------------------------
-// libc starts them (clone3 with CLONE_VM|FS|FILES|SIGHAND|THREAD|SYSVSEM|SETTLS|PARENT_SETTID|CHILD_CLEARTID; a host
-// without clone3 answers ENOSYS and serves clone) and ends them (exit). At a thread's end its cleared tid word becomes
-// 0 and is woken. fs and gs belong to a thread: arch_prctl(ARCH_SET_FS) and the FSGSBASE instructions set them.
+// libc starts them (libc_clone.cc: clone with CLONE_VM|FS|FILES|SIGHAND|THREAD|SYSVSEM|PARENT_SETTID|CHILD_CLEARTID)
+// and ends them (exit). At a thread's end its cleared tid word becomes 0 and is woken. fs and gs belong to a thread,
+// which begins with its creator's: arch_prctl (ARCH_SET_FS, ARCH_SET_GS) and the FSGSBASE instructions set them.
 
 // Sleeps while `word` is `seen`, at the longest for `timeout` (relative, monotonic; null: without end). 0: woken, or
 // for no reason. EAGAIN: it was another value. ETIMEDOUT. EINTR: a signal.

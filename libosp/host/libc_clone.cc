@@ -60,12 +60,14 @@ osp_clone:
         movl $0x1001, %edi
         movl $158, %eax
         syscall
+        testl %eax, %eax
+        jnz 3f
 2:      movq 24(%rsp), %rdi
         call *16(%rsp)
         movl %eax, %edi
         movl $60, %eax
         syscall
-        hlt
+3:      hlt
         .cfi_endproc
         .size osp_clone, . - osp_clone
 )");

@@ -7,6 +7,8 @@
 
 namespace osp::linux {
 
+inline constexpr uint64_t program_end = 0x7fff'ffff'f000;  // Linux's TASK_SIZE_MAX: no address is behind it
+
 // One system call as its handler sees it: the arguments in order, whatever they are.
 struct Call {
   task::Thread& thread;

@@ -29,7 +29,10 @@ struct CloneArguments {
   std::span<const pid_t> pids = {};
 };
 
+bool has_bad_tls(const CloneArguments& args) { return (args.flags & CLONE_SETTLS) != 0 && args.tls >= program_end; }
+
 long clone_thread(Call& c, const CloneArguments& args) {
+  if (has_bad_tls(args)) return -EPERM;
   task::NewThread wanted;
   wanted.stack = args.stack;
   wanted.set_tls = (args.flags & CLONE_SETTLS) != 0;
@@ -44,6 +47,7 @@ long clone_process(Call& c, const CloneArguments& args) {
   const bool vfork = (args.flags & CLONE_VFORK) != 0;
   if ((args.flags & CLONE_VM) != 0 && !vfork) return -ENOSYS;  // docs/caveats.md
   if ((args.flags & (CLONE_SIGHAND | CLONE_FILES)) != 0) return -EINVAL;
+  if (has_bad_tls(args)) return -EPERM;
   if (int none = 0; (args.flags & CLONE_PIDFD) != 0 && (!get(args.pidfd, none) || !put(args.pidfd, none)))
     return -EFAULT;
   task::NewProcess wanted{.vfork = vfork,
@@ -204,10 +208,9 @@ long sys_perf_event_open(Call& c) { return raw::syscall(c.nr, c.a, is_own_id(c, 
 
 long sys_arch_prctl(Call& c) {
   constexpr uint64_t set_gs = 0x1001, set_fs = 0x1002, get_fs = 0x1003, get_gs = 0x1004;
-  constexpr uint64_t task_size = 0x7fff'ffff'f000;
   switch (c.a) {
     case set_fs:
-      if (c.b >= task_size) return -EPERM;
+      if (c.b >= program_end) return -EPERM;
       c.thread.regs.fs_base = c.b;
       return 0;
     case get_fs:

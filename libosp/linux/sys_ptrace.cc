@@ -160,6 +160,7 @@ long thread_base(Body& body, uint64_t what, uint64_t argument) {
   if (what == get_gs) return put(argument, uint64_t{0}) ? 0 : -EFAULT;
   if (what == set_gs) return argument == 0 ? 0 : -EPERM;
   if (what != set_fs) return -EINVAL;
+  if (argument >= program_end) return -EPERM;
   body.regs.fs_base = argument;
   body.regs_changed = true;
   return 0;

@@ -34,6 +34,7 @@ long clone_process(Call& c) {
   if ((flags & (CLONE_SIGHAND | CLONE_FILES | namespaces | CLONE_PARENT)) != 0) return -EINVAL;
   constexpr uint64_t pidfd_and_tid = CLONE_PIDFD | CLONE_PARENT_SETTID;  // clone(2) has one place for both
   if ((flags & pidfd_and_tid) == pidfd_and_tid) return -EINVAL;
+  if ((flags & CLONE_SETTLS) != 0 && tls >= linux::program_end) return -EPERM;
   const auto prepare = [=](task::Thread& thread) {
     if (stack != 0) thread.regs.rsp = stack;
     if ((flags & CLONE_SETTLS) != 0) thread.regs.fs_base = tls;

@@ -104,6 +104,7 @@ bool Workers::grow(void (*body)()) {
     most_ = all_.size();
     return false;
   }
+  Beginning& waiting = *beginning.release();
   auto* const made = new Worker(place);  // for as long as the process
   made->raw.bases_by_call = this_worker().raw.bases_by_call;
   made->raw.clock_refused = this_worker().raw.clock_refused;
@@ -112,7 +113,7 @@ bool Workers::grow(void (*body)()) {
   made->processors = this_worker().processors;
   made->schedule = this_worker().schedule;
   all_.push_back(made);
-  begin(*beginning.release());
+  begin(waiting);
   return true;
 }
 

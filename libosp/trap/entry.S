@@ -223,7 +223,7 @@ osp_entered:
         movq %rcx, %gs:osp_worker@tpoff+OSP_WORKER_FS
         jmp osp_back_in_core
 
-        /* rax: the number of a function of general registers only, without TLS, called on the core's stack.
+        /* rax: the number of a function of general registers only, without libc, called on the core's stack.
          * It may decline, and if something became pending meanwhile, the exit below goes into the core proper. */
 osp_fast_path:
         movq %gs:osp_worker@tpoff+OSP_WORKER_CORE_RSP, %rsp

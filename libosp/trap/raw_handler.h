@@ -4,8 +4,9 @@
 
 #include <cstdint>
 
-// The host's signals as they reach the core. All of it runs on the worker's alternate stack, with the
-// program's fs, and so uses no libc, TLS, heap or lock (scripts/check-asm-symbols holds it to that).
+// The host's signals as they reach the core. All of it runs on the worker's alternate stack, and
+// wherever the core was, and so uses no libc, heap or lock, and no TLS but the worker (scripts/check-asm-symbols holds
+// it to that).
 namespace osp::trap {
 
 // The core's own signals, out of the program's reach: real-time signals that it never sees.

@@ -105,6 +105,9 @@ static void clones(void) {
   printf("value %d\n", value);
   TRY(syscall(SYS_clone, CLONE_THREAD, NULL, NULL, NULL, 0));
   TRY(syscall(SYS_clone, CLONE_SIGHAND, NULL, NULL, NULL, 0));
+  const long thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+  TRY(syscall(SYS_clone, thread | CLONE_SETTLS, stack + sizeof stack, NULL, NULL, 1ul << 63));
+  TRY(syscall(SYS_clone, CLONE_SETTLS | SIGCHLD, NULL, NULL, NULL, 1ul << 63));
 }
 
 static void registers(void) {

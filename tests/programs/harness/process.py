@@ -150,7 +150,8 @@ def stacks_of(pids):
 
 def backtrace(pid):
     """gdb's stacks of all threads, or why there are none."""
-    command = ["gdb", "-nx", "-batch", "-p", str(pid), "-ex", "thread apply all bt 20"]
+    # Without libthread_db, which would look for libc's threads by fs: the core's go by gs.
+    command = ["gdb", "-nx", "-batch", "-iex", "set auto-load libthread-db off", "-p", str(pid), "-ex", "thread apply all bt 20"]
     try:
         result = subprocess.run(command, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
     except subprocess.TimeoutExpired:
