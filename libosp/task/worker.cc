@@ -73,7 +73,7 @@ void* start_thread(Beginning* beginning) {
   return osp_worker + (new_one - own);
 }
 
-void begin(Beginning& beginning) {
+void let_begin(Beginning& beginning) {
   beginning.may_begin = 1;
   raw::syscall(SYS_futex, &beginning.may_begin, FUTEX_WAKE_PRIVATE, 1);
 }
@@ -113,7 +113,7 @@ bool Workers::grow(void (*body)()) {
   made->processors = this_worker().processors;
   made->schedule = this_worker().schedule;
   all_.push_back(made);
-  begin(waiting);
+  let_begin(waiting);
   return true;
 }
 
