@@ -40,7 +40,7 @@ namespace {
 using load::Action;
 using memory::Use;
 
-constexpr uintptr_t stack_top = 0x7efe'0000'0000, movable_base = 0x5555'5555'0000;
+constexpr uintptr_t stack_end = 0x7efe'0000'0000, movable_base = 0x5555'5555'0000;
 constexpr uint64_t default_stack = 8u << 20, most_stack = 1u << 30;
 
 [[gnu::section(".hot_data")]] std::string refusal;
@@ -120,7 +120,7 @@ long open_interpreter(Thread& thread, Candidate& found) {
 
 // What of an execution is left to chance, asked for at once.
 struct Chance {
-  uint64_t program, interpreter, stack, mappings, heap;
+  uint64_t program, stack, mappings, heap;
   decltype(load::StackInput::random) for_program;
 };
 
@@ -129,6 +129,26 @@ uint64_t random_pages(uint64_t chance, int bits) { return (chance & ((uint64_t{1
 uint64_t stack_limit() {
   const rlimit limit = limit_of(process(), RLIMIT_STACK);
   return limit.rlim_cur > most_stack ? (limit.rlim_cur == RLIM_INFINITY ? default_stack : most_stack) : limit.rlim_cur;
+}
+
+// Where things go that have no address of their own. Mappings go down from their top, the interpreter first, so that it
+// shares page tables with the libraries.
+struct Places {
+  uint64_t program, stack_top, stack_size, mappings_top;
+};
+
+Places choose_places(const Chance& chance) {
+  Places places;
+  places.program = movable_base + random_pages(chance.program, 28);
+  places.stack_top = stack_end - random_pages(chance.stack, 22);
+  places.stack_size = memory::page_up(stack_limit());
+  places.mappings_top =
+      places.stack_top - places.stack_size - random_pages(chance.mappings, 16) - memory::trampoline_zone;
+  return places;
+}
+
+uint64_t aligned_down(uint64_t address, const load::Program& image) {
+  return address - address % load::base_alignment(image);
 }
 
 Result<void> map_image(Process& p, const load::ImagePlan& plan, file::ProgramFile& file) {
@@ -151,13 +171,12 @@ Result<void> map_image(Process& p, const load::ImagePlan& plan, file::ProgramFil
   return {};
 }
 
-// Without the vDSO, and with any top.
+// Without the vDSO.
 load::StackInput stack_input(const Process& p, const Candidate& found, const load::LoadPlan& plan,
-                             const std::vector<std::string>& envp, const Chance& chance) {
+                             const std::vector<std::string>& envp, const Places& places) {
   load::StackInput input;
   input.argv = found.argv, input.envp = envp, input.execfn = found.path;
-  input.top = stack_top, input.stack_limit = stack_limit();
-  input.random = chance.for_program;
+  input.top = places.stack_top, input.stack_limit = stack_limit();
   input.phdr_address = plan.program.phdr_address, input.phdr_count = plan.program.phdr_count;
   input.interpreter_base = plan.interpreter_base, input.entry = plan.program.entry;
   const Credentials who = credentials_of(p);
@@ -244,13 +263,11 @@ void fill_stack(uint64_t pointer, uint64_t top) {
 
 // From here on the old program is gone, so failure is the end, as in the kernel.
 Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& plan, load::StackInput& input,
-                     const Chance& chance) {
+                     const Places& places, uint64_t heap_gap) {
   Process& p = thread.process;
-  const uint64_t top = stack_top - random_pages(chance.stack, 22);
-  const uint64_t stack_size = memory::page_up(input.stack_limit);
+  const uint64_t top = places.stack_top, stack_size = places.stack_size;
   OSP_TRY(leave_memory(p));
-  p.memory.set_layout(top - stack_size - random_pages(chance.mappings, 16) - memory::trampoline_zone,
-                      plan.program.brk_start + random_pages(chance.heap, 12));
+  p.memory.set_layout(places.mappings_top, plan.program.brk_start + heap_gap);
   const int stack_protection = PROT_READ | PROT_WRITE | (plan.executable_stack ? PROT_EXEC : 0);
   auto stack = p.memory.map(top - stack_size, stack_size, stack_protection,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0, nullptr, Use::stack);
@@ -258,7 +275,7 @@ Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& pla
   OSP_TRY(map_image(p, plan.program, found.file));
   if (plan.interpreter.size != 0) OSP_TRY(map_image(p, plan.interpreter, found.interpreter_file));
   OSP_ASSIGN(p.program.vdso, map_vdso(p));
-  input.top = top, input.vdso = p.program.vdso;
+  input.vdso = p.program.vdso;
   OSP_ASSIGN(const load::StackImage image, load::build_stack(input));
   fill_stack(image.stack_pointer, top);
   std::memcpy(reinterpret_cast<void*>(image.stack_pointer), image.bytes.data(), image.bytes.size());
@@ -306,22 +323,24 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   if (const long error = open_program(thread, directory_fd, path, flags, found); error != 0) return error;
   if (const long error = open_interpreter(thread, found); error != 0) return error;
   const bool interpreted = !found.program.interpreter.empty();
-  load::Bases bases;
   Chance chance;
   host::random(&chance, sizeof chance);
-  bases.program = movable_base + random_pages(chance.program, 28);
-  bases.program -= bases.program % load::base_alignment(found.program);
-  if (interpreted) bases.interpreter = (0x7e00'0000'0000 + random_pages(chance.interpreter, 22)) & ~uint64_t{0x1fffff};
+  const Places places = choose_places(chance);
+  load::Bases bases;
+  bases.program = aligned_down(places.program, found.program);
+  if (interpreted)
+    bases.interpreter = aligned_down(places.mappings_top - load::span_size(found.interpreter), found.interpreter);
   const auto plan = load::plan_load(found.program, interpreted ? &found.interpreter : nullptr, bases);
   if (!plan) return refuse(plan.error());
   if (is_core(plan->program) || is_core(plan->interpreter)) return refuse_core(found.path);
-  load::StackInput input = stack_input(p, found, *plan, envp, chance);
+  load::StackInput input = stack_input(p, found, *plan, envp, places);
+  input.random = chance.for_program;
   if (const auto fits = load::build_stack(input); !fits) return -fits.error().code;
 
   p.stop_others(thread);
   release_robust_list(thread);
   if (p.environment == nullptr) release_vfork_parent();
-  const auto done = replace(thread, found, *plan, input, chance);
+  const auto done = replace(thread, found, *plan, input, places, random_pages(chance.heap, 12));
   if (p.environment != nullptr) release_vfork_parent();  // which has been left now
   if (!done) {
     end_of_no_return(found.path.c_str(), done.error());
