@@ -87,7 +87,7 @@ bool GroupRunner::is_resolved() const {
 // With nothing at `path` now, finding something there later means that it was done.
 Walked<bool> GroupRunner::begin_if_absent(const std::string& path, Intent intent) {
   if (!is_resolved()) {
-    const auto there = tree_.server().stat(path);
+    const auto there = server().stat(path);
     if (there || there.error().code != ENOENT) return false;  // the call itself will say what is wrong
   }
   return begin(std::move(intent));
@@ -170,6 +170,10 @@ Walked<std::string> GroupRunner::join(uint32_t number, std::string_view path) {
   whole += path;
   if (!path.empty() && Export::is_held(whole)) return std::unexpected(WalkError(ENOENT));
   return whole;
+}
+
+Walked<void> GroupRunner::may_name(std::string_view path) const {
+  return session_.access.may_name(path) ? Walked<void>{} : std::unexpected(WalkError(EACCES));
 }
 
 Walked<void> GroupRunner::room_for_fid(uint32_t number) {

@@ -47,6 +47,13 @@ class GroupRunner {
   [[nodiscard]] bool is_resolved() const;  // this message's effect is known to have happened
   void write_step(uint16_t index);
 
+  // The tree, as far as the session's owner may use it.
+  [[nodiscard]] Server& server() {
+    return session_.restricted ? static_cast<Server&>(*session_.restricted) : tree_.server();
+  }
+  // Before anything is done to the name, to the hidden one of an open file too.
+  [[nodiscard]] Walked<void> may_name(std::string_view path) const;
+
   struct Found {
     FidRecord& record;
     OpenFid& fid;

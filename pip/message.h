@@ -66,6 +66,7 @@ using Message = std::variant<std::monostate
                              >;
 
 constexpr uint32_t no_fid = 0xffffffff;     // Nfid: make no fid; Afid: nobody was asked
+constexpr uint32_t latest_session = 0;      // Tgroup's Ssid: that of the connection's last Tsession
 constexpr uint16_t flag_ordered = 1;        // Tgroup: only after all with a smaller tag
 constexpr uint16_t flag_each = 2;           // Tgroup: do not stop at an error
 constexpr uint64_t abandon = ~uint64_t{0};  // Tclunk Version

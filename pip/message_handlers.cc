@@ -50,7 +50,7 @@ template Walked<void> GroupRunner::handle<std::monostate>(const std::monostate&)
 Walked<void> GroupRunner::handle(const Tattach& t) {
   if (!t.aname.empty()) return refuse(ENOENT);  // one tree, which has no name
   OSP_TRY(room_for_fid(t.fid));
-  OSP_ASSIGN(Opened opened, tree_.server().open("", {.path_only = true}));
+  OSP_ASSIGN(Opened opened, server().open("", {.path_only = true}));
   add_fid(t.fid, {.path = "", .mode = {.path_only = true}, .id = opened.attributes.id},
           {.file = std::move(opened.file), .is_directory = true});
   return reply(Rattach{});
@@ -59,7 +59,7 @@ Walked<void> GroupRunner::handle(const Tattach& t) {
 Walked<void> GroupRunner::open_name(const Topen& t, std::string path, bool wants_attributes) {
   Attributes attributes;
   if (wants_attributes) {
-    OSP_ASSIGN(attributes, tree_.server().stat(path));
+    OSP_ASSIGN(attributes, server().stat(path));
     attributes = tree_.shown(attributes);
   }
   if (t.nfid != no_fid) add_fid(t.nfid, {.path = std::move(path), .mode = {}, .is_name = true}, {});
@@ -73,7 +73,7 @@ Walked<void> GroupRunner::handle(const Topen& t) {
   if (t.mode == "n") return open_name(t, std::move(path), t.nfid == no_fid);
   OSP_ASSIGN(OpenMode mode, walked(parse_mode(t.mode)));
   if (mode.create) return refuse(EINVAL);
-  OSP_ASSIGN(Opened opened, tree_.server().open(path, mode));
+  OSP_ASSIGN(Opened opened, server().open(path, mode));
   if (mode.truncate) mutated_ = true, mode.truncate = false;
   const bool is_directory = S_ISDIR(opened.attributes.mode);
   if (t.nfid != no_fid)
@@ -94,7 +94,7 @@ Walked<void> GroupRunner::create_file(const Tcreate& t, const std::string& path)
   OSP_ASSIGN(const bool done_before, begin_if_absent(path, {.effect = Intent::Effect::create, .path = path}));
   OpenMode now = mode;
   if (done_before) now.create = now.exclusive = false;
-  OSP_ASSIGN(Opened opened, tree_.server().open(path, now));
+  OSP_ASSIGN(Opened opened, server().open(path, now));
   mutated_ = true;
   mode.create = mode.exclusive = mode.truncate = false;
   const bool created = opened.created || done_before;
@@ -111,7 +111,7 @@ Walked<void> GroupRunner::create_file(const Tcreate& t, const std::string& path)
 Walked<void> GroupRunner::create_other(const Tcreate& t, const std::string& path) {
   OSP_ASSIGN(const bool done_before, begin_if_absent(path, {.effect = Intent::Effect::make, .path = path}));
   const NewFile file{.mode = t.perm, .device = t.device, .target = std::string(t.target)};
-  if (!done_before) OSP_TRY(tree_.server().make(path, file));
+  if (!done_before) OSP_TRY(server().make(path, file));
   return reply(Rcreate{.iounit = 0, .version = 0, .attributes = {}, .created = 1});
 }
 
@@ -169,7 +169,7 @@ Walked<void> GroupRunner::read_entries(const Tread& t, uint32_t count) {
 Walked<Attributes> GroupRunner::attributes_of(uint32_t number) {
   OSP_ASSIGN(const Found found, find(number));
   if (found.record.is_name) {
-    OSP_ASSIGN(const Attributes attributes, tree_.server().stat(found.record.path));
+    OSP_ASSIGN(const Attributes attributes, server().stat(found.record.path));
     return tree_.shown(attributes);
   }
   OSP_ASSIGN(File* const file, file_of(number));
@@ -179,18 +179,17 @@ Walked<Attributes> GroupRunner::attributes_of(uint32_t number) {
 
 Walked<std::string> GroupRunner::attribute(const Tread& t) {
   OSP_ASSIGN(const Found found, find(t.fid));
-  Server& server = tree_.server();
-  if (t.attrs == "target") return server.read_link(found.record.path);
+  if (t.attrs == "target") return server().read_link(found.record.path);
   if (t.attrs == "stat") {
     OSP_ASSIGN(const Attributes attributes, attributes_of(t.fid));
     return pack(attributes);
   }
   if (t.attrs == "statfs") {
-    OSP_ASSIGN(const FileSystemStat stat, walked(server.statfs()));
+    OSP_ASSIGN(const FileSystemStat stat, walked(server().statfs()));
     return pack(stat);
   }
-  if (t.attrs != "*") return server.get_attribute(found.record.path, t.attrs);
-  OSP_ASSIGN(const auto names, server.list_attributes(found.record.path));
+  if (t.attrs != "*") return server().get_attribute(found.record.path, t.attrs);
+  OSP_ASSIGN(const auto names, server().list_attributes(found.record.path));
   std::string list;
   for (const std::string& name : names) (list += name) += '\0';
   return list;
@@ -228,7 +227,7 @@ Walked<void> GroupRunner::write_attribute(const Twrite& t) {
     OSP_ASSIGN(const AttributeChange change, walked(unpack_change(t.dat)));
     mutated_ = true;
     if (found.record.is_name) {
-      OSP_TRY(tree_.server().change(found.record.path, change));
+      OSP_TRY(server().change(found.record.path, change));
     } else {
       OSP_ASSIGN(File* const file, file_of(t.fid));
       OSP_TRY(walked(file->change(change)));
@@ -240,32 +239,32 @@ Walked<void> GroupRunner::write_attribute(const Twrite& t) {
 }
 
 Walked<void> GroupRunner::set_named(const Twrite& t, const std::string& path) {
-  Server& server = tree_.server();
   Intent intent{.path = path, .second = std::string(t.attr), .data = std::string(t.dat)};
   intent.effect = t.offset == attr_remove ? Intent::Effect::remove_attribute : Intent::Effect::set_attribute;
   if (t.offset != 0) {
     // Whether it is there decides; if it is what is wanted already, that is not yet our doing.
-    const auto there = server.get_attribute(path, t.attr);
+    const auto there = server().get_attribute(path, t.attr);
     if (there && t.offset == attr_create && !is_resolved()) return refuse(EEXIST);
     if (!there && t.offset != attr_create && !is_resolved()) return std::unexpected(there.error());
     OSP_ASSIGN(const bool done_before, begin(std::move(intent)));
     if (done_before) return {};
   }
   mutated_ = true;
-  if (t.offset == attr_remove) return server.remove_attribute(path, t.attr);
-  return server.set_attribute(path, t.attr, t.dat, static_cast<int>(t.offset));
+  if (t.offset == attr_remove) return server().remove_attribute(path, t.attr);
+  return server().set_attribute(path, t.attr, t.dat, static_cast<int>(t.offset));
 }
 
 Walked<void> GroupRunner::handle(const Tremove& t) {
   OSP_ASSIGN(const Found found, find(t.fid));
   const std::string path = found.record.path;
   const bool directory = (t.flags & remove_directory) != 0;
-  const auto there = tree_.server().stat(path);
+  OSP_TRY(may_name(path));
+  const auto there = server().stat(path);
   const std::string held = directory || is_resolved() ? std::string() : tree_.hold(path);
   OSP_ASSIGN(const bool done_before,
              begin({.effect = Intent::Effect::remove, .path = path, .id = there ? there->id : 0}));
   if (!done_before) {
-    if (auto removed = tree_.server().remove(path, directory); !removed) {
+    if (auto removed = server().remove(path, directory); !removed) {
       tree_.release(held, path);
       return removed;
     }
@@ -300,9 +299,10 @@ Walked<void> GroupRunner::handle(const Trename& t) {
   OSP_ASSIGN(const Found found, find(t.fid));
   const std::string from = found.record.path;
   OSP_ASSIGN(const std::string to, join(t.dfid, t.name));
-  Server& server = tree_.server();
-  const auto source = server.stat(from);
-  const auto target = server.stat(to);
+  OSP_TRY(may_name(from));
+  OSP_TRY(may_name(to));
+  const auto source = server().stat(from);
+  const auto target = server().stat(to);
   const bool exchange = (t.flags & rename_exchange) != 0;
   const bool same_file = source && target && source->id == target->id;
   const bool replaces = !exchange && target && !same_file && !is_resolved();
@@ -314,7 +314,7 @@ Walked<void> GroupRunner::handle(const Trename& t) {
                                             .id = source ? source->id : 0,
                                             .second_id = target ? target->id : 0}));
   if (!done_before) {
-    if (auto renamed = server.rename(from, to, t.flags); !renamed) {
+    if (auto renamed = server().rename(from, to, t.flags); !renamed) {
       tree_.release(held, to);
       return renamed;
     }
@@ -327,12 +327,12 @@ Walked<void> GroupRunner::handle(const Tlink& t) {
   OSP_ASSIGN(const Found found, find(t.fid));
   const std::string from = found.record.path;
   OSP_ASSIGN(const std::string to, join(t.dfid, t.name));
-  const auto source = tree_.server().stat(from);
+  const auto source = server().stat(from);
   OSP_ASSIGN(
       const bool done_before,
       begin_if_absent(
           to, {.effect = Intent::Effect::link, .path = from, .second = to, .id = source ? source->id : UINT64_MAX}));
-  if (!done_before) OSP_TRY(tree_.server().link(from, to));
+  if (!done_before) OSP_TRY(server().link(from, to));
   return reply(Rlink{});
 }
 

@@ -22,6 +22,22 @@ std::optional<std::string> moved(const std::string& path, const std::string& fro
 
 }  // namespace
 
+void ServerSession::restrict_to(Server& server, const Access& to) {
+  if (access == to) return;
+  access = to;
+  restricted = to.is_everything() ? nullptr : std::make_unique<RestrictedServer>(server, to);
+  for (auto& [number, fid] : fids) {
+    const FidRecord& record = state.fids.at(number);
+    const bool is_kept = Export::is_held(record.path) && !to.is_nothing();
+    if (fid.file == nullptr || is_kept) continue;
+    if (!RestrictedServer::may_open(to, record.path, record.mode)) {
+      fid.file.reset();
+    } else if (!to.may_write(record.path)) {
+      fid.file = RestrictedServer::read_only(std::move(fid.file));
+    }
+  }
+}
+
 void ServerSession::compact() {
   if (journal->size() <= compact_above) return;
   if (!journal->replace(record::snapshot(state))) return;

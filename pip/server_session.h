@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "pip/journal.h"
+#include "pip/restricted_server.h"
 #include "pip/server.h"
 #include "pip/session_state.h"
 
@@ -24,6 +25,8 @@ struct ServerSession {
   SessionState state;
   std::map<uint32_t, OpenFid> fids;
   std::unique_ptr<Journal> journal;
+  Access access = Access::everything();
+  std::unique_ptr<RestrictedServer> restricted;  // null: all is allowed
   uint32_t csid = 0;
   uint32_t ssid = 0;
   uint64_t connection = 0;          // 0: none now
@@ -32,6 +35,8 @@ struct ServerSession {
 
   // Appends to the journal; what it says is in `state` already or will be put there by the caller.
   Result<void> write(std::string_view record) { return journal->append(record); }
+  // From now on. Fids that may not be open so any more are stale.
+  void restrict_to(Server& server, const Access& to);
   // Rewrites the journal if it has grown. Only between groups.
   void compact();
 };

@@ -28,6 +28,7 @@ void SessionClient::connected(std::string& out) {
   (void)encode_packet(Tproto{.msize = options_.msize, .nmsgs = default_nmsgs, .options = text}, options, options_.msize,
                       out);
   hello(options_.linger_s, out);  // without waiting for Rproto: one round trip
+  if (!token_.empty()) send_to(latest_session, out);
 }
 
 void SessionClient::disconnected() {
@@ -115,13 +116,16 @@ Result<uint64_t> SessionClient::submit(const std::vector<Message>& messages, uin
   return last_tag_;
 }
 
-// In the order of their tags, as many as the window allows.
 void SessionClient::send(std::string& out) {
-  if (state_ != State::open || pending_.empty()) return;
+  if (state_ == State::open) send_to(ssid_, out);
+}
+
+// In the order of their tags, as many as the window allows.
+void SessionClient::send_to(uint32_t ssid, std::string& out) {
   for (auto& [tag, pending] : pending_) {
     if (tag >= acked_ + window_) break;
     if (pending.sent) continue;
-    put_number(pending.packet, ssid_at, ssid_);
+    put_number(pending.packet, ssid_at, ssid);
     put_number(pending.packet, acked_at, acked_);
     out += pending.packet;
     pending.sent = true;

@@ -78,6 +78,7 @@ class SessionClient {
   Result<void> take_answer(const Rgroup& head, std::string_view body);
   void opened(const Rsession& session, std::string& out);
   void send(std::string& out);
+  void send_to(uint32_t ssid, std::string& out);
   void hello(uint32_t linger_s, std::string& out);
 
   Options options_;

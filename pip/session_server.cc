@@ -86,9 +86,19 @@ void SessionServer::restore_fids(ServerSession& session) {
   }
 }
 
-uint64_t SessionServer::connect() {
-  connections_.emplace(++last_connection_, Connection(options_.msize));
+uint64_t SessionServer::connect(Peer peer, bool is_confirmed) {
+  const auto made = connections_.emplace(++last_connection_, Connection(options_.msize, std::move(peer)));
+  made.first->second.is_confirmed = is_confirmed;
   return last_connection_;
+}
+
+void SessionServer::restrict_to(uint64_t id, const Access& access) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  found->second.peer.access = access;
+  for (const uint32_t ssid : found->second.sessions)
+    if (const auto session = sessions_.find(ssid); session != sessions_.end() && session->second->connection == id)
+      session->second->restrict_to(export_.server(), access);
 }
 
 Result<void> SessionServer::receive(uint64_t id, std::string_view bytes, std::string& out, uint64_t) {
@@ -131,29 +141,69 @@ Result<void> SessionServer::agree(Connection& connection, const Tproto& t, std::
 }
 
 Result<void> SessionServer::open_session(uint64_t id, Connection& connection, const Tsession& t, std::string& out) {
-  auto opened = t.token.empty() ? new_session(t) : resume_session(t);
+  Wanted wanted{.ssid = 0, .csid = t.csid, .linger_s = connection.options.has(Option::resume) ? t.linger : 0};
+  connection.latest = 0;
+  if (t.token.empty() && !connection.is_confirmed) return connection.wanted.push_back(wanted), Result<void>{};
+  auto opened = t.token.empty() ? new_session(connection.peer) : resume_session(connection, t);
   // A token that is not known ends this session for the client, but not its connection.
   if (!opened)
     return encode_packet(
         Rerror{.ename = describe(opened.error()), .number = static_cast<uint32_t>(opened.error().code)},
         connection.options, connection.msize, out);
   ServerSession& session = **opened;
-  if (const auto old = connections_.find(session.connection); old != connections_.end())
-    old->second.sessions.erase(session.ssid);  // the newest connection has it
-  session.connection = id;
-  session.csid = t.csid;
-  session.state.linger_s = std::min(connection.options.has(Option::resume) ? t.linger : 0, options_.most_linger_s);
-  if (!session.write(record::session(session.state))) log::warn("pip", "a journal cannot be written");
+  wanted.ssid = connection.latest = session.ssid;
   connection.sessions.insert(session.ssid);
+  if (connection.is_confirmed) {
+    take_over(id, connection, wanted);
+  } else {
+    connection.wanted.push_back(wanted);
+  }
+  return tell_session(connection, session, out);
+}
+
+// The newest connection has the session.
+void SessionServer::take_over(uint64_t id, Connection& connection, const Wanted& wanted) {
+  const auto found = sessions_.find(wanted.ssid);
+  if (found == sessions_.end()) return;
+  ServerSession& session = *found->second;
+  if (const auto old = connections_.find(session.connection); old != connections_.end() && old->first != id)
+    old->second.sessions.erase(session.ssid);
+  session.connection = id;
+  session.restrict_to(export_.server(), connection.peer.access);
+  session.csid = wanted.csid;
+  session.state.linger_s = std::min(wanted.linger_s, options_.most_linger_s);
+  if (!session.write(record::session(session.state))) log::warn("pip", "a journal cannot be written");
+}
+
+Result<void> SessionServer::tell_session(Connection& connection, const ServerSession& session, std::string& out) {
   const Rsession answer{
       .ssid = session.ssid, .token = session.state.token, .linger = session.state.linger_s, .window = options_.window};
   return encode_packet(answer, connection.options, connection.msize, out);
 }
 
-Result<ServerSession*> SessionServer::new_session(const Tsession&) {
+Result<void> SessionServer::confirm(uint64_t id, std::string& out) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return fail(ENOTCONN);
+  Connection& connection = found->second;
+  if (std::exchange(connection.is_confirmed, true)) return {};
+  for (Wanted wanted : std::exchange(connection.wanted, {})) {
+    const bool is_new = wanted.ssid == 0;
+    if (is_new) {
+      OSP_ASSIGN(const ServerSession* const made, new_session(connection.peer));
+      wanted.ssid = connection.latest = made->ssid;
+      connection.sessions.insert(made->ssid);
+    }
+    take_over(id, connection, wanted);
+    if (is_new) OSP_TRY(tell_session(connection, *sessions_[wanted.ssid], out));
+  }
+  return {};
+}
+
+Result<ServerSession*> SessionServer::new_session(const Peer& owner) {
   if (sessions_.size() >= options_.most_sessions) return fail(EAGAIN);
   auto session = std::make_unique<ServerSession>();
   OSP_ASSIGN(session->state.token, random_token());
+  session->state.owner = owner.owner;
   OSP_ASSIGN(session->journal, journals_.create(session->state.token));
   session->ssid = ++last_ssid_;
   ServerSession* const made = session.get();
@@ -163,16 +213,22 @@ Result<ServerSession*> SessionServer::new_session(const Tsession&) {
   return made;
 }
 
-Result<ServerSession*> SessionServer::resume_session(const Tsession& t) {
+// Another's session is as one that is not there.
+Result<ServerSession*> SessionServer::resume_session(const Connection& connection, const Tsession& t) {
   const auto found = by_token_.find(t.token);
   if (found == by_token_.end()) return fail(ESTALE);
-  return sessions_[found->second].get();
+  ServerSession* const session = sessions_[found->second].get();
+  return session->state.owner == connection.peer.owner ? Result<ServerSession*>(session) : fail(ESTALE);
 }
 
 Result<void> SessionServer::run_group(Connection& connection, const Tgroup& head, const Packet& packet,
                                       std::string& out) {
-  if (!connection.sessions.contains(head.ssid)) return refuse_connection(EPROTO, connection.options, out);
-  ServerSession& session = *sessions_[head.ssid];
+  const uint32_t ssid = head.ssid != latest_session ? head.ssid : connection.latest;
+  if (ssid == 0) return {};  // sent along with a Tsession that was refused
+  const auto found = sessions_.find(ssid);
+  if (!connection.sessions.contains(ssid) || found == sessions_.end())
+    return refuse_connection(EPROTO, connection.options, out);
+  ServerSession& session = *found->second;
   SessionState& state = session.state;
   state.acknowledge(std::min(head.acked, head.tag == 0 ? 0 : head.tag - 1));
   if (head.tag <= state.acked) return {};  // an echo of something long answered
@@ -191,10 +247,11 @@ void SessionServer::disconnect(uint64_t id, uint64_t now_s) {
   const std::set<uint32_t> orphans = std::move(found->second.sessions);
   connections_.erase(found);
   for (const uint32_t ssid : orphans) {
-    ServerSession& session = *sessions_[ssid];
-    session.connection = 0;
-    session.last_seen_s = now_s;
-    if (session.state.linger_s == 0) end_session(ssid);
+    const auto session = sessions_.find(ssid);
+    if (session == sessions_.end() || session->second->connection != id) continue;  // it never was this one's
+    session->second->connection = 0;
+    session->second->last_seen_s = now_s;
+    if (session->second->state.linger_s == 0) end_session(ssid);
   }
 }
 

@@ -28,8 +28,21 @@ class SessionServer {
   static Result<std::unique_ptr<SessionServer>> create(Server& server, JournalStore& journals, Options options,
                                                        uint64_t now_s);
 
-  // A new connection's number, for the calls below.
-  uint64_t connect();
+  // Who is at the other end of a connection. A session is its owner's, who alone may resume it.
+  struct Peer {
+    std::string owner{};
+    Access access = Access::everything();
+  };
+
+  // A new connection's number, for the calls below. What comes before confirm() may be somebody's who only repeats
+  // what the peer once sent: it opens no new session, and takes none from its connection; groups that were answered are
+  // answered again.
+  uint64_t connect(Peer peer, bool is_confirmed = true);
+  uint64_t connect() { return connect(Peer()); }
+  // It is the peer's own connection. Appends what is to be sent now.
+  Result<void> confirm(uint64_t connection, std::string& out);
+  // What its peer may do from now on. Fids that may not be open any more are stale.
+  void restrict_to(uint64_t connection, const Access& access);
   // What came on a connection; appends what is to be sent back on it. An error: send that, then close it.
   Result<void> receive(uint64_t connection, std::string_view bytes, std::string& out, uint64_t now_s);
   // The connection is gone; its sessions wait for their clients to come back.
@@ -39,13 +52,21 @@ class SessionServer {
   [[nodiscard]] size_t session_count() const { return sessions_.size(); }
 
  private:
+  // A Tsession's wish; ssid 0: for a new session.
+  struct Wanted {
+    uint32_t ssid = 0, csid = 0, linger_s = 0;
+  };
   struct Connection {
-    explicit Connection(uint32_t most) : frames(most), msize(most) {}
+    Connection(uint32_t most, Peer who) : peer(std::move(who)), frames(most), msize(most) {}
+    Peer peer;
     FrameReader frames;
     OptionSet options;
     uint32_t msize;
     bool agreed = false;  // Tproto was seen
+    bool is_confirmed = true;
     std::set<uint32_t> sessions;
+    uint32_t latest = 0;         // of its last Tsession, 0: it was refused
+    std::vector<Wanted> wanted;  // before it is confirmed
   };
 
   SessionServer(Server& server, JournalStore& journals, Options options)
@@ -57,8 +78,10 @@ class SessionServer {
   Result<void> take(uint64_t id, Connection& connection, const Packet& packet, std::string& out);
   Result<void> agree(Connection& connection, const Tproto& t, std::string& out);
   Result<void> open_session(uint64_t id, Connection& connection, const Tsession& t, std::string& out);
-  Result<ServerSession*> new_session(const Tsession& t);
-  Result<ServerSession*> resume_session(const Tsession& t);
+  Result<ServerSession*> new_session(const Peer& owner);
+  Result<ServerSession*> resume_session(const Connection& connection, const Tsession& t);
+  void take_over(uint64_t id, Connection& connection, const Wanted& wanted);
+  Result<void> tell_session(Connection& connection, const ServerSession& session, std::string& out);
   Result<void> run_group(Connection& connection, const Tgroup& head, const Packet& packet, std::string& out);
   void end_session(uint32_t ssid);
 

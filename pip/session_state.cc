@@ -87,6 +87,7 @@ std::string session(const SessionState& state) {
   Builder b(Type::session);
   b.out.u32(state.linger_s);
   b.out.u64(state.acked);
+  b.out.bytes(state.owner);
   return b.bytes;
 }
 
@@ -140,6 +141,7 @@ Result<void> apply(std::string_view bytes, SessionState& state) {
     case Type::session:
       state.linger_s = in.u32();
       state.acknowledge(in.u64());
+      if (!in.rest().empty()) state.owner = in.bytes();  // not in journals from before there were owners
       break;
     case Type::intent:
       state.intent = decode_intent(in);

@@ -30,6 +30,7 @@ struct Retained {
 
 struct SessionState {
   std::string token;
+  std::string owner;  // whose it is: only the same peer may resume it
   uint32_t linger_s = 0;
   uint64_t acked = 0;
   std::map<uint32_t, FidRecord> fids;

@@ -22,19 +22,27 @@ constexpr auto most_pause = 1000ms;
 
 }  // namespace
 
-Result<std::unique_ptr<StreamChannel>> StreamChannel::create(Address address, const Options& options) {
+Result<std::unique_ptr<StreamChannel>> StreamChannel::create(Address address, const Options& options,
+                                                             std::string* why) {
   std::unique_ptr<StreamChannel> channel(new StreamChannel(std::move(address), options));
-  OSP_TRY(channel->connect());
-  while (channel->session_.state() == SessionClient::State::greeting) {
-    OSP_TRY(channel->pump());
-    if (channel->fd_.get() < 0) return fail(EPROTO);  // whoever it is, it hung up or speaks something else
-  }
+  auto opened = channel->open();
+  if (!opened && why != nullptr) *why = channel->link_.why();
+  if (!opened) return std::unexpected(opened.error());
   return channel;
+}
+
+Result<void> StreamChannel::open() {
+  OSP_TRY(connect());
+  while (session().state() == SessionClient::State::greeting) {
+    OSP_TRY(pump());
+    if (fd_.get() < 0) return std::unexpected(broken_);
+  }
+  return {};
 }
 
 StreamChannel::~StreamChannel() {
   if (fd_.get() < 0) return;
-  session_.end(out_);
+  link_.end(out_);
   (void)flush();
 }
 
@@ -42,15 +50,16 @@ Result<void> StreamChannel::connect() {
   OSP_ASSIGN(fd_, connect_stream(address_, connect_timeout_ms));
   out_.clear();
   out_sent_ = 0;
-  session_.connected(out_);
+  OSP_TRY(link_.connected(out_));
   heard_ = Clock::now();
   return {};
 }
 
-void StreamChannel::drop() {
+void StreamChannel::drop(Error why) {
   fd_ = HostFd();
-  session_.disconnected();
-  log::info("pip", "lost the connection to {}", address_.text());
+  link_.disconnected();
+  broken_ = why;
+  log::info("pip", "lost the connection to {}: {}", address_.text(), describe(why));
 }
 
 Result<void> StreamChannel::reconnect() {
@@ -64,15 +73,15 @@ Result<void> StreamChannel::reconnect() {
 }
 
 Result<uint64_t> StreamChannel::submit(const std::vector<Message>& messages, uint16_t flags) {
-  OSP_ASSIGN(const uint64_t tag, session_.submit(messages, flags, out_));
-  if (fd_.get() >= 0 && !flush()) drop();
+  OSP_ASSIGN(const uint64_t tag, link_.submit(messages, flags, out_));
+  if (fd_.get() >= 0) flush_or_drop();
   return tag;
 }
 
 Result<Answer> StreamChannel::wait(uint64_t tag) {
   while (true) {
-    if (auto answer = session_.take(tag)) return std::move(*answer);
-    if (session_.state() == SessionClient::State::lost) return std::unexpected(session_.error());
+    if (auto answer = session().take(tag)) return std::move(*answer);
+    if (session().state() == SessionClient::State::lost) return std::unexpected(session().error());
     OSP_TRY(fd_.get() < 0 ? reconnect() : pump());
   }
 }
@@ -84,16 +93,18 @@ Result<void> StreamChannel::pump() {
   const int ready = poll(&poll_fd, 1, static_cast<int>(std::chrono::milliseconds(probe_after).count()));
   if (ready == 0) {
     if (Clock::now() - heard_ >= broken_after) {
-      drop();
+      drop(Error(ETIMEDOUT));
     } else {
-      session_.ping(out_);
-      if (!flush()) drop();
+      link_.ping(out_);
+      flush_or_drop();
     }
     return {};
   }
-  if (ready < 0 || transfer(poll_fd.revents)) return {};
-  drop();
-  return session_.state() == SessionClient::State::lost ? std::unexpected(session_.error()) : Result<void>{};
+  if (ready < 0) return {};
+  const auto transferred = transfer(poll_fd.revents);
+  if (transferred) return {};
+  drop(transferred.error());
+  return session().state() == SessionClient::State::lost ? std::unexpected(session().error()) : Result<void>{};
 }
 
 Result<void> StreamChannel::transfer(short events) {
@@ -104,8 +115,12 @@ Result<void> StreamChannel::transfer(short events) {
   if (size == 0) return fail(ECONNRESET);
   if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
   heard_ = Clock::now();
-  OSP_TRY(session_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
+  OSP_TRY(link_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
   return flush();
+}
+
+void StreamChannel::flush_or_drop() {
+  if (const auto flushed = flush(); !flushed) drop(flushed.error());
 }
 
 Result<void> StreamChannel::flush() { return send_queued(fd_.get(), out_, out_sent_); }

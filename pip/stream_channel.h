@@ -5,6 +5,7 @@
 #include <string>
 
 #include "pip/channel.h"
+#include "pip/secure/client_link.h"
 #include "pip/stream_socket.h"
 
 namespace osp::pip {
@@ -19,16 +20,18 @@ class StreamChannel final : public Channel {
   };
 
   // Connects and opens a session; unlike later, the first connection is tried once only, so that a wrong address is
-  // told at once: ECONNREFUSED, ENOENT, ETIMEDOUT, EHOSTUNREACH, EPROTONOSUPPORT.
-  static Result<std::unique_ptr<StreamChannel>> create(Address address, const Options& options);
+  // told at once: ECONNREFUSED, ENOENT, ETIMEDOUT, EHOSTUNREACH, EPROTONOSUPPORT; of a sealed one also EACCES,
+  // EKEYREJECTED, EBADMSG, with more in `why` if there is one.
+  static Result<std::unique_ptr<StreamChannel>> create(Address address, const Options& options,
+                                                       std::string* why = nullptr);
   // Ends the session.
   ~StreamChannel() override;
 
   Result<uint64_t> submit(const std::vector<Message>& messages, uint16_t flags) override;
   // ETIMEDOUT: give_up_after has passed. ESTALE: the server does not know the session any more.
   Result<Answer> wait(uint64_t tag) override;
-  void forget(uint64_t tag) override { session_.forget(tag); }
-  [[nodiscard]] uint32_t iounit() const override { return session_.iounit(); }
+  void forget(uint64_t tag) override { link_.session().forget(tag); }
+  [[nodiscard]] uint32_t iounit() const override { return link_.session().iounit(); }
 
   // How often it has connected again.
   [[nodiscard]] unsigned reconnections() const { return reconnections_; }
@@ -37,22 +40,26 @@ class StreamChannel final : public Channel {
   using Clock = std::chrono::steady_clock;
 
   StreamChannel(Address address, const Options& options)
-      : address_(std::move(address)), options_(options), session_(options.session) {}
+      : address_(std::move(address)), options_(options), link_(address_, options.session) {}
+  SessionClient& session() { return link_.session(); }
 
+  Result<void> open();
   Result<void> connect();
   Result<void> reconnect();
   Result<void> pump();
   Result<void> transfer(short events);
   Result<void> flush();
-  void drop();
+  void flush_or_drop();
+  void drop(Error why);
 
   Address address_;
   Options options_;
-  SessionClient session_;
+  ClientLink link_;
   HostFd fd_;
   std::string out_;      // not yet sent
   size_t out_sent_ = 0;  // bytes of it
   Clock::time_point heard_ = Clock::now();
+  Error broken_{ECONNRESET};  // why the last connection was dropped
   unsigned reconnections_ = 0;
 };
 

@@ -10,6 +10,7 @@ namespace osp::pip {
 namespace {
 
 constexpr std::string_view tcp_scheme = "pip://";
+constexpr std::string_view clear_scheme = "pip+clear://";
 constexpr std::string_view unix_scheme = "pip+unix://";
 
 int hex_digit(char c) {
@@ -90,21 +91,25 @@ std::string Address::text() const {
 }
 
 std::string Url::server() const {
-  return address.unix_path.empty() ? fmt::format("{}{}:{}", tcp_scheme, host_text(address), address.port)
-                                   : fmt::format("{}{}!", unix_scheme, address.unix_path);
+  if (!address.unix_path.empty()) return fmt::format("{}{}!", unix_scheme, address.unix_path);
+  return fmt::format("{}{}:{}", address.in_clear ? clear_scheme : tcp_scheme, host_text(address), address.port);
 }
 
 std::string Url::text() const { return server() + "/" + path; }
 
-bool is_url(std::string_view text) { return text.starts_with(tcp_scheme) || text.starts_with(unix_scheme); }
+bool is_url(std::string_view text) {
+  return text.starts_with(tcp_scheme) || text.starts_with(clear_scheme) || text.starts_with(unix_scheme);
+}
 
 Result<Url> parse_url(std::string_view text) {
   if (text.starts_with(unix_scheme)) return parse_unix(text.substr(unix_scheme.size()));
-  if (!text.starts_with(tcp_scheme)) return fail(EINVAL);
-  text.remove_prefix(tcp_scheme.size());
+  const bool in_clear = text.starts_with(clear_scheme);
+  if (!in_clear && !text.starts_with(tcp_scheme)) return fail(EINVAL);
+  text.remove_prefix((in_clear ? clear_scheme : tcp_scheme).size());
   const size_t slash = text.find('/');
   Url url;
   OSP_ASSIGN(url.address, parse_host(text.substr(0, slash)));
+  url.address.in_clear = in_clear;
   if (slash != std::string_view::npos) {
     OSP_ASSIGN(url.path, clean(unescape(text.substr(slash))));
   }

@@ -15,12 +15,15 @@ struct Address {
   std::string unix_path{};  // not empty: a unix socket, and the rest is unused
   std::string host{};
   uint16_t port = default_port;
+  bool in_clear = false;  // of tcp: not sealed
 
+  [[nodiscard]] bool is_sealed() const { return unix_path.empty() && !in_clear; }
   // "unix:/path", "tcp:host:port", with an IPv6 address in brackets.
   [[nodiscard]] std::string text() const;
 };
 
-// A file on a server: pip://HOST[:PORT]/path or pip+unix:///path/of/socket!/path.
+// A file on a server: pip://HOST[:PORT]/path (sealed), pip+clear://HOST[:PORT]/path, or
+// pip+unix:///path/of/socket!/path.
 struct Url {
   Address address;
   std::string path;  // as Server wants it: clean, no leading slash

@@ -157,22 +157,22 @@ Result<std::string> Service::group(Process& process, Tree& tree, const Request& 
   return Group(process, tree, pages_).run(std::move(packet.messages));
 }
 
-Result<std::unique_ptr<Channel>> Service::connect(const std::string& url, ns::MemServer*& found) {
+Result<std::unique_ptr<Channel>> Service::connect(const std::string& url, ns::MemServer*& found, std::string& why) {
   if (url.starts_with("#m")) {
     OSP_ASSIGN(auto memory, MemoryUpstream::create(url));
     found = &memory->files();
     return memory;
   }
   OSP_ASSIGN(const Url parsed, parse_url(url));
-  OSP_ASSIGN(auto made, StreamUpstream::create(*loop_, parsed.address));
+  OSP_ASSIGN(auto made, StreamUpstream::create(*loop_, parsed.address, why));
   return made;
 }
 
-Result<Tree*> Service::find_or_add(const std::string& url) {
+Result<Tree*> Service::find_or_add(const std::string& url, std::string& why) {
   const auto find = [&] { return std::ranges::find(trees_, url, [](const auto& tree) { return tree->url; }); };
   if (const auto found = find(); found != trees_.end()) return found->get();
   ns::MemServer* memory = nullptr;
-  OSP_ASSIGN(auto channel, connect(url, memory));
+  OSP_ASSIGN(auto channel, connect(url, memory, why));
   if (const auto found = find(); found != trees_.end()) return found->get();  // by another job meanwhile
   if (trees_.size() == shm::Environment::most_servers) return fail(ENFILE);
   auto tree = std::make_unique<Tree>();
@@ -187,10 +187,10 @@ Result<Tree*> Service::find_or_add(const std::string& url) {
 
 Result<std::string> Service::attach(const Request& request, std::string& why) {
   const std::string url(request.bytes);
-  const auto tree = find_or_add(url);
+  const auto tree = find_or_add(url, why);
   if (!tree) {
     const auto parsed = parse_url(url);
-    why = fmt::format("{}: {}", parsed ? parsed->address.text() : url, describe(tree.error()));
+    if (why.empty()) why = fmt::format("{}: {}", parsed ? parsed->address.text() : url, describe(tree.error()));
     return std::unexpected(tree.error());
   }
   std::string bytes;

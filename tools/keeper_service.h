@@ -38,8 +38,8 @@ class Service {
   Result<std::string> map(Process& process, Tree& tree, const Request& request);
   Result<std::string> fifo(Process& process, Tree& tree, const Request& request);
   Result<std::string> fork(Process& process);
-  Result<Tree*> find_or_add(const std::string& url);
-  Result<std::unique_ptr<pip::Channel>> connect(const std::string& url, ns::MemServer*& memory);
+  Result<Tree*> find_or_add(const std::string& url, std::string& why);
+  Result<std::unique_ptr<pip::Channel>> connect(const std::string& url, ns::MemServer*& memory, std::string& why);
 
   std::unique_ptr<Loop> loop_;
   pip::HostFd doorbell_;

@@ -23,29 +23,37 @@ constexpr uint32_t linger_s = 24 * 60 * 60;
 }  // namespace
 
 StreamUpstream::StreamUpstream(Loop& loop, pip::Address address)
-    : loop_(loop), address_(std::move(address)), session_({.linger_s = linger_s}) {
+    : loop_(loop), address_(std::move(address)), link_(address_, {.linger_s = linger_s}) {
   loop_.each_tick([this, alive = alive_] {
     if (*alive) tick();
   });
 }
 
-Result<std::unique_ptr<StreamUpstream>> StreamUpstream::create(Loop& loop, pip::Address address) {
+Result<std::unique_ptr<StreamUpstream>> StreamUpstream::create(Loop& loop, pip::Address address, std::string& why) {
   std::unique_ptr<StreamUpstream> made(new StreamUpstream(loop, std::move(address)));
-  made->begin_connect();
-  const int64_t give_up_ms = now_ms() + first_timeout_ms;
-  while (made->session_.state() != pip::SessionClient::State::open) {
-    if (made->connect_error_ != 0) return fail(made->connect_error_);
-    if (made->session_.state() == pip::SessionClient::State::lost) return std::unexpected(made->session_.error());
-    if (now_ms() > give_up_ms) return fail(ETIMEDOUT);
-    made->opening_.wait();
+  if (const auto opened = made->open(); !opened) {
+    why = made->link_.why();
+    return std::unexpected(opened.error());
   }
   return made;
+}
+
+Result<void> StreamUpstream::open() {
+  begin_connect();
+  const int64_t give_up_ms = now_ms() + first_timeout_ms;
+  while (session().state() != pip::SessionClient::State::open) {
+    if (connect_error_ != 0) return fail(connect_error_);
+    if (session().state() == pip::SessionClient::State::lost) return std::unexpected(session().error());
+    if (now_ms() > give_up_ms) return fail(ETIMEDOUT);
+    opening_.wait();
+  }
+  return {};
 }
 
 StreamUpstream::~StreamUpstream() {
   *alive_ = false;
   if (fd_.get() < 0) return;
-  session_.end(out_);
+  link_.end(out_);
   (void)flush();
   loop_.forget(fd_.get());
 }
@@ -77,41 +85,44 @@ void StreamUpstream::connected(Result<pip::HostFd> fd) {
   out_.clear();
   out_sent_ = 0;
   watched_ = EPOLLIN;
-  session_.connected(out_);
-  if (!loop_.watch(fd_.get(), watched_, [this](uint32_t events) { serve(events); })) return drop();
+  if (const auto begun = link_.connected(out_); !begun) return drop(begun.error());
+  if (const auto watched = loop_.watch(fd_.get(), watched_, [this](uint32_t events) { serve(events); }); !watched)
+    return drop(watched.error());
   send();
 }
 
-void StreamUpstream::drop() {
+void StreamUpstream::drop(Error why) {
   if (fd_.get() < 0) return;
-  log::info("keeper", "lost the connection to {}", address_.text());
+  const bool was_open = !session().token().empty();  // else who opens it is told
+  if (was_open && !link_.why().empty()) log::error("keeper", "{}", link_.why());
+  log::info("keeper", "lost the connection to {}: {}", address_.text(), describe(why));
   loop_.forget(fd_.get());
   fd_ = pip::HostFd();
-  if (session_.state() == pip::SessionClient::State::greeting) {
-    connect_error_ = ECONNRESET;  // counts only while it is the first time
+  if (session().state() == pip::SessionClient::State::greeting) {
+    connect_error_ = why.code;  // counts only while it is the first time
     pause_ms_ = std::clamp<int64_t>(pause_ms_ * 2, 20, most_pause_ms);
   } else {
     pause_ms_ = 0;
   }
-  session_.disconnected();
+  link_.disconnected();
   next_attempt_ms_ = now_ms() + pause_ms_;
   opening_.wake_all();
-  if (session_.state() == pip::SessionClient::State::lost) wake_everyone();
+  if (session().state() == pip::SessionClient::State::lost) wake_everyone();
 }
 
 void StreamUpstream::tick() {
   const int64_t now = now_ms();
   opening_.wake_all();
-  if (session_.state() == pip::SessionClient::State::lost) return;
+  if (session().state() == pip::SessionClient::State::lost) return;
   if (fd_.get() < 0) {
-    const bool was_open = !session_.token().empty();
+    const bool was_open = !session().token().empty();
     if (was_open && !connecting_ && now >= next_attempt_ms_) begin_connect();
     return;
   }
-  if (now - heard_ms_ >= broken_after_ms) return drop();
+  if (now - heard_ms_ >= broken_after_ms) return drop(Error(ETIMEDOUT));
   if (now - std::max(heard_ms_, probed_ms_) < probe_after_ms) return;
   probed_ms_ = now;
-  session_.ping(out_);
+  link_.ping(out_);
   send();
 }
 
@@ -120,9 +131,9 @@ void StreamUpstream::serve(uint32_t events) {
     const auto received = receive();
     wake_answered();
     if (!received) {
-      if (session_.state() == pip::SessionClient::State::lost)
-        log::error("keeper", "{}: the session is lost: {}", address_.text(), describe(session_.error()));
-      return drop();
+      if (session().state() == pip::SessionClient::State::lost)
+        log::error("keeper", "{}: the session is lost: {}", address_.text(), describe(session().error()));
+      return drop(received.error());
     }
   }
   send();
@@ -130,12 +141,12 @@ void StreamUpstream::serve(uint32_t events) {
 
 Result<void> StreamUpstream::receive() {
   static std::array<char, 512 * 1024> buffer;  // one loop a process
-  const bool was_open = session_.state() == pip::SessionClient::State::open;
+  const bool was_open = session().state() == pip::SessionClient::State::open;
   const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
   if (size == 0) return fail(ECONNRESET);
   if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
   heard_ms_ = now_ms();
-  OSP_TRY(session_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
+  OSP_TRY(link_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
   if (!was_open) pause_ms_ = 0, opening_.wake_all();
   return {};
 }
@@ -144,13 +155,13 @@ Result<void> StreamUpstream::flush() { return pip::send_queued(fd_.get(), out_, 
 
 void StreamUpstream::send() {
   if (fd_.get() < 0) return;
-  if (!flush()) return drop();
+  if (const auto flushed = flush(); !flushed) return drop(flushed.error());
   const uint32_t events = EPOLLIN | (out_sent_ < out_.size() ? EPOLLOUT : 0U);
   if (events != watched_) loop_.change(fd_.get(), watched_ = events);
 }
 
 void StreamUpstream::wake_answered() {
-  while (const auto tag = session_.next_answered()) {
+  while (const auto tag = session().next_answered()) {
     const auto found = waiting_.find(*tag);
     if (found == waiting_.end()) continue;
     jobs().resume(found->second);
@@ -163,15 +174,15 @@ void StreamUpstream::wake_everyone() {
 }
 
 Result<uint64_t> StreamUpstream::submit(const std::vector<pip::Message>& messages, uint16_t flags) {
-  OSP_ASSIGN(const uint64_t tag, session_.submit(messages, flags, out_));
+  OSP_ASSIGN(const uint64_t tag, link_.submit(messages, flags, out_));
   send();
   return tag;
 }
 
 Result<pip::Answer> StreamUpstream::wait(uint64_t tag) {
   while (true) {
-    if (auto answer = session_.take(tag)) return std::move(*answer);
-    if (session_.state() == pip::SessionClient::State::lost) return std::unexpected(session_.error());
+    if (auto answer = session().take(tag)) return std::move(*answer);
+    if (session().state() == pip::SessionClient::State::lost) return std::unexpected(session().error());
     waiting_[tag] = jobs().current();
     jobs().park();
   }

@@ -6,6 +6,7 @@
 
 #include "namespace/mem_server.h"
 #include "pip/channel.h"
+#include "pip/secure/client_link.h"
 #include "pip/session_server.h"
 #include "pip/stream_socket.h"
 #include "tools/keeper_jobs.h"
@@ -18,19 +19,22 @@ namespace osp::keeper {
 class StreamUpstream final : public pip::Channel {
  public:
   // In a job: connects and opens the session; gives up after a few seconds. ECONNREFUSED, ENOENT (unix), ETIMEDOUT,
-  // EHOSTUNREACH, EPROTONOSUPPORT. The loop must live longer.
-  static Result<std::unique_ptr<StreamUpstream>> create(Loop& loop, pip::Address address);
+  // EHOSTUNREACH, EPROTONOSUPPORT; of a sealed one EACCES, EKEYREJECTED, EBADMSG. The loop must live longer.
+  // Then `why` may say more.
+  static Result<std::unique_ptr<StreamUpstream>> create(Loop& loop, pip::Address address, std::string& why);
   // Ends the session.
   ~StreamUpstream() override;
 
   Result<uint64_t> submit(const std::vector<pip::Message>& messages, uint16_t flags) override;
   // In a job. ESTALE: the server has lost the session.
   Result<pip::Answer> wait(uint64_t tag) override;
-  void forget(uint64_t tag) override { session_.forget(tag); }
-  [[nodiscard]] uint32_t iounit() const override { return session_.iounit(); }
+  void forget(uint64_t tag) override { session().forget(tag); }
+  [[nodiscard]] uint32_t iounit() const override { return link_.session().iounit(); }
 
  private:
   void tick();
+  Result<void> open();
+  pip::SessionClient& session() { return link_.session(); }
   StreamUpstream(Loop& loop, pip::Address address);
   void begin_connect();
   void connected(Result<pip::HostFd> fd);
@@ -38,13 +42,13 @@ class StreamUpstream final : public pip::Channel {
   Result<void> receive();
   Result<void> flush();
   void send();
-  void drop();
+  void drop(Error why);
   void wake_answered();
   void wake_everyone();
 
   Loop& loop_;
   pip::Address address_;
-  pip::SessionClient session_;
+  pip::ClientLink link_;
   pip::HostFd fd_;
   bool connecting_ = false;
   int connect_error_ = 0;

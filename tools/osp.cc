@@ -1,12 +1,14 @@
-// osp: looks at environments and images.
+// osp: looks at environments and images, and keeps keys.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "base/log.h"
+#include "tools/osp_agent.h"
 #include "tools/osp_checkpoint.h"
 #include "tools/osp_image.h"
+#include "tools/osp_key.h"
 #include "tools/osp_ps.h"
 #include "tools/osp_restore.h"
 
@@ -16,7 +18,7 @@ constexpr int status_usage = 2;
 
 int main(int argc, char** argv) {
   if (const char* spec = getenv("OSP_LOG")) osp::log::configure(spec);
-  CLI::App app("Looks at Osprey's environments and images.");
+  CLI::App app("Looks at Osprey's environments and images, and keeps keys.");
   app.set_version_flag("--version", fmt::format("osp {}", OSP_VERSION));
   app.require_subcommand(1);
   int status = EXIT_SUCCESS;
@@ -24,6 +26,8 @@ int main(int argc, char** argv) {
   osp::tools::add_checkpoint_command(app, status);
   osp::tools::add_restore_command(app, status);
   osp::tools::add_image_command(app, status);
+  osp::tools::add_key_commands(app, status);
+  osp::tools::add_agent_command(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // CLI11's way of reporting

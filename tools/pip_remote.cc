@@ -14,7 +14,9 @@ Outcome<pip::Client*> Remotes::client(const pip::Url& url) {
   const std::string server = url.server();
   if (const auto found = remotes_.find(server); found != remotes_.end()) return found->second.client.get();
   Remote remote;
-  auto channel = pip::StreamChannel::create(url.address, {.give_up_after = give_up_after_});
+  std::string why;
+  auto channel = pip::StreamChannel::create(url.address, {.give_up_after = give_up_after_}, &why);
+  if (!channel && !why.empty()) return std::unexpected(Failure{fmt::format("cannot reach '{}': {}", server, why)});
   if (!channel) return failure("reach", server, channel.error().code);
   remote.channel = std::move(*channel);
   auto client = pip::Client::create(*remote.channel, server);

@@ -13,6 +13,7 @@
 #include "base/fd_limit.h"
 #include "base/log.h"
 #include "pip/host_tree.h"
+#include "pip/secure/key_store.h"
 #include "tools/pipd_loop.h"
 
 namespace osp::pipd {
@@ -22,6 +23,9 @@ struct Arguments {
   std::string directory;
   std::vector<std::string> listen;
   std::string state;
+  std::string keys;
+  std::string access;
+  bool in_clear = false;
   bool read_only = false;
 };
 
@@ -67,6 +71,35 @@ Result<void> listen_all(const Arguments& arguments, Loop& loop, std::string& wro
   return {};
 }
 
+// ENOENT of the file is an empty one.
+std::expected<pip::AccessRules, std::string> read_rules(const Arguments& arguments, const pip::PublicKey& key) {
+  const auto text = pip::read_small_file(arguments.access);
+  if (!text && text.error().code != ENOENT)
+    return std::unexpected(fmt::format("cannot read '{}': {}", arguments.access, describe(text.error())));
+  std::string why;
+  auto rules = pip::AccessRules::parse(key, text ? std::string_view(*text) : std::string_view(), why);
+  if (!rules) return std::unexpected(fmt::format("'{}': {}", arguments.access, why));
+  return std::move(*rules);
+}
+
+std::expected<pip::Doorkeeper, std::string> make_doorkeeper(Arguments& arguments) {
+  const pip::KeyStore keys(arguments.keys.empty() ? pip::KeyStore::default_directory() : arguments.keys);
+  if (arguments.access.empty()) arguments.access = keys.path("access");
+  const auto identity = keys.identity_or_new();
+  if (!identity)
+    return std::unexpected(fmt::format("cannot use the key '{}': {}", keys.path("key"), describe(identity.error())));
+  auto rules = read_rules(arguments, identity->key());
+  if (!rules) return std::unexpected(rules.error());
+  return pip::Doorkeeper{.identity = *identity, .rules = std::move(*rules)};
+}
+
+// While they make no sense, the old ones stay.
+void renew_rules(const Arguments& arguments, pip::Doorkeeper& doorkeeper) {
+  auto rules = read_rules(arguments, doorkeeper.identity.key());
+  if (!rules) return log::warn("pipd", "the rules stay as they were: {}", rules.error());
+  doorkeeper.rules = std::move(*rules);
+}
+
 int serve(Arguments& arguments) {
   char* const real = realpath(arguments.directory.c_str(), nullptr);
   if (real == nullptr) return complain(fmt::format("cannot export '{}': {}", arguments.directory, strerror(errno)));
@@ -84,12 +117,18 @@ int serve(Arguments& arguments) {
   auto server = pip::SessionServer::create(**tree, journals, {}, Loop::now_s());
   if (!server)
     return complain(fmt::format("cannot load sessions from '{}': {}", arguments.state, describe(server.error())));
-  auto loop = Loop::create(**server);
+  auto doorkeeper = make_doorkeeper(arguments);
+  if (!doorkeeper) return complain(doorkeeper.error());
+  auto loop =
+      Loop::create(**server, *doorkeeper,
+                   {.in_clear = arguments.in_clear, .each_while = [&] { renew_rules(arguments, *doorkeeper); }});
   if (!loop) return complain(describe(loop.error()));
   std::string wrong;
   if (auto listening = listen_all(arguments, **loop, wrong); !listening)
     return complain(fmt::format("cannot listen on '{}': {}{}", wrong, describe(listening.error()),
                                 listening.error().code == EINVAL ? "; forms: unix:PATH, tcp:ADDRESS:PORT" : ""));
+  fmt::print("pipd: the key of this server is {}\n", doorkeeper->identity.key().text());
+  fflush(stdout);
   if (auto ran = (*loop)->run(); !ran) return complain(describe(ran.error()));
   return EXIT_SUCCESS;
 }
@@ -110,6 +149,13 @@ int main(int argc, char** argv) {
   app.add_option("--state", arguments.state,
                  "Where sessions are kept, so that they outlive this process (default: below $XDG_STATE_HOME/osp/pipd)")
       ->type_name("DIR");
+  app.add_option("--keys", arguments.keys,
+                 "Where this server's key is (default: ~/.config/osp); made if it is not there")
+      ->type_name("DIR");
+  app.add_option("--access", arguments.access,
+                 "Who may do what: lines 'KEY r|rw /PATH' and 'revoked KEY|SERIAL' (default: 'access' beside the key)")
+      ->type_name("FILE");
+  app.add_flag("--in-clear", arguments.in_clear, "Let in whoever can connect, without a key, and do not seal");
   app.add_flag("--read-only", arguments.read_only, "Refuse every change");
   app.set_version_flag("--version", fmt::format("pipd {}", OSP_VERSION));
   try {

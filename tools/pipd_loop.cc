@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,18 +16,21 @@ namespace osp::pipd {
 namespace {
 
 constexpr int expire_every_ms = 5000;
+constexpr uint64_t look_after_every_s = 5;
 constexpr size_t most_unsent = 8U << 20;  // bytes for a client that does not read: it is not read from either
 
 }  // namespace
 
-Result<std::unique_ptr<Loop>> Loop::create(pip::SessionServer& server) {
-  std::unique_ptr<Loop> loop(new Loop(server));
+Result<std::unique_ptr<Loop>> Loop::create(pip::SessionServer& server, const pip::Doorkeeper& doorkeeper,
+                                           Options options) {
+  std::unique_ptr<Loop> loop(new Loop(server, doorkeeper, std::move(options)));
   loop->epoll_ = pip::HostFd(epoll_create1(EPOLL_CLOEXEC));
   if (loop->epoll_.get() < 0) return fail(errno);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   sigprocmask(SIG_BLOCK, &set, nullptr);
   loop->signals_ = pip::HostFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (loop->signals_.get() < 0) return fail(errno);
@@ -61,12 +65,33 @@ Result<void> Loop::run() {
       if (!go_on) return {};
     }
     server_.expire(now_s());
+    if (now_s() - looked_after_s_ >= look_after_every_s) look_after();
   }
+}
+
+// The rules, or the time, may let somebody in no more.
+void Loop::look_after() {
+  looked_after_s_ = now_s();
+  if (options_.each_while) options_.each_while();
+  for (auto& [fd, connection] : connections_) {
+    if (connection.closing || connection.link->reconsider()) continue;
+    log::info("pipd", "closes a connection whose peer is not let in any more");
+    connection.closing = true;
+    shutdown(fd, SHUT_RDWR);  // so that its turn comes
+  }
+}
+
+// False: it is one that ends us.
+bool Loop::take_signal() {
+  signalfd_siginfo info = {};
+  if (read(signals_.get(), &info, sizeof info) != sizeof info || info.ssi_signo != SIGHUP) return false;
+  look_after();
+  return true;
 }
 
 // False: it is time to end.
 Result<bool> Loop::serve_one(int fd, uint32_t events) {
-  if (fd == signals_.get()) return false;
+  if (fd == signals_.get()) return take_signal();
   const bool is_listener = std::ranges::any_of(listeners_, [fd](const auto& one) { return one.get() == fd; });
   if (is_listener) {
     accept_all(fd);
@@ -87,8 +112,20 @@ void Loop::accept_all(int listener) {
     const int number = fd->get();
     if (!watch(number, EPOLLIN, EPOLL_CTL_ADD)) continue;
     Connection& connection = connections_[number];
-    connection = Connection{.fd = std::move(*fd), .id = server_.connect(), .watched = EPOLLIN};
+    connection = Connection{.fd = std::move(*fd), .watched = EPOLLIN};
+    connection.link = std::make_unique<pip::ServerLink>(server_, doorkeeper_, access_in_clear(number));
   }
+}
+
+// The user's own processes, and root's, need no key on this machine.
+pip::Access Loop::access_in_clear(int fd) const {
+  if (options_.in_clear) return pip::Access::everything();
+  int domain = 0;
+  ucred who = {};
+  socklen_t domain_size = sizeof domain, who_size = sizeof who;
+  const bool is_unix = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 && domain == AF_UNIX;
+  if (!is_unix || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) != 0) return {};
+  return who.uid == 0 || who.uid == geteuid() ? pip::Access::everything() : pip::Access();
 }
 
 void Loop::serve(Connection& connection, uint32_t events) {
@@ -114,7 +151,7 @@ void Loop::receive(Connection& connection) {
     return;
   }
   const std::string_view bytes(buffer.data(), static_cast<size_t>(size));
-  if (const auto taken = server_.receive(connection.id, bytes, connection.out, now_s()); !taken) {
+  if (const auto taken = connection.link->receive(bytes, connection.out, now_s()); !taken) {
     log::info("pipd", "closes a connection: {}", describe(taken.error()));
     connection.closing = true;
   }
@@ -147,7 +184,7 @@ void Loop::adjust(Connection& connection) {
 
 void Loop::close(int fd) {
   const auto found = connections_.find(fd);
-  server_.disconnect(found->second.id, now_s());
+  found->second.link->disconnected(now_s());
   connections_.erase(found);
 }
 

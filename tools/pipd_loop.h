@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "pip/session_server.h"
+#include "pip/secure/server_link.h"
 #include "pip/stream_socket.h"
 
 namespace osp::pipd {
@@ -14,8 +15,13 @@ namespace osp::pipd {
 // pipd's event loop: one thread, epoll, all connections into one SessionServer.
 class Loop {
  public:
-  // `server` is the caller's. EMFILE, ENOMEM.
-  static Result<std::unique_ptr<Loop>> create(pip::SessionServer& server);
+  struct Options {
+    bool in_clear = false;                  // whoever can connect may do everything, without sealing
+    std::function<void()> each_while = {};  // called every few seconds, and after SIGHUP: the rules may have changed
+  };
+  // The references are the caller's. EMFILE, ENOMEM.
+  static Result<std::unique_ptr<Loop>> create(pip::SessionServer& server, const pip::Doorkeeper& doorkeeper,
+                                              Options options);
 
   Result<void> add_listener(pip::HostFd listener);
   // Serves until SIGTERM or SIGINT.
@@ -26,17 +32,21 @@ class Loop {
  private:
   struct Connection {
     pip::HostFd fd;
-    uint64_t id = 0;
+    std::unique_ptr<pip::ServerLink> link{};
     std::string out{};
     size_t out_sent = 0;
     uint32_t watched = 0;  // epoll events
     bool closing = false;  // after `out` is sent
   };
 
-  explicit Loop(pip::SessionServer& server) : server_(server) {}
+  Loop(pip::SessionServer& server, const pip::Doorkeeper& doorkeeper, Options options)
+      : server_(server), doorkeeper_(doorkeeper), options_(std::move(options)) {}
 
   Result<void> watch(int fd, uint32_t events, int operation);
   Result<bool> serve_one(int fd, uint32_t events);
+  bool take_signal();
+  void look_after();
+  [[nodiscard]] pip::Access access_in_clear(int fd) const;
   void accept_all(int listener);
   void serve(Connection& connection, uint32_t events);
   void receive(Connection& connection);
@@ -45,6 +55,9 @@ class Loop {
   void close(int fd);
 
   pip::SessionServer& server_;
+  const pip::Doorkeeper& doorkeeper_;
+  Options options_;
+  uint64_t looked_after_s_ = 0;
   pip::HostFd epoll_;
   pip::HostFd signals_;
   std::vector<pip::HostFd> listeners_;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,9 @@ std::vector<std::string> variables;
 
 // Which of the program's variables the keeper is given.
 bool is_passed_on(std::string_view variable) {
-  return variable.starts_with("OSP_LOG=") || variable.starts_with("OSP_CACHE_MIB=") || variable.starts_with("HOME=") ||
-         variable.starts_with("PATH=");
+  constexpr std::string_view names[] = {
+      "OSP_LOG=", "OSP_CACHE_MIB=", "OSP_AGENT=", "HOME=", "PATH=", "XDG_CONFIG_HOME="};
+  return std::ranges::any_of(names, [&](std::string_view name) { return variable.starts_with(name); });
 }
 
 Result<std::string> find_program() {

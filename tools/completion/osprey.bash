@@ -68,7 +68,7 @@ _osp_pids() { _osp_words "$(osp ps 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { print $1
 _osp() {
   local command=${COMP_WORDS[1]-}
   if ((COMP_CWORD == 1)); then
-    _osp_words 'ps status ns fd maps stack checkpoint restore image --help --version' "$2"
+    _osp_words 'ps status ns fd maps stack checkpoint restore image key delegate agent --help --version' "$2"
     return
   fi
   case $command:$2 in
@@ -79,15 +79,37 @@ _osp() {
     restore:*) if [[ $3 == --files ]]; then _osp_words 'keep refuse truncate' "$2"; else compopt -o default; fi ;;
     image:-*) _osp_words '--json --maps --help' "$2" ;;
     image:*) if ((COMP_CWORD == 2)); then _osp_words 'show check' "$2"; else compopt -o default; fi ;;
+    key:-*) _osp_words '--keys --rights --path --server --json --help' "$2" ;;
+    key:*)
+      if ((COMP_CWORD == 2)); then
+        _osp_words 'make show trust revoke accept inspect' "$2"
+      elif [[ $3 == --rights ]]; then
+        _osp_words 'r rw' "$2"
+      else
+        compopt -o default
+      fi
+      ;;
+    delegate:-*) _osp_words '--keys --to --rights --path --until --server --more --from --help' "$2" ;;
+    agent:-*) _osp_words '--socket --rights --path --life --help' "$2" ;;
+    delegate:* | agent:*)
+      if [[ $3 == --rights ]]; then
+        _osp_words 'r rw' "$2"
+      elif [[ $command == agent && $3 != --* ]]; then
+        mapfile -t COMPREPLY < <(compgen -c -- "$2")
+      else
+        compopt -o default
+      fi
+      ;;
     *) _osp_pids "$2" ;;
   esac
 }
 
 _pipd() {
   case $3 in
-    --export | --state) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
+    --export | --state | --keys) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
     --listen) _osp_words 'unix: tcp:' "$2" ;;
-    *) _osp_words '--export --listen --state --read-only --help --version' "$2" ;;
+    --access) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
+    *) _osp_words '--export --listen --state --keys --access --in-clear --read-only --help --version' "$2" ;;
   esac
 }
 

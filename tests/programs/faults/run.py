@@ -111,6 +111,7 @@ class Bench:
         try:
             mount = ["-m", f"{world.pip_tcp_url(proxy.port)}={self.folder}"]
             command, env = world.enter("run", self.argv, world.base_env(self.user, self.folder), self.build, mount)
+            env = {**env, **self.server.client_env}
             found = self.parts(self.execute(command, env, self.keep), self.export)
         finally:
             proxy.stop()

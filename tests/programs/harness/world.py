@@ -96,7 +96,9 @@ class Server:
     """A pipd that serves one directory, on a unix socket or a port, run as `user`."""
 
     def __init__(self, build, export, listen, user, log, state):
-        self.command = [build.tool("pipd"), "--export", export, "--listen", listen, "--state", state]
+        self.config = f"{state}-config"
+        self.command = [build.tool("pipd"), "--export", export, "--listen", listen, "--state", state,
+                        "--keys", os.path.join(self.config, "osp")]
         self.user, self.log, self.listen = user, log, listen
         self.start()
 
@@ -111,6 +113,11 @@ class Server:
                 with open(self.log, encoding="utf-8", errors="replace") as log:
                     raise WorldError(f"{' '.join(self.command)} did not start:\n{log.read()[-2000:]}")
             time.sleep(0.01)
+
+    @property
+    def client_env(self):
+        """What lets a client in over a port: the server's own key."""
+        return {"XDG_CONFIG_HOME": self.config}
 
     @property
     def pid(self):

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pip/access.h"
+#include "pip/secure/delegation.h"
+#include "pip/secure/identity.h"
+
+// Who may do what on a server. Nothing blocks.
+namespace osp::pip {
+
+// A text of lines: `KEY RIGHTS PATH` (rights `r` or `rw`; it and all below it), `revoked KEY-OR-SERIAL`, comments
+// after '#'. A key with several lines has what they all give.
+class AccessRules {
+ public:
+  // Only who has the server's own key.
+  explicit AccessRules(const PublicKey& server) : server_(server) {}
+  // EINVAL: `why` names the line and says what is wrong with it.
+  static Result<AccessRules> parse(const PublicKey& server, std::string_view text, std::string& why);
+  static std::string line(const PublicKey& key, const Grant& grant);
+
+  // What the peer of a handshake may do by itself, and by the delegations it shows; is_nothing(): go away.
+  [[nodiscard]] Access access_of(const noise::Key& peer, std::span<const DelegationChain> shown, int64_t now_s) const;
+
+ private:
+  Result<void> take_line(std::string_view line, std::string& why);
+  [[nodiscard]] std::vector<Grant> grants_of(const PublicKey& key) const;
+  void add_delegated(const DelegationChain& chain, int64_t now_s, std::vector<Grant>& grants) const;
+
+  PublicKey server_;
+  std::map<PublicKey, std::vector<Grant>> grants_;
+  std::set<std::string> revoked_;
+};
+
+}  // namespace osp::pip
