@@ -35,8 +35,14 @@ std::unique_ptr<File> RestrictedServer::read_only(std::unique_ptr<File> file) {
 }
 
 Walked<Opened> RestrictedServer::open(std::string_view path, const OpenMode& mode) {
-  OSP_TRY(require(may_open(access_, path, mode)));
-  OSP_ASSIGN(Opened opened, server_.open(path, mode));
+  OpenMode allowed = mode;
+  // To open what is there needs no right to its name.
+  if (mode.create && !mode.exclusive && !access_.may_name(path)) allowed.create = false;
+  OSP_TRY(require(may_open(access_, path, allowed)));
+  auto found = server_.open(path, allowed);
+  if (!found && found.error().code == ENOENT && mode.create && !allowed.create)
+    return std::unexpected(WalkError(EACCES));
+  OSP_ASSIGN(Opened opened, std::move(found));
   if (!access_.may_write(path)) opened.file = read_only(std::move(opened.file));
   return opened;
 }

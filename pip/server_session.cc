@@ -23,16 +23,18 @@ std::optional<std::string> moved(const std::string& path, const std::string& fro
 }  // namespace
 
 void ServerSession::restrict_to(Server& server, const Access& to) {
-  if (access == to) return;
-  access = to;
-  restricted = to.is_everything() ? nullptr : std::make_unique<RestrictedServer>(server, to);
-  for (auto& [number, fid] : fids) {
+  if (access != to) {
+    access = to;
+    restricted = to.is_everything() ? nullptr : std::make_unique<RestrictedServer>(server, to);
+  }
+  if (restricted == nullptr) return;
+  for (auto& [number, fid] : fids) {  // also where it is as before: files may have been moved
     const FidRecord& record = state.fids.at(number);
-    const bool is_kept = Export::is_held(record.path) && !to.is_nothing();
-    if (fid.file == nullptr || is_kept) continue;
-    if (!RestrictedServer::may_open(to, record.path, record.mode)) {
+    const std::string& path = record.was.empty() ? record.path : record.was;
+    if (fid.file == nullptr) continue;
+    if (!RestrictedServer::may_open(to, path, record.mode)) {
       fid.file.reset();
-    } else if (!to.may_write(record.path)) {
+    } else if (!to.may_write(path) && !std::exchange(fid.is_read_only, true)) {
       fid.file = RestrictedServer::read_only(std::move(fid.file));
     }
   }
@@ -118,7 +120,9 @@ void Export::repath(Replace&& replace) {
     for (auto& [number, record] : session->state.fids) {
       auto path = replace(record);
       if (!path) continue;
+      if (is_held(*path) && !is_held(record.path)) record.was = record.path;
       record.path = std::move(*path);
+      if (!is_held(record.path)) record.was.clear();
       if (const auto fid = session->fids.find(number); fid != session->fids.end() && fid->second.durable)
         changes[number] = record;
     }

@@ -16,6 +16,7 @@ namespace osp::pip {
 struct OpenFid {
   std::unique_ptr<File> file;  // null: a name fid, or one that could not be opened again (ESTALE)
   bool is_directory = false;
+  bool is_read_only = false;        // whatever its mode was: RestrictedServer::read_only
   bool durable = false;             // the journal knows it
   uint64_t hidden_at = UINT64_MAX;  // index of held_directory in the root's listing
 };

@@ -46,9 +46,11 @@ Result<void> SessionServer::load(uint64_t now_s) {
     session->journal = std::move(loaded.journal);
     session->ssid = ++last_ssid_;
     session->last_seen_s = now_s;
+    session->restrict_to(export_.server(), Access());  // until its owner has come
     for (const std::string& bytes : loaded.records)
       if (!record::apply(bytes, session->state)) log::warn("pip", "a record of a session's journal makes no sense");
     by_token_[session->state.token] = session->ssid;
+    ++owned_[session->state.owner];
     export_.add(*session);
     sessions_[session->ssid] = std::move(session);
   }
@@ -106,7 +108,12 @@ Result<void> SessionServer::receive(uint64_t id, std::string_view bytes, std::st
   if (found == connections_.end()) return fail(ENOTCONN);
   Connection& connection = found->second;
   connection.frames.feed(bytes);
+  return take_all(id, connection, out);
+}
+
+Result<void> SessionServer::take_all(uint64_t id, Connection& connection, std::string& out) {
   while (true) {
+    if (connection.waits) return {};
     const auto body = connection.frames.next();
     if (!body) return refuse_connection(body.error().code, connection.options, out);
     if (body->empty()) return {};
@@ -143,22 +150,33 @@ Result<void> SessionServer::agree(Connection& connection, const Tproto& t, std::
 Result<void> SessionServer::open_session(uint64_t id, Connection& connection, const Tsession& t, std::string& out) {
   Wanted wanted{.ssid = 0, .csid = t.csid, .linger_s = connection.options.has(Option::resume) ? t.linger : 0};
   connection.latest = 0;
-  if (t.token.empty() && !connection.is_confirmed) return connection.wanted.push_back(wanted), Result<void>{};
-  auto opened = t.token.empty() ? new_session(connection.peer) : resume_session(connection, t);
-  // A token that is not known ends this session for the client, but not its connection.
-  if (!opened)
-    return encode_packet(
-        Rerror{.ename = describe(opened.error()), .number = static_cast<uint32_t>(opened.error().code)},
-        connection.options, connection.msize, out);
+  const bool is_new = t.token.empty();
+  if (is_new && !connection.is_confirmed) return connection.wanted.push_back(wanted), wait(connection);
+  auto opened = is_new ? new_session(connection.peer) : resume_session(connection, t);
+  if (!opened) return refuse_session(connection, opened.error(), out);
   ServerSession& session = **opened;
   wanted.ssid = connection.latest = session.ssid;
   connection.sessions.insert(session.ssid);
   if (connection.is_confirmed) {
     take_over(id, connection, wanted);
-  } else {
-    connection.wanted.push_back(wanted);
+    return tell_session(connection, session, out);
   }
+  connection.wanted.push_back(wanted);
+  // What the peer may do now is not what the session's groups would run with.
+  if (session.access != connection.peer.access) return wait(connection);
+  connection.wanted.back().is_told = true;
   return tell_session(connection, session, out);
+}
+
+Result<void> SessionServer::wait(Connection& connection) {
+  connection.waits = true;
+  return {};
+}
+
+// A token that is not known ends this session for the client, but not its connection.
+Result<void> SessionServer::refuse_session(const Connection& connection, Error why, std::string& out) {
+  const Rerror answer{.ename = describe(why), .number = static_cast<uint32_t>(why.code)};
+  return encode_packet(answer, connection.options, connection.msize, out);
 }
 
 // The newest connection has the session.
@@ -186,22 +204,33 @@ Result<void> SessionServer::confirm(uint64_t id, std::string& out) {
   if (found == connections_.end()) return fail(ENOTCONN);
   Connection& connection = found->second;
   if (std::exchange(connection.is_confirmed, true)) return {};
-  for (Wanted wanted : std::exchange(connection.wanted, {})) {
-    const bool is_new = wanted.ssid == 0;
-    if (is_new) {
-      OSP_ASSIGN(const ServerSession* const made, new_session(connection.peer));
-      wanted.ssid = connection.latest = made->ssid;
-      connection.sessions.insert(made->ssid);
-    }
-    take_over(id, connection, wanted);
-    if (is_new) OSP_TRY(tell_session(connection, *sessions_[wanted.ssid], out));
+  for (const Wanted& wanted : std::exchange(connection.wanted, {})) OSP_TRY(grant(id, connection, wanted, out));
+  connection.waits = false;
+  return take_all(id, connection, out);
+}
+
+// What waited until the connection was confirmed.
+Result<void> SessionServer::grant(uint64_t id, Connection& connection, Wanted wanted, std::string& out) {
+  if (wanted.ssid == 0) {
+    const auto made = new_session(connection.peer);
+    if (!made) return refuse_session(connection, made.error(), out);
+    wanted.ssid = connection.latest = (*made)->ssid;
+    connection.sessions.insert(wanted.ssid);
   }
-  return {};
+  take_over(id, connection, wanted);
+  const auto session = sessions_.find(wanted.ssid);
+  if (session == sessions_.end()) return refuse_session(connection, Error(ESTALE), out);  // it has ended meanwhile
+  return wanted.is_told ? Result<void>{} : tell_session(connection, *session->second, out);
 }
 
 Result<ServerSession*> SessionServer::new_session(const Peer& owner) {
   if (sessions_.size() >= options_.most_sessions) return fail(EAGAIN);
+  const size_t owned = owned_[owner.owner];
+  if (owned >= options_.most_sessions - options_.most_sessions / 8) return fail(EAGAIN);  // some are left for others
   auto session = std::make_unique<ServerSession>();
+  session->access = owner.access;
+  if (!owner.access.is_everything())
+    session->restricted = std::make_unique<RestrictedServer>(export_.server(), owner.access);
   OSP_ASSIGN(session->state.token, random_token());
   session->state.owner = owner.owner;
   OSP_ASSIGN(session->journal, journals_.create(session->state.token));
@@ -209,6 +238,7 @@ Result<ServerSession*> SessionServer::new_session(const Peer& owner) {
   ServerSession* const made = session.get();
   by_token_[made->state.token] = made->ssid;
   export_.add(*made);
+  ++owned_[owner.owner];
   sessions_[made->ssid] = std::move(session);
   return made;
 }
@@ -267,6 +297,7 @@ void SessionServer::end_session(uint32_t ssid) {
   const std::unique_ptr<ServerSession> session = std::move(found->second);
   sessions_.erase(found);
   by_token_.erase(session->state.token);
+  if (--owned_[session->state.owner] == 0) owned_.erase(session->state.owner);
   export_.forget(*session);
   session->fids.clear();
   for (const auto& [number, record] : session->state.fids) export_.closed(record);

@@ -36,7 +36,7 @@ class SessionServer {
 
   // A new connection's number, for the calls below. What comes before confirm() may be somebody's who only repeats
   // what the peer once sent: it opens no new session, and takes none from its connection; groups that were answered are
-  // answered again.
+  // answered again, and none run where the peer's rights are not those of the session.
   uint64_t connect(Peer peer, bool is_confirmed = true);
   uint64_t connect() { return connect(Peer()); }
   // It is the peer's own connection. Appends what is to be sent now.
@@ -55,6 +55,7 @@ class SessionServer {
   // A Tsession's wish; ssid 0: for a new session.
   struct Wanted {
     uint32_t ssid = 0, csid = 0, linger_s = 0;
+    bool is_told = false;  // Rsession was sent
   };
   struct Connection {
     Connection(uint32_t most, Peer who) : peer(std::move(who)), frames(most), msize(most) {}
@@ -67,6 +68,7 @@ class SessionServer {
     std::set<uint32_t> sessions;
     uint32_t latest = 0;         // of its last Tsession, 0: it was refused
     std::vector<Wanted> wanted;  // before it is confirmed
+    bool waits = false;          // and until then nothing more is taken
   };
 
   SessionServer(Server& server, JournalStore& journals, Options options)
@@ -75,7 +77,11 @@ class SessionServer {
   Result<void> load(uint64_t now_s);
   void restore_fids(ServerSession& session);
   void resolve(ServerSession& session);
+  Result<void> take_all(uint64_t id, Connection& connection, std::string& out);
   Result<void> take(uint64_t id, Connection& connection, const Packet& packet, std::string& out);
+  static Result<void> wait(Connection& connection);
+  static Result<void> refuse_session(const Connection& connection, Error why, std::string& out);
+  Result<void> grant(uint64_t id, Connection& connection, Wanted wanted, std::string& out);
   Result<void> agree(Connection& connection, const Tproto& t, std::string& out);
   Result<void> open_session(uint64_t id, Connection& connection, const Tsession& t, std::string& out);
   Result<ServerSession*> new_session(const Peer& owner);
@@ -91,6 +97,7 @@ class SessionServer {
   std::map<uint64_t, Connection> connections_;
   std::map<uint32_t, std::unique_ptr<ServerSession>> sessions_;  // by ssid
   std::map<std::string, uint32_t, std::less<>> by_token_;
+  std::map<std::string, size_t, std::less<>> owned_;  // how many sessions, by owner
   uint64_t last_connection_ = 0;
   uint32_t last_ssid_ = 0;
 };

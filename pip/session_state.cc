@@ -15,6 +15,8 @@ namespace {
 
 enum class Type : uint8_t { session = 1, intent, step, result, resolved, fids };
 
+constexpr uint8_t is_name_flag = 1, was_flag = 2;  // of a fid; journals from before the second have only the first
+
 struct Builder {
   std::string bytes;
   Writer out{bytes};
@@ -28,7 +30,8 @@ void encode_changes(const FidChanges& changes, Writer& out) {
     out.u8(record.has_value() ? 1 : 0);
     if (!record) continue;
     out.bytes(record->path), out.bytes(mode_text(record->mode)), out.u64(record->id), out.u64(record->made_by);
-    out.u8(record->is_name ? 1 : 0);
+    out.u8((record->is_name ? is_name_flag : 0) | (record->was.empty() ? 0 : was_flag));
+    if (!record->was.empty()) out.bytes(record->was);
   }
 }
 
@@ -42,7 +45,10 @@ void apply_changes(Reader& in, SessionState& state) {
     FidRecord fid_record;
     fid_record.path = in.bytes();
     fid_record.mode = parse_mode(in.bytes()).value_or(OpenMode{});
-    fid_record.id = in.u64(), fid_record.made_by = in.u64(), fid_record.is_name = in.u8() != 0;
+    fid_record.id = in.u64(), fid_record.made_by = in.u64();
+    const uint8_t flags = in.u8();
+    fid_record.is_name = (flags & is_name_flag) != 0;
+    if ((flags & was_flag) != 0) fid_record.was = in.bytes();
     if (in.ok()) state.fids[fid] = std::move(fid_record);
   }
 }

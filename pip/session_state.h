@@ -13,7 +13,8 @@ namespace osp::pip {
 
 // What is needed to open a fid again.
 struct FidRecord {
-  std::string path;  // whole, from the root
+  std::string path;   // whole, from the root
+  std::string was{};  // of one with a hidden name: the path before, by which rights to it are judged
   OpenMode mode;
   uint64_t id = 0;       // the file's
   uint64_t made_by = 0;  // tag

@@ -17,8 +17,6 @@ using namespace std::chrono_literals;
 constexpr auto probe_after = 1s;   // of silence
 constexpr auto broken_after = 3s;  // of silence, in spite of probes
 constexpr int connect_timeout_ms = 1000;
-constexpr auto least_pause = 20ms;  // between attempts to connect
-constexpr auto most_pause = 1000ms;
 
 }  // namespace
 
@@ -56,20 +54,31 @@ Result<void> StreamChannel::connect() {
 }
 
 void StreamChannel::drop(Error why) {
+  const bool was_open = session().state() == SessionClient::State::open;
   fd_ = HostFd();
   link_.disconnected();
+  if (!was_open && reconnections_ > 0) pause();
   broken_ = why;
   log::info("pip", "lost the connection to {}: {}", address_.text(), describe(why));
 }
 
+// One attempt. It is a good one when the session is open again; until then each waits longer for the next.
 Result<void> StreamChannel::reconnect() {
-  const auto began = Clock::now();
-  for (auto pause = least_pause; !connect(); pause = std::min<std::chrono::milliseconds>(pause * 2, most_pause)) {
-    if (options_.give_up_after > 0s && Clock::now() - began > options_.give_up_after) return fail(ETIMEDOUT);
-    std::this_thread::sleep_for(pause);
+  if (broken_.code == EACCES || broken_.code == EKEYREJECTED) {
+    log::error("pip", "{}", link_.why());
+    return std::unexpected(broken_);
   }
-  ++reconnections_;
-  return {};
+  if (options_.give_up_after > 0s && Clock::now() - open_ > options_.give_up_after) return fail(ETIMEDOUT);
+  if (connect()) {
+    ++reconnections_;
+    return {};
+  }
+  return pause(), Result<void>{};
+}
+
+void StreamChannel::pause() {
+  std::this_thread::sleep_for(pause_);
+  pause_ = std::min(pause_ * 2, most_pause);
 }
 
 Result<uint64_t> StreamChannel::submit(const std::vector<Message>& messages, uint16_t flags) {
@@ -116,6 +125,7 @@ Result<void> StreamChannel::transfer(short events) {
   if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
   heard_ = Clock::now();
   OSP_TRY(link_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
+  if (session().state() == SessionClient::State::open) open_ = heard_, pause_ = least_pause;
   return flush();
 }
 

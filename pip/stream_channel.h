@@ -28,7 +28,8 @@ class StreamChannel final : public Channel {
   ~StreamChannel() override;
 
   Result<uint64_t> submit(const std::vector<Message>& messages, uint16_t flags) override;
-  // ETIMEDOUT: give_up_after has passed. ESTALE: the server does not know the session any more.
+  // ETIMEDOUT: give_up_after has passed. ESTALE: the server does not know the session any more. EACCES, EKEYREJECTED:
+  // it does not let us in any more, or is another.
   Result<Answer> wait(uint64_t tag) override;
   void forget(uint64_t tag) override { link_.session().forget(tag); }
   [[nodiscard]] uint32_t iounit() const override { return link_.session().iounit(); }
@@ -38,6 +39,7 @@ class StreamChannel final : public Channel {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds least_pause{20}, most_pause{1000};  // between attempts to connect
 
   StreamChannel(Address address, const Options& options)
       : address_(std::move(address)), options_(options), link_(address_, options.session) {}
@@ -46,6 +48,7 @@ class StreamChannel final : public Channel {
   Result<void> open();
   Result<void> connect();
   Result<void> reconnect();
+  void pause();
   Result<void> pump();
   Result<void> transfer(short events);
   Result<void> flush();
@@ -59,7 +62,9 @@ class StreamChannel final : public Channel {
   std::string out_;      // not yet sent
   size_t out_sent_ = 0;  // bytes of it
   Clock::time_point heard_ = Clock::now();
-  Error broken_{ECONNRESET};  // why the last connection was dropped
+  Clock::time_point open_ = Clock::now();          // when the session was last seen open
+  std::chrono::milliseconds pause_ = least_pause;  // before the next attempt
+  Error broken_{ECONNRESET};                       // why the last connection was dropped
   unsigned reconnections_ = 0;
 };
 

@@ -93,21 +93,23 @@ void StreamUpstream::connected(Result<pip::HostFd> fd) {
 
 void StreamUpstream::drop(Error why) {
   if (fd_.get() < 0) return;
-  const bool was_open = !session().token().empty();  // else who opens it is told
-  if (was_open && !link_.why().empty()) log::error("keeper", "{}", link_.why());
-  log::info("keeper", "lost the connection to {}: {}", address_.text(), describe(why));
+  const bool was_open = session().state() == pip::SessionClient::State::open;
+  tell(why);
   loop_.forget(fd_.get());
   fd_ = pip::HostFd();
-  if (session().state() == pip::SessionClient::State::greeting) {
-    connect_error_ = why.code;  // counts only while it is the first time
-    pause_ms_ = std::clamp<int64_t>(pause_ms_ * 2, 20, most_pause_ms);
-  } else {
-    pause_ms_ = 0;
-  }
+  if (!was_open) connect_error_ = why.code;  // counts only while it is the first time
+  pause_ms_ = was_open ? 0 : std::clamp<int64_t>(pause_ms_ * 2, 20, most_pause_ms);
   link_.disconnected();
   next_attempt_ms_ = now_ms() + pause_ms_;
   opening_.wake_all();
   if (session().state() == pip::SessionClient::State::lost) wake_everyone();
+}
+
+// Programs wait meanwhile, so a person is told why; once, and not who opens it, who gets the error.
+void StreamUpstream::tell(Error why) {
+  const bool is_resumed = !session().token().empty();
+  if (is_resumed && !link_.why().empty() && link_.why() != told_) log::error("keeper", "{}", told_ = link_.why());
+  log::info("keeper", "lost the connection to {}: {}", address_.text(), describe(why));
 }
 
 void StreamUpstream::tick() {
@@ -147,7 +149,8 @@ Result<void> StreamUpstream::receive() {
   if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
   heard_ms_ = now_ms();
   OSP_TRY(link_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
-  if (!was_open) pause_ms_ = 0, opening_.wake_all();
+  if (!was_open && session().state() == pip::SessionClient::State::open) pause_ms_ = 0, told_.clear();
+  if (!was_open) opening_.wake_all();
   return {};
 }
 

@@ -43,6 +43,7 @@ class StreamUpstream final : public pip::Channel {
   Result<void> flush();
   void send();
   void drop(Error why);
+  void tell(Error why);
   void wake_answered();
   void wake_everyone();
 
@@ -52,6 +53,7 @@ class StreamUpstream final : public pip::Channel {
   pip::HostFd fd_;
   bool connecting_ = false;
   int connect_error_ = 0;
+  std::string told_;  // what a person has been told of this trouble
   int64_t next_attempt_ms_ = 0;
   int64_t pause_ms_ = 0;
   int64_t heard_ms_ = 0, probed_ms_ = 0;

@@ -57,7 +57,7 @@ class Agent {
     if (size <= 0) return;
     const pip::KeyStore store(pip::KeyStore::default_directory());
     const std::string answer =
-        pip::agent_answer(identity_, store.delegations(identity_.key(), 16), terms_,
+        pip::agent_answer(identity_, store.delegations(identity_.key(), std::nullopt, std::time(nullptr), 16), terms_,
                           std::string_view(request.data(), static_cast<size_t>(size)), std::time(nullptr));
     if (send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return;  // it is gone
   }
@@ -95,7 +95,8 @@ bool take_signal(int signals, pid_t program, int& status) {
   if (read(signals, &info, sizeof info) != sizeof info) return true;
   if (info.ssi_signo != SIGCHLD) {
     if (program <= 0) return false;
-    kill(program, static_cast<int>(info.ssi_signo));
+    if (info.ssi_code != SI_KERNEL)  // the terminal's are for all of the group already
+      kill(program, static_cast<int>(info.ssi_signo));
     return true;
   }
   int ended = 0;
@@ -127,7 +128,7 @@ Result<pip::AgentTerms> terms_of(const Options& options) {
   while (path.starts_with('/')) path.remove_prefix(1);
   OSP_TRY(pip::check_path(path));
   terms.grant = {.path = std::string(path), .may_write = options.rights == "rw"};
-  OSP_ASSIGN(terms.life_s, parse_until(options.life, 0));
+  OSP_ASSIGN(terms.life_s, parse_span(options.life));
   return terms;
 }
 

@@ -90,6 +90,8 @@ int show(const Options& options) {
 int add_rule(const KeyStore& store, const std::string& line) {
   if (const auto made = store.identity_or_new(); !made) return complain_about_key(store, made.error());
   const std::string path = store.path("access");
+  const auto lock = pip::FileLock::take(path);
+  if (!lock) return complain(fmt::format("cannot lock '{}': {}", path, describe(lock.error())));
   const auto before = pip::read_small_file(path);
   if (!before && before.error().code != ENOENT)
     return complain(fmt::format("cannot read '{}': {}", path, describe(before.error())));
@@ -116,7 +118,13 @@ int trust(const Options& options) {
   if (!options.server.empty()) return know_server(options, *key);
   const auto path = clean_path(options.path);
   if (!path) return complain(fmt::format("'{}' is no plain path", options.path));
-  return add_rule(options.store(), pip::AccessRules::line(*key, {.path = *path, .may_write = options.rights == "rw"}));
+  const auto line = pip::AccessRules::line(*key, {.path = *path, .may_write = options.rights == "rw"});
+  if (!line)
+    return complain(
+        fmt::format("'{}' cannot be written in the file of rules: it has a # or a newline, or "
+                    "blanks at an end",
+                    options.path));
+  return add_rule(options.store(), *line);
 }
 
 int revoke(const Options& options) {

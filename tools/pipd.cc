@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -49,9 +50,7 @@ std::string default_state(const Arguments& arguments) {
 
 // Makes the directory and locks it for this process. The fd stays open as long as the process.
 Result<int> take_state(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return fail(error.value());
+  OSP_TRY(pip::make_private_directories(std::filesystem::absolute(directory)));
   chmod(directory.c_str(), 0700);
   const int fd = open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return fail(errno);
@@ -83,7 +82,8 @@ std::expected<pip::AccessRules, std::string> read_rules(const Arguments& argumen
 }
 
 std::expected<pip::Doorkeeper, std::string> make_doorkeeper(Arguments& arguments) {
-  const pip::KeyStore keys(arguments.keys.empty() ? pip::KeyStore::default_directory() : arguments.keys);
+  if (arguments.keys.empty()) arguments.keys = pip::KeyStore::default_directory();
+  const pip::KeyStore keys(arguments.keys);
   if (arguments.access.empty()) arguments.access = keys.path("access");
   const auto identity = keys.identity_or_new();
   if (!identity)
@@ -98,6 +98,19 @@ void renew_rules(const Arguments& arguments, pip::Doorkeeper& doorkeeper) {
   auto rules = read_rules(arguments, doorkeeper.identity.key());
   if (!rules) return log::warn("pipd", "the rules stay as they were: {}", rules.error());
   doorkeeper.rules = std::move(*rules);
+}
+
+// What is kept here would let whoever reads it in everywhere.
+std::string secret_that_would_be_served(const Arguments& arguments) {
+  const bool is_reached =
+      std::ranges::any_of(arguments.listen, [](const auto& one) { return one.starts_with("tcp:"); });
+  for (const std::string& one : {arguments.keys, arguments.access, arguments.state}) {
+    std::error_code error;
+    const std::string real = std::filesystem::weakly_canonical(one, error).string();
+    const bool is_below = arguments.directory == "/" || real.starts_with(arguments.directory + "/");
+    if (is_reached && is_below && !arguments.in_clear) return real;
+  }
+  return {};
 }
 
 int serve(Arguments& arguments) {
@@ -119,6 +132,11 @@ int serve(Arguments& arguments) {
     return complain(fmt::format("cannot load sessions from '{}': {}", arguments.state, describe(server.error())));
   auto doorkeeper = make_doorkeeper(arguments);
   if (!doorkeeper) return complain(doorkeeper.error());
+  if (const std::string secret = secret_that_would_be_served(arguments); !secret.empty())
+    return complain(
+        fmt::format("'{}' would be served, too, with what lets others in; keep it elsewhere (--keys, --access, "
+                    "--state), or serve less",
+                    secret));
   auto loop =
       Loop::create(**server, *doorkeeper,
                    {.in_clear = arguments.in_clear, .each_while = [&] { renew_rules(arguments, *doorkeeper); }});
@@ -129,6 +147,7 @@ int serve(Arguments& arguments) {
                                 listening.error().code == EINVAL ? "; forms: unix:PATH, tcp:ADDRESS:PORT" : ""));
   fmt::print("pipd: the key of this server is {}\n", doorkeeper->identity.key().text());
   fflush(stdout);
+  umask(0);  // modes are the clients'
   if (auto ran = (*loop)->run(); !ran) return complain(describe(ran.error()));
   return EXIT_SUCCESS;
 }
@@ -164,7 +183,6 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : pipd::status_usage;
   }
   if (const char* spec = getenv("OSP_LOG")) log::configure(spec);
-  umask(0);
   take_all_fds();
   return pipd::serve(arguments);
 }

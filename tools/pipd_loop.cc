@@ -17,6 +17,7 @@ namespace {
 
 constexpr int expire_every_ms = 5000;
 constexpr uint64_t look_after_every_s = 5;
+constexpr uint64_t settled_within_s = 10;
 constexpr size_t most_unsent = 8U << 20;  // bytes for a client that does not read: it is not read from either
 
 }  // namespace
@@ -72,10 +73,12 @@ Result<void> Loop::run() {
 // The rules, or the time, may let somebody in no more.
 void Loop::look_after() {
   looked_after_s_ = now_s();
+  listen(true);
   if (options_.each_while) options_.each_while();
   for (auto& [fd, connection] : connections_) {
-    if (connection.closing || connection.link->reconsider()) continue;
-    log::info("pipd", "closes a connection whose peer is not let in any more");
+    const bool is_late = !connection.link->is_settled() && now_s() - connection.since_s >= settled_within_s;
+    if (connection.closing || (!is_late && connection.link->reconsider())) continue;
+    log::info("pipd", "closes a connection {}", is_late ? "that has nothing to say" : "whose peer may be here no more");
     connection.closing = true;
     shutdown(fd, SHUT_RDWR);  // so that its turn comes
   }
@@ -105,16 +108,24 @@ void Loop::accept_all(int listener) {
   while (true) {
     auto fd = pip::accept_stream(listener);
     if (!fd) {
-      if (fd.error().code != EAGAIN && fd.error().code != ECONNABORTED)
-        log::warn("pipd", "cannot accept a connection: {}", describe(fd.error()));
-      return;
+      if (fd.error().code == EAGAIN || fd.error().code == ECONNABORTED) return;
+      log::warn("pipd", "cannot accept a connection: {}", describe(fd.error()));
+      return listen(false);
     }
     const int number = fd->get();
     if (!watch(number, EPOLLIN, EPOLL_CTL_ADD)) continue;
     Connection& connection = connections_[number];
-    connection = Connection{.fd = std::move(*fd), .watched = EPOLLIN};
+    connection = Connection{.fd = std::move(*fd), .watched = EPOLLIN, .since_s = now_s()};
     connection.link = std::make_unique<pip::ServerLink>(server_, doorkeeper_, access_in_clear(number));
   }
+}
+
+// While there is no room, a listener would be ready again and again.
+void Loop::listen(bool to_all) {
+  if (is_full_ == !to_all) return;
+  is_full_ = !to_all;
+  for (const pip::HostFd& listener : listeners_)
+    if (!watch(listener.get(), to_all ? EPOLLIN : 0U, EPOLL_CTL_MOD)) log::warn("pipd", "a listener cannot be watched");
 }
 
 // The user's own processes, and root's, need no key on this machine.
@@ -186,6 +197,7 @@ void Loop::close(int fd) {
   const auto found = connections_.find(fd);
   found->second.link->disconnected(now_s());
   connections_.erase(found);
+  listen(true);
 }
 
 }  // namespace osp::pipd

@@ -36,6 +36,7 @@ class Loop {
     std::string out{};
     size_t out_sent = 0;
     uint32_t watched = 0;  // epoll events
+    uint64_t since_s = 0;  // when it came
     bool closing = false;  // after `out` is sent
   };
 
@@ -48,6 +49,7 @@ class Loop {
   void look_after();
   [[nodiscard]] pip::Access access_in_clear(int fd) const;
   void accept_all(int listener);
+  void listen(bool to_all);
   void serve(Connection& connection, uint32_t events);
   void receive(Connection& connection);
   void send(Connection& connection);
@@ -58,6 +60,7 @@ class Loop {
   const pip::Doorkeeper& doorkeeper_;
   Options options_;
   uint64_t looked_after_s_ = 0;
+  bool is_full_ = false;  // no fd is left: nobody is let in until a connection has closed
   pip::HostFd epoll_;
   pip::HostFd signals_;
   std::vector<pip::HostFd> listeners_;

@@ -24,14 +24,6 @@ int64_t seconds_of(char unit) {
   }
 }
 
-Result<int64_t> parse_span(std::string_view text) {
-  int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const int64_t unit = end + 1 == text.data() + text.size() ? seconds_of(*end) : 0;
-  if (error != std::errc() || unit == 0 || count <= 0) return fail(EINVAL);
-  return count > longest_s / unit ? fail(ERANGE) : Result<int64_t>(count * unit);
-}
-
 Result<int64_t> parse_moment(const std::string& text) {
   for (const char* form : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
     std::tm parts = {};
@@ -45,6 +37,14 @@ Result<int64_t> parse_moment(const std::string& text) {
 }
 
 }  // namespace
+
+Result<int64_t> parse_span(std::string_view text) {
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const int64_t unit = end + 1 == text.data() + text.size() ? seconds_of(*end) : 0;
+  if (error != std::errc() || unit == 0 || count <= 0) return fail(EINVAL);
+  return count > longest_s / unit ? fail(ERANGE) : Result<int64_t>(count * unit);
+}
 
 Result<int64_t> parse_until(std::string_view text, int64_t now_s) {
   if (const auto span = parse_span(text); span || span.error().code == ERANGE)

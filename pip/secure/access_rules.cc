@@ -25,9 +25,15 @@ std::string_view last_words(std::string_view rest) {
   return rest.substr(0, rest.find_last_not_of(blanks) + 1);
 }
 
-bool shows(const PublicKey& key, const noise::Key& peer) {
-  const auto shown = key.for_noise();
-  return shown && *shown == peer;
+std::string_view without_comment(std::string_view line) {
+  for (size_t at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1))
+    if (at == 0 || blanks.find(line[at - 1]) != std::string_view::npos) return line.substr(0, at);
+  return line;
+}
+
+bool is_serial(std::string_view text) {
+  const auto bytes = from_base64(text);
+  return bytes && bytes->size() == sizeof(Delegation::serial);
 }
 
 // What both allow.
@@ -42,18 +48,25 @@ void add_common(const Grant& one, const Grant& other, std::vector<Grant>& to) {
 
 }  // namespace
 
-std::string AccessRules::line(const PublicKey& key, const Grant& grant) {
+AccessRules::AccessRules(const PublicKey& server) : server_(server) {
+  known_[server.for_noise().value_or(noise::Key{})] = {.key = server, .grants = {{.path = "", .may_write = true}}};
+}
+
+Result<std::string> AccessRules::line(const PublicKey& key, const Grant& grant) {
+  const bool can_be_said =
+      grant.path.find_first_of("#\n\r") == std::string::npos && last_words(grant.path) == grant.path;
+  if (!can_be_said) return fail(EINVAL);
   return fmt::format("{} {} /{}", key.text(), grant.may_write ? "rw" : "r", grant.path);
 }
 
 Result<void> AccessRules::take_line(std::string_view line, std::string& why) {
-  std::string_view rest = line.substr(0, line.find('#'));
+  std::string_view rest = without_comment(line);
   const std::string_view first = next_word(rest);
   if (first.empty()) return {};
   if (first == "revoked") {
     const std::string_view what = last_words(rest);
-    if (what.empty() || what.find_first_of(blanks) != std::string_view::npos)
-      return why = "'revoked' wants one key or serial", fail(EINVAL);
+    if (!is_serial(what) && !PublicKey::parse(what))
+      return why = fmt::format("'revoked' wants one key or serial, and '{}' is none", what), fail(EINVAL);
     revoked_.emplace(what);
     return {};
   }
@@ -65,7 +78,9 @@ Result<void> AccessRules::take_line(std::string_view line, std::string& why) {
   if (!path.starts_with('/')) return why = "a path from '/' on is missing", fail(EINVAL);
   path.remove_prefix(1);
   if (!check_path(path)) return why = fmt::format("'/{}' is no plain path", path), fail(EINVAL);
-  grants_[*key].push_back({.path = std::string(path), .may_write = rights == "rw"});
+  Known& known = known_[*key->for_noise()];
+  known.key = *key;
+  known.grants.push_back({.path = std::string(path), .may_write = rights == "rw"});
   return {};
 }
 
@@ -82,27 +97,25 @@ Result<AccessRules> AccessRules::parse(const PublicKey& server, std::string_view
   return rules;
 }
 
-std::vector<Grant> AccessRules::grants_of(const PublicKey& key) const {
-  if (revoked_.contains(key.text())) return {};
-  if (key == server_) return {{.path = "", .may_write = true}};
-  const auto found = grants_.find(key);
-  return found == grants_.end() ? std::vector<Grant>() : found->second;
+std::vector<Grant> AccessRules::grants_of(const noise::Key& key) const {
+  const auto found = known_.find(key);
+  if (found == known_.end() || revoked_.contains(found->second.key.text())) return {};
+  return found->second.grants;
 }
 
 void AccessRules::add_delegated(const DelegationChain& chain, int64_t now_s, std::vector<Grant>& grants) const {
+  const auto root = chain.root().for_noise();
   const auto given = chain.grant(server_, now_s, revoked_);
   if (!given)
     return log::info("pip", "a delegation to {} gives nothing: {}", chain.holder().text(), describe(given.error()));
-  for (const Grant& own : grants_of(chain.root())) add_common(*given, own, grants);
+  if (!root) return;
+  for (const Grant& own : grants_of(*root)) add_common(*given, own, grants);
 }
 
 Access AccessRules::access_of(const noise::Key& peer, std::span<const DelegationChain> shown, int64_t now_s) const {
-  std::vector<Grant> grants;
-  if (shows(server_, peer)) grants = grants_of(server_);
-  for (const auto& [key, own] : grants_)
-    if (shows(key, peer)) std::ranges::copy(grants_of(key), std::back_inserter(grants));
+  std::vector<Grant> grants = grants_of(peer);
   for (const DelegationChain& chain : shown)
-    if (shows(chain.holder(), peer)) add_delegated(chain, now_s, grants);
+    if (const auto holder = chain.holder().for_noise(); holder && *holder == peer) add_delegated(chain, now_s, grants);
   return Access(std::move(grants));
 }
 

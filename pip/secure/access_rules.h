@@ -15,25 +15,30 @@
 namespace osp::pip {
 
 // A text of lines: `KEY RIGHTS PATH` (rights `r` or `rw`; it and all below it), `revoked KEY-OR-SERIAL`, comments
-// after '#'. A key with several lines has what they all give.
+// after '#' at the beginning or after a blank. A key with several lines has what they all give.
 class AccessRules {
  public:
   // Only who has the server's own key.
-  explicit AccessRules(const PublicKey& server) : server_(server) {}
+  explicit AccessRules(const PublicKey& server);
   // EINVAL: `why` names the line and says what is wrong with it.
   static Result<AccessRules> parse(const PublicKey& server, std::string_view text, std::string& why);
-  static std::string line(const PublicKey& key, const Grant& grant);
+  // EINVAL: a path that the file cannot say.
+  static Result<std::string> line(const PublicKey& key, const Grant& grant);
 
   // What the peer of a handshake may do by itself, and by the delegations it shows; is_nothing(): go away.
   [[nodiscard]] Access access_of(const noise::Key& peer, std::span<const DelegationChain> shown, int64_t now_s) const;
 
  private:
   Result<void> take_line(std::string_view line, std::string& why);
-  [[nodiscard]] std::vector<Grant> grants_of(const PublicKey& key) const;
+  [[nodiscard]] std::vector<Grant> grants_of(const noise::Key& key) const;
   void add_delegated(const DelegationChain& chain, int64_t now_s, std::vector<Grant>& grants) const;
 
-  PublicKey server_;
-  std::map<PublicKey, std::vector<Grant>> grants_;
+  PublicKey server_;  // who has everything
+  struct Known {
+    PublicKey key;
+    std::vector<Grant> grants;
+  };
+  std::map<noise::Key, Known> known_;  // by what handshakes show
   std::set<std::string> revoked_;
 };
 

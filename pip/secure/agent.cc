@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "pip/host_walk.h"
 
@@ -32,7 +33,9 @@ Result<HostFd> connect_to(const std::string& path) {
 Result<std::string> receive_all(int fd) {
   std::string answer;
   char buffer[4096];
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(patience.tv_sec);
   while (answer.size() < most_answer) {
+    if (std::chrono::steady_clock::now() > deadline) return fail(ETIMEDOUT);
     const ssize_t size = recv(fd, buffer, sizeof buffer, 0);
     if (size == 0) return answer;
     if (size < 0 && errno == EINTR) continue;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <ctime>
 
 #include "base/log.h"
 #include "pip/secure/agent.h"
@@ -28,7 +29,7 @@ Result<void> ClientLink::take_credentials(SealedClient::Options& options) {
       why_ = fmt::format("the agent at '{}' ($OSP_AGENT): {}", agent_, describe(delegations.error()));
       return std::unexpected(delegations.error());
     }
-    options = {.identity = *identity_, .delegations = std::move(*delegations)};
+    options.identity = *identity_, options.delegations = std::move(*delegations);
     return {};
   }
   const auto identity = keys_.identity_or_new();
@@ -37,19 +38,21 @@ Result<void> ClientLink::take_credentials(SealedClient::Options& options) {
     return std::unexpected(identity.error());
   }
   identity_ = *identity;
-  options = {.identity = *identity, .delegations = keys_.delegations(identity->key(), most_shown)};
+  options.identity = *identity;
+  options.delegations = keys_.delegations(identity->key(), known_, std::time(nullptr), most_shown);
   return {};
 }
 
 Result<SealedClient::Options> ClientLink::sealing() {
   SealedClient::Options options;
-  OSP_TRY(take_credentials(options));
   const auto known = keys_.known_server(address_.text());
   if (!known) {
     why_ = fmt::format("'{}': the line of {} cannot be read", keys_.path("known_servers"), address_.text());
     return std::unexpected(known.error());
   }
-  options.server = known_ = *known;
+  if (*known) known_ = *known;
+  options.server = known_;  // a file that was lost, or cannot be written, lets nobody else in
+  OSP_TRY(take_credentials(options));
   return options;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +11,6 @@
 #include <filesystem>
 
 #include "base/log.h"
-#include "pip/host_walk.h"
 
 namespace osp::pip {
 namespace {
@@ -59,6 +59,21 @@ Result<void> write_small_file(const std::string& path, std::string_view contents
   return written;
 }
 
+Result<void> make_private_directories(const std::string& path) {
+  for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    if (mkdir(path.substr(0, end).c_str(), 0700) != 0 && errno != EEXIST) return fail(errno);
+    if (end == std::string::npos) return {};
+  }
+}
+
+Result<FileLock> FileLock::take(const std::string& path) {
+  HostFd fd(open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (fd.get() < 0) return fail(errno);
+  while (flock(fd.get(), LOCK_EX) != 0)
+    if (errno != EINTR) return fail(errno);
+  return FileLock(std::move(fd));
+}
+
 std::string KeyStore::default_directory() {
   const char* base = getenv("XDG_CONFIG_HOME");
   if (base != nullptr && *base == '/') return fmt::format("{}/osp", base);
@@ -66,14 +81,7 @@ std::string KeyStore::default_directory() {
   return fmt::format("{}/.config/osp", home != nullptr && *home == '/' ? home : "");
 }
 
-Result<void> KeyStore::make_directory(const std::string& name) const {
-  std::error_code error;
-  const std::filesystem::path whole = path(name);
-  std::filesystem::create_directories(whole.parent_path().parent_path(), error);
-  for (const std::string& one : {whole.parent_path().string(), whole.string()})
-    if (mkdir(one.c_str(), 0700) != 0 && errno != EEXIST) return fail(errno);
-  return {};
-}
+Result<void> KeyStore::make_directory(const std::string& name) const { return make_private_directories(path(name)); }
 
 Result<Identity> KeyStore::identity() const {
   struct stat about = {};
@@ -115,6 +123,7 @@ Result<std::optional<PublicKey>> KeyStore::known_server(std::string_view address
 
 Result<void> KeyStore::know_server(std::string_view address, const PublicKey& key) const {
   OSP_TRY(make_directory("delegations"));
+  OSP_ASSIGN(const FileLock lock, FileLock::take(path("known_servers")));
   const auto before = read_small_file(path("known_servers"));
   if (!before && before.error().code != ENOENT) return std::unexpected(before.error());
   std::string after;
@@ -127,7 +136,13 @@ Result<void> KeyStore::know_server(std::string_view address, const PublicKey& ke
   return write_small_file(path("known_servers"), after, 0600);
 }
 
-std::vector<DelegationChain> KeyStore::delegations(const PublicKey& holder, size_t most) const {
+std::vector<DelegationChain> KeyStore::delegations(const PublicKey& holder, const std::optional<PublicKey>& server,
+                                                   int64_t now_s, size_t most) const {
+  const auto is_wanted = [&](const DelegationChain& chain) {
+    return chain.holder() == holder && std::ranges::all_of(chain.links(), [&](const Delegation& link) {
+             return now_s < link.until_s && (!link.server || !server || link.server == server);
+           });
+  };
   using Entry = std::pair<std::filesystem::file_time_type, std::string>;
   std::vector<Entry> files;
   std::error_code error;
@@ -143,7 +158,7 @@ std::vector<DelegationChain> KeyStore::delegations(const PublicKey& holder, size
     auto chain = text ? DelegationChain::parse(*text) : std::unexpected(text.error());
     if (!chain) {
       log::warn("pip", "'{}' is no delegation: {}", name, describe(chain.error()));
-    } else if (chain->holder() == holder) {
+    } else if (is_wanted(*chain)) {
       found.push_back(std::move(*chain));
     }
   }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pip/host_walk.h"
 #include "pip/secure/delegation.h"
 #include "pip/secure/identity.h"
 
@@ -28,8 +29,11 @@ class KeyStore {
   // Adds it, or takes the place of what was known. EIO and the like: nothing has changed.
   Result<void> know_server(std::string_view address, const PublicKey& key) const;
 
-  // Those that this key has been given and that are not damaged, at most `most`, the latest first.
-  [[nodiscard]] std::vector<DelegationChain> delegations(const PublicKey& holder, size_t most) const;
+  // Those that this key has been given, that are not damaged nor expired, and not for another server than `server`
+  // where that is known; at most `most`, the latest first.
+  [[nodiscard]] std::vector<DelegationChain> delegations(const PublicKey& holder,
+                                                         const std::optional<PublicKey>& server, int64_t now_s,
+                                                         size_t most) const;
   Result<void> keep_delegation(const DelegationChain& chain) const;
 
   [[nodiscard]] std::string path(std::string_view name) const { return directory_ + "/" + std::string(name); }
@@ -38,6 +42,19 @@ class KeyStore {
   Result<void> make_directory(const std::string& name) const;
 
   std::string directory_;
+};
+
+// All parts of an absolute path that are not there, for their owner alone whatever the umask.
+Result<void> make_private_directories(const std::string& path);
+
+// While it lives, no other of them has the file's lock, which is beside it: for changes that begin with reading.
+class FileLock {
+ public:
+  static Result<FileLock> take(const std::string& path);
+
+ private:
+  explicit FileLock(HostFd fd) : fd_(std::move(fd)) {}
+  HostFd fd_;
 };
 
 // Whole small files. EFBIG: over 1 MiB.

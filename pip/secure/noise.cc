@@ -9,6 +9,9 @@
 namespace osp::pip::noise {
 namespace {
 
+// Before main(): libsodium then takes what this processor does best, and is good for threads.
+[[maybe_unused]] const int sodium_is_ready = sodium_init();
+
 constexpr size_t block_size = 128;  // of BLAKE2b
 constexpr uint64_t most_count = UINT64_MAX;
 using Nonce = std::array<uint8_t, 12>;

@@ -18,7 +18,8 @@ std::string preamble(Pattern pattern) { return std::string(magic) + letter_of(pa
 
 // In the place of a handshake message: the server could make nothing of ours. It is in clear, since there is no key.
 constexpr std::string_view refused_in_clear = "?";
-constexpr size_t most_shown = 16;
+constexpr size_t most_shown = 16, most_links_shown = 32;
+constexpr size_t most_hello = 32 * 1024;  // without early bytes
 
 std::string_view view(const PublicKey& key) {
   return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
@@ -50,11 +51,18 @@ Result<void> SealedClient::fail_with(int code) {
 }
 
 Result<std::string> SealedClient::hello() const {
-  std::string payload;
+  std::string payload(1, '\0');
   Writer out(payload);
-  const size_t count = std::min(options_.delegations.size(), most_shown);
-  out.u8(static_cast<uint8_t>(count));
-  for (size_t i = 0; i < count; ++i) out.bytes(options_.delegations[i].encode());
+  uint8_t count = 0;
+  size_t links = 0;
+  for (const DelegationChain& chain : options_.delegations) {
+    const std::string bytes = chain.encode();
+    links += chain.links().size();
+    if (count == most_shown || links > most_links_shown || payload.size() + bytes.size() > most_hello) break;
+    out.bytes(bytes);
+    ++count;
+  }
+  payload[0] = static_cast<char>(count);
   return payload;
 }
 
@@ -211,9 +219,11 @@ Result<void> SealedServer::take_hello(std::string_view payload, std::string& pla
   Reader in(payload);
   const size_t count = in.u8();
   if (count > most_shown) return fail(EBADMSG);
+  size_t links = 0;  // each costs a signature, and anybody may ask
   for (size_t i = 0; i < count; ++i) {
     const std::string_view bytes = in.bytes();
-    if (!in.ok()) return fail(EBADMSG);
+    links += bytes.empty() ? 0 : static_cast<uint8_t>(bytes[0]);
+    if (!in.ok() || links > most_links_shown) return fail(EBADMSG);
     if (auto chain = DelegationChain::decode(bytes); chain) delegations_.push_back(std::move(*chain));  // else: nothing
   }
   plain += in.rest();

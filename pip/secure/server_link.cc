@@ -58,8 +58,9 @@ Result<void> ServerLink::receive(std::string_view wire, std::string& out, uint64
 Result<void> ServerLink::reconsider() {
   if (sealed_ == nullptr || id_ == 0) return {};
   const Access access = sealed_->access();
+  if (access.is_nothing()) return fail(EACCES);  // its files stay: it may come back with rights
   server_.restrict_to(id_, access);
-  return access.is_nothing() ? fail(EACCES) : Result<void>{};
+  return {};
 }
 
 void ServerLink::disconnected(uint64_t now_s) {

@@ -29,6 +29,8 @@ class ServerLink {
 
   // As SessionServer's. EACCES: the peer is not let in.
   Result<void> receive(std::string_view wire, std::string& out, uint64_t now_s);
+  // Whether the peer is in and has shown that it is there; who is not for long may be sent away.
+  [[nodiscard]] bool is_settled() const { return is_confirmed_; }
   // The doorkeeper's rules, or the time, have changed. EACCES: the peer may not be here any more.
   Result<void> reconsider();
 

@@ -1,4 +1,5 @@
-// cut-proxy LISTEN TARGET: passes streams on, and breaks them when told. Addresses as pipd's.
+// cut-proxy LISTEN TARGET [MS [MBIT]]: passes streams on, and breaks them when told. Addresses as pipd's. With numbers
+// it is a long line: bytes, and connections, are MS milliseconds on their way, and MBIT million bits fit into a second.
 //   SIGUSR1  closes all connections
 //   SIGUSR2  begins, or ends, to hold everything back: connections stay, nothing passes
 //   SIGTERM  ends
@@ -8,9 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <deque>
 #include <list>
 
 #include "pip/stream_socket.h"
@@ -19,38 +23,73 @@ namespace osp::pip {
 namespace {
 
 constexpr int connect_timeout_ms = 1000;
-constexpr size_t most_waiting = 1U << 20;  // bytes
+constexpr size_t most_waiting = 8U << 20;  // bytes
+
+using Clock = std::chrono::steady_clock;
+
+struct Line {
+  Clock::duration delay{};
+  double bytes_per_second = 0;  // 0: any number
+};
 
 // One direction of a connection.
 struct Flow {
   int from = -1, to = -1;
-  std::string waiting{};
+  struct Part {
+    Clock::time_point due;
+    std::string bytes;
+  };
+  std::deque<Part> waiting{};
+  size_t size = 0;              // of all that waits
+  Clock::time_point free_at{};  // when the line has taken all so far
 
   // False: it is over.
-  bool receive() {
+  bool receive(const Line& line) {
     std::array<char, 65536> buffer;
-    const ssize_t size = recv(from, buffer.data(), buffer.size(), 0);
-    if (size < 0) return errno == EAGAIN || errno == EINTR;
-    waiting.append(buffer.data(), static_cast<size_t>(size));
-    return size > 0;
+    const ssize_t got = recv(from, buffer.data(), buffer.size(), 0);
+    if (got < 0) return errno == EAGAIN || errno == EINTR;
+    if (got == 0) return false;
+    free_at = std::max(free_at, Clock::now());
+    if (line.bytes_per_second > 0)
+      free_at += std::chrono::nanoseconds(static_cast<int64_t>(1e9 * static_cast<double>(got) / line.bytes_per_second));
+    waiting.push_back({free_at + line.delay, std::string(buffer.data(), static_cast<size_t>(got))});
+    size += static_cast<size_t>(got);
+    return true;
   }
   bool send() {
-    const ssize_t size = ::send(to, waiting.data(), waiting.size(), MSG_NOSIGNAL);
-    if (size < 0) return errno == EAGAIN || errno == EINTR;
-    waiting.erase(0, static_cast<size_t>(size));
+    while (is_due()) {
+      std::string& bytes = waiting.front().bytes;
+      const ssize_t sent = ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0) return errno == EAGAIN || errno == EINTR;
+      size -= static_cast<size_t>(sent);
+      bytes.erase(0, static_cast<size_t>(sent));
+      if (bytes.empty()) waiting.pop_front();
+    }
     return true;
+  }
+  [[nodiscard]] bool is_due() const { return !waiting.empty() && waiting.front().due <= Clock::now(); }
+  // In so many milliseconds; -1: nothing is.
+  [[nodiscard]] int due_in_ms() const {
+    if (waiting.empty()) return -1;
+    const auto left = waiting.front().due - Clock::now();
+    return std::max(0, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
   }
 };
 
 struct Pair {
   HostFd client, server;
   Flow up{}, down{};
+
+  [[nodiscard]] int due_in_ms() const {
+    const int one = up.due_in_ms(), other = down.due_in_ms();
+    return one < 0 ? other : other < 0 ? one : std::min(one, other);
+  }
 };
 
 class Proxy {
  public:
-  Proxy(HostFd listener, Address target, HostFd signals)
-      : listener_(std::move(listener)), target_(std::move(target)), signals_(std::move(signals)) {}
+  Proxy(HostFd listener, Address target, HostFd signals, Line line)
+      : listener_(std::move(listener)), target_(std::move(target)), signals_(std::move(signals)), line_(line) {}
 
   void run() {
     while (true) {
@@ -60,7 +99,7 @@ class Proxy {
         fds.push_back(poll_of(pair.up, pair.down));
         fds.push_back(poll_of(pair.down, pair.up));
       }
-      if (poll(fds.data(), fds.size(), -1) < 0) continue;
+      if (poll(fds.data(), fds.size(), due_in_ms()) < 0) continue;
       pass(fds);
       if (fds[0].revents != 0) accept_one();
       if (fds[1].revents != 0 && !take_signal()) return;
@@ -68,10 +107,17 @@ class Proxy {
   }
 
  private:
+  [[nodiscard]] int due_in_ms() const {
+    int least = -1;
+    for (const Pair& pair : pairs_)
+      if (const int due = pair.due_in_ms(); !held_back_ && due > 0) least = least < 0 ? due : std::min(least, due);
+    return least;
+  }
+
   // The fd that `in` reads from and `out` writes to.
   [[nodiscard]] pollfd poll_of(const Flow& in, const Flow& out) const {
-    const bool reads = !held_back_ && in.waiting.size() < most_waiting;
-    const bool writes = !held_back_ && !out.waiting.empty();
+    const bool reads = !held_back_ && in.size < most_waiting;
+    const bool writes = !held_back_ && out.is_due();
     return {.fd = held_back_ ? -1 : in.from,
             .events = static_cast<short>((reads ? POLLIN : 0) | (writes ? POLLOUT : 0)),
             .revents = 0};
@@ -86,8 +132,8 @@ class Proxy {
     }
   }
 
-  static bool pass_one(Flow& in, Flow& out, short events) {
-    if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 && !in.receive()) return false;
+  bool pass_one(Flow& in, Flow& out, short events) const {
+    if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 && !in.receive(line_)) return false;
     return (events & POLLOUT) == 0 || out.send();
   }
 
@@ -101,6 +147,8 @@ class Proxy {
                       .server = std::move(*server),
                       .up = {.from = here, .to = there},
                       .down = {.from = there, .to = here}});
+    // As a handshake of TCP would take: the first bytes wait for one there and back.
+    pairs_.back().up.free_at = Clock::now() + 2 * line_.delay;
   }
 
   bool take_signal() {
@@ -114,11 +162,12 @@ class Proxy {
   HostFd listener_;
   Address target_;
   HostFd signals_;
+  Line line_;
   std::list<Pair> pairs_;
   bool held_back_ = false;
 };
 
-int run(const char* listen_text, const char* target_text) {
+int run(const char* listen_text, const char* target_text, Line line) {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGUSR1, SIGUSR2, SIGTERM}) sigaddset(&set, signal);
@@ -133,7 +182,7 @@ int run(const char* listen_text, const char* target_text) {
   }
   fmt::print("cut-proxy: listening on {}\n", address->text());
   fflush(stdout);
-  Proxy(std::move(*listener), std::move(*target), HostFd(signalfd(-1, &set, SFD_CLOEXEC))).run();
+  Proxy(std::move(*listener), std::move(*target), HostFd(signalfd(-1, &set, SFD_CLOEXEC)), line).run();
   return EXIT_SUCCESS;
 }
 
@@ -141,6 +190,9 @@ int run(const char* listen_text, const char* target_text) {
 }  // namespace osp::pip
 
 int main(int argc, char** argv) {
-  if (argc != 3) return fmt::print(stderr, "Usage: cut-proxy LISTEN TARGET\n"), 2;
-  return osp::pip::run(argv[1], argv[2]);
+  if (argc < 3 || argc > 5) return fmt::print(stderr, "Usage: cut-proxy LISTEN TARGET [MS [MBIT]]\n"), 2;
+  osp::pip::Line line;
+  if (argc > 3) line.delay = std::chrono::milliseconds(atoi(argv[3]));
+  if (argc > 4) line.bytes_per_second = atof(argv[4]) * 1e6 / 8;
+  return osp::pip::run(argv[1], argv[2], line);
 }

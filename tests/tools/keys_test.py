@@ -87,10 +87,40 @@ class Keys(unittest.TestCase):
         deadline = time.monotonic() + DEADLINE_SECONDS
         while True:
             done = subprocess.run([os.path.join(BIN, "pip"), "cat", url + "/pub/file"], env={"HOME": self.path("anna")},
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=DEADLINE_SECONDS, check=False)
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=DEADLINE_SECONDS, check=False)
+            self.assertIsNone(self.server.poll())
             if done.returncode == 1:
+                self.assertIn(b"osp key trust", done.stderr)
                 break
             self.assertLess(time.monotonic(), deadline)
+
+    def test_revoked_while_it_works(self):
+        key = self.key_of("anna")
+        self.run_as("server", "osp", "key", "trust", key, "--rights", "rw")
+        url = self.serve()
+        writer = subprocess.Popen([os.path.join(BIN, "pip"), "write", url + "/private"], env={"HOME": self.path("anna")},
+                                  stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(writer.stderr.close)
+        self.addCleanup(writer.stdin.close)
+        self.addCleanup(writer.kill)
+        writer.stdin.write(b"x" * (1 << 21))
+        writer.stdin.flush()
+        self.run_as("server", "osp", "key", "revoke", key)
+        self.server.send_signal(1)
+        time.sleep(0.5)
+        try:
+            writer.stdin.write(b"x" * (1 << 21))
+            writer.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.assertEqual(writer.wait(DEADLINE_SECONDS), 1)
+        self.assertIn(b"osp key trust", writer.stderr.read())
+
+    def test_keys_that_would_be_served(self):
+        self.key_of("server")
+        told = self.run_as("server", "pipd", "--export", self.path("server"), "--listen", "tcp:127.0.0.1:0", "--state",
+                           self.path("state"), status=1)
+        self.assertIn("would be served", told)
 
     def test_rules_that_make_no_sense(self):
         self.key_of("server")

@@ -14,6 +14,11 @@ TEST(UntilTest, SpansBeginNow) {
   EXPECT_EQ(*parse_until("7d", now_s), now_s + 7 * 86400);
 }
 
+TEST(UntilTest, ASpanIsNoMoment) {
+  EXPECT_EQ(*parse_span("2h"), 7200);
+  EXPECT_EQ(parse_span("2027-01-01").error().code, EINVAL);
+}
+
 TEST(UntilTest, MomentsAreInUtc) {
   EXPECT_EQ(moment_text(now_s), "2026-11-30T00:00:00Z");
   EXPECT_EQ(*parse_until("2026-12-01", now_s), now_s + 86400);

@@ -45,15 +45,24 @@ TEST_F(AccessRulesTest, LinesAddUp) {
 
 TEST_F(AccessRulesTest, WrongLinesAreNamed) {
   const std::string key = anna.key().text();
-  const std::pair<std::string, std::string> wrong[] = {
-      {"someone rw /", "line 1"},  {"\n" + key + " w /", "line 2"},     {key + " rw", "path"},
-      {key + " rw home", "path"},  {key + " rw /a/../b", "plain path"}, {"revoked", "wants one"},
-      {"revoked a b", "wants one"}};
+  const std::pair<std::string, std::string> wrong[] = {{"someone rw /", "line 1"},
+                                                       {"\n" + key + " w /", "line 2"},
+                                                       {key + " rw", "path"},
+                                                       {key + " rw home", "path"},
+                                                       {key + " rw /a/../b", "plain path"},
+                                                       {"revoked", "wants one"},
+                                                       {"revoked a b", "wants one"},
+                                                       {"revoked " + key.substr(0, 40), "wants one"}};
   for (const auto& [text, part] : wrong) {
     std::string why;
     EXPECT_EQ(AccessRules::parse(server.key(), text, why).error().code, EINVAL) << text;
     EXPECT_NE(why.find(part), std::string::npos) << why;
   }
+}
+
+TEST_F(AccessRulesTest, AHashWithinAWordIsNoComment) {
+  EXPECT_EQ(access(rules(anna.key().text() + " r /a#b  # but this is"), anna),
+            Access({{.path = "a#b", .may_write = false}}));
 }
 
 TEST_F(AccessRulesTest, AKeyIsRevoked) {
@@ -92,7 +101,9 @@ TEST_F(AccessRulesTest, ADelegationFallsWithItsGiver) {
 
 TEST_F(AccessRulesTest, TheLineThatIsWrittenIsReadBack) {
   const Grant grant{.path = "a b/c", .may_write = true};
-  EXPECT_EQ(access(rules(AccessRules::line(anna.key(), grant)), anna), Access({grant}));
+  EXPECT_EQ(access(rules(*AccessRules::line(anna.key(), grant)), anna), Access({grant}));
+  for (const char* path : {"a#b", "#", "a\nb", " a", "a "})
+    EXPECT_EQ(AccessRules::line(anna.key(), {.path = path}).error().code, EINVAL) << path;
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 namespace osp::pip {
 namespace {
 
+constexpr int64_t now_s = 1'800'000'000, later_s = now_s + 1;
+
 struct KeyStoreTest : testing::Test {
   std::string base = testing::TempDir() + "osp-keys-XXXXXX";
   std::unique_ptr<KeyStore> keys;
@@ -69,12 +71,19 @@ TEST_F(KeyStoreTest, ServersAreRemembered) {
 TEST_F(KeyStoreTest, DelegationsToThisKey) {
   const Identity own = *keys->identity_or_new(), other = Identity::random();
   for (const char* path : {"a", "b"})
-    ASSERT_TRUE(keys->keep_delegation(*DelegationChain::begin(other, {.to = own.key(), .path = path, .until_s = 1})));
-  ASSERT_TRUE(keys->keep_delegation(*DelegationChain::begin(own, {.to = other.key(), .until_s = 1})));
+    ASSERT_TRUE(
+        keys->keep_delegation(*DelegationChain::begin(other, {.to = own.key(), .path = path, .until_s = later_s})));
+  ASSERT_TRUE(keys->keep_delegation(*DelegationChain::begin(own, {.to = other.key(), .until_s = later_s})));
   write("delegations/damaged", "osp1-delegation:abcd");
-  EXPECT_EQ(keys->delegations(own.key(), 16).size(), 2U);
-  EXPECT_EQ(keys->delegations(own.key(), 1).size(), 1U);
-  EXPECT_EQ(keys->delegations(Identity::random().key(), 16).size(), 0U);
+  EXPECT_EQ(keys->delegations(own.key(), {}, now_s, 16).size(), 2U);
+  EXPECT_EQ(keys->delegations(own.key(), {}, later_s, 16).size(), 0U);
+  const PublicKey one = Identity::random().key();
+  ASSERT_TRUE(
+      keys->keep_delegation(*DelegationChain::begin(other, {.to = own.key(), .server = one, .until_s = later_s})));
+  EXPECT_EQ(keys->delegations(own.key(), one, now_s, 16).size(), 3U);
+  EXPECT_EQ(keys->delegations(own.key(), other.key(), now_s, 16).size(), 2U);
+  EXPECT_EQ(keys->delegations(own.key(), {}, now_s, 1).size(), 1U);
+  EXPECT_EQ(keys->delegations(Identity::random().key(), {}, now_s, 16).size(), 0U);
 }
 
 TEST_F(KeyStoreTest, AFileThatIsTooLargeIsNotRead) {
