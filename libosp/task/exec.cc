@@ -138,9 +138,11 @@ struct Places {
 };
 
 Places choose_places(const Chance& chance) {
+  constexpr uint64_t upper_half = uint64_t{1} << 29;
   Places places;
   places.program = movable_base + random_pages(chance.program, 28);
-  places.stack_top = stack_end - random_pages(chance.stack, 22);
+  // In the upper half of its GiB, so that the first mappings are in the same one.
+  places.stack_top = (stack_end - memory::page_size - random_pages(chance.stack, 22)) | upper_half;
   places.stack_size = memory::page_up(stack_limit());
   places.mappings_top =
       places.stack_top - places.stack_size - random_pages(chance.mappings, 16) - memory::trampoline_zone;
