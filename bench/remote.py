@@ -120,7 +120,7 @@ class Bench:
         port, key = free_port(), f"{self.folder}/ssh-key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         os.makedirs("/run/sshd", exist_ok=True)
-        self.start("/usr/sbin/sshd", "-D", "-p", str(port), "-h", key, "-o", f"AuthorizedKeysFile={key}.pub", "-o",
+        self.start("/usr/sbin/sshd", "-D", "-f", "/dev/null", "-p", str(port), "-h", key, "-o", f"AuthorizedKeysFile={key}.pub", "-o",
                    "StrictModes=no", "-o", "PidFile=none", "-o", "UsePAM=no", "-o", "Subsystem=sftp internal-sftp")
         near = self.line_to(port)
         subprocess.run(["sshfs", "-p", str(near), "-o", f"IdentityFile={key},StrictHostKeyChecking=no,UserKnownHostsFile=/dev/null",
