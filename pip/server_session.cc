@@ -14,10 +14,7 @@ namespace {
 constexpr size_t least_compaction = 1U << 20;
 
 std::optional<std::string> moved(const std::string& path, const std::string& from, const std::string& to) {
-  if (path == from) return to;
-  if (path.size() > from.size() && path.starts_with(from) && path[from.size()] == '/')
-    return to + path.substr(from.size());
-  return std::nullopt;
+  return is_within(path, from) ? std::optional(to + path.substr(from.size())) : std::nullopt;
 }
 
 }  // namespace

@@ -71,10 +71,7 @@ class Export {
   // Removes hidden files that no session refers to (once, after loading).
   void sweep();
 
-  static bool is_held(std::string_view path) {
-    return path.starts_with(held_directory) &&
-           (path.size() == held_directory.size() || path[held_directory.size()] == '/');
-  }
+  static bool is_held(std::string_view path) { return is_within(path, held_directory); }
 
  private:
   template <class Predicate>

@@ -228,9 +228,6 @@ Result<ServerSession*> SessionServer::new_session(const Peer& owner) {
   const size_t owned = owned_[owner.owner];
   if (owned >= options_.most_sessions - options_.most_sessions / 8) return fail(EAGAIN);  // some are left for others
   auto session = std::make_unique<ServerSession>();
-  session->access = owner.access;
-  if (!owner.access.is_everything())
-    session->restricted = std::make_unique<RestrictedServer>(export_.server(), owner.access);
   OSP_ASSIGN(session->state.token, random_token());
   session->state.owner = owner.owner;
   OSP_ASSIGN(session->journal, journals_.create(session->state.token));

@@ -114,6 +114,15 @@ Result<HostFd> accept_stream(int listener) {
   return fd;
 }
 
+bool is_own_user(int fd) {
+  int domain = 0;
+  ucred who = {};
+  socklen_t domain_size = sizeof domain, who_size = sizeof who;
+  const bool is_unix = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 && domain == AF_UNIX;
+  if (!is_unix || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) != 0) return false;
+  return who.uid == 0 || who.uid == geteuid();
+}
+
 Result<void> send_queued(int fd, std::string& queue, size_t& sent) {
   while (sent < queue.size()) {
     const ssize_t size = send(fd, queue.data() + sent, queue.size() - sent, MSG_NOSIGNAL);

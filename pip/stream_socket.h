@@ -18,6 +18,9 @@ Result<HostFd> listen_stream(Address& address);
 // The next connection of a listening socket. EAGAIN: there is none.
 Result<HostFd> accept_stream(int listener);
 
+// Whether the other end of a connection is a process of this user, or root's, on this machine: of unix sockets only.
+bool is_own_user(int fd);
+
 // Sends of `queue`, from `sent` on, what the socket takes without blocking, and counts it in `sent`; a queue that is
 // sent whole is emptied. EPIPE, ECONNRESET and what else ends a connection; a full socket is no error.
 Result<void> send_queued(int fd, std::string& queue, size_t& sent);

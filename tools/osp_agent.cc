@@ -38,19 +38,13 @@ std::string default_socket() {
                                          : pip::KeyStore(pip::KeyStore::default_directory()).path("agent");
 }
 
-bool is_own(int fd) {
-  ucred who = {};
-  socklen_t size = sizeof who;
-  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && (who.uid == geteuid() || who.uid == 0);
-}
-
 class Agent {
  public:
   Agent(pip::Identity identity, pip::AgentTerms terms) : identity_(std::move(identity)), terms_(std::move(terms)) {}
 
   // One request. Who is slow to ask is not waited for.
   void serve(int fd) {
-    if (!is_own(fd)) return;
+    if (!pip::is_own_user(fd)) return;
     pollfd ready = {.fd = fd, .events = POLLIN, .revents = 0};
     std::array<char, 256> request;
     const ssize_t size = poll(&ready, 1, 500) == 1 ? recv(fd, request.data(), request.size(), 0) : 0;

@@ -128,11 +128,9 @@ int trust(const Options& options) {
 }
 
 int revoke(const Options& options) {
-  const auto bytes = pip::from_base64(options.what);
-  const bool is_serial = bytes && bytes->size() == sizeof(pip::Delegation::serial);
-  if (!is_serial && !PublicKey::parse(options.what))
-    return complain(fmt::format("'{}' is no key (osp1:…) and no serial of a delegation", options.what));
-  return add_rule(options.store(), "revoked " + options.what);
+  const auto line = pip::AccessRules::revocation(options.what);
+  if (!line) return complain(fmt::format("'{}' is no key (osp1:…) and no serial of a delegation", options.what));
+  return add_rule(options.store(), *line);
 }
 
 nlohmann::json describe_link(const pip::Delegation& link) {

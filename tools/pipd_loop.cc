@@ -130,13 +130,7 @@ void Loop::listen(bool to_all) {
 
 // The user's own processes, and root's, need no key on this machine.
 pip::Access Loop::access_in_clear(int fd) const {
-  if (options_.in_clear) return pip::Access::everything();
-  int domain = 0;
-  ucred who = {};
-  socklen_t domain_size = sizeof domain, who_size = sizeof who;
-  const bool is_unix = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 && domain == AF_UNIX;
-  if (!is_unix || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) != 0) return {};
-  return who.uid == 0 || who.uid == geteuid() ? pip::Access::everything() : pip::Access();
+  return options_.in_clear || pip::is_own_user(fd) ? pip::Access::everything() : pip::Access();
 }
 
 void Loop::serve(Connection& connection, uint32_t events) {

@@ -134,7 +134,9 @@ uint64_t stack_limit() {
 // Where things go that have no address of their own. Mappings go down from their top, the interpreter first, so that it
 // shares page tables with the libraries.
 struct Places {
-  uint64_t program, stack_top, stack_size, mappings_top;
+  uint64_t program, stack_top, stack_limit, mappings_top, heap_gap;
+
+  [[nodiscard]] uint64_t stack_size() const { return memory::page_up(stack_limit); }
 };
 
 Places choose_places(const Chance& chance) {
@@ -143,9 +145,10 @@ Places choose_places(const Chance& chance) {
   places.program = movable_base + random_pages(chance.program, 28);
   // In the upper half of its GiB, so that the first mappings are in the same one.
   places.stack_top = (stack_end - memory::page_size - random_pages(chance.stack, 22)) | upper_half;
-  places.stack_size = memory::page_up(stack_limit());
+  places.stack_limit = stack_limit();
   places.mappings_top =
-      places.stack_top - places.stack_size - random_pages(chance.mappings, 16) - memory::trampoline_zone;
+      places.stack_top - places.stack_size() - random_pages(chance.mappings, 16) - memory::trampoline_zone;
+  places.heap_gap = random_pages(chance.heap, 12);
   return places;
 }
 
@@ -178,7 +181,7 @@ load::StackInput stack_input(const Process& p, const Candidate& found, const loa
                              const std::vector<std::string>& envp, const Places& places) {
   load::StackInput input;
   input.argv = found.argv, input.envp = envp, input.execfn = found.path;
-  input.top = places.stack_top, input.stack_limit = stack_limit();
+  input.top = places.stack_top, input.stack_limit = places.stack_limit;
   input.phdr_address = plan.program.phdr_address, input.phdr_count = plan.program.phdr_count;
   input.interpreter_base = plan.interpreter_base, input.entry = plan.program.entry;
   const Credentials who = credentials_of(p);
@@ -265,11 +268,11 @@ void fill_stack(uint64_t pointer, uint64_t top) {
 
 // From here on the old program is gone, so failure is the end, as in the kernel.
 Result<void> replace(Thread& thread, Candidate& found, const load::LoadPlan& plan, load::StackInput& input,
-                     const Places& places, uint64_t heap_gap) {
+                     const Places& places) {
   Process& p = thread.process;
-  const uint64_t top = places.stack_top, stack_size = places.stack_size;
+  const uint64_t top = places.stack_top, stack_size = places.stack_size();
   OSP_TRY(leave_memory(p));
-  p.memory.set_layout(places.mappings_top, plan.program.brk_start + heap_gap);
+  p.memory.set_layout(places.mappings_top, plan.program.brk_start + places.heap_gap);
   const int stack_protection = PROT_READ | PROT_WRITE | (plan.executable_stack ? PROT_EXEC : 0);
   auto stack = p.memory.map(top - stack_size, stack_size, stack_protection,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0, nullptr, Use::stack);
@@ -342,7 +345,7 @@ long execute(Thread& thread, int directory_fd, const std::string& path, std::vec
   p.stop_others(thread);
   release_robust_list(thread);
   if (p.environment == nullptr) release_vfork_parent();
-  const auto done = replace(thread, found, *plan, input, places, random_pages(chance.heap, 12));
+  const auto done = replace(thread, found, *plan, input, places);
   if (p.environment != nullptr) release_vfork_parent();  // which has been left now
   if (!done) {
     end_of_no_return(found.path.c_str(), done.error());

@@ -59,13 +59,18 @@ Result<std::string> AccessRules::line(const PublicKey& key, const Grant& grant) 
   return fmt::format("{} {} /{}", key.text(), grant.may_write ? "rw" : "r", grant.path);
 }
 
+Result<std::string> AccessRules::revocation(std::string_view what) {
+  if (!is_serial(what) && !PublicKey::parse(what)) return fail(EINVAL);
+  return fmt::format("revoked {}", what);
+}
+
 Result<void> AccessRules::take_line(std::string_view line, std::string& why) {
   std::string_view rest = without_comment(line);
   const std::string_view first = next_word(rest);
   if (first.empty()) return {};
   if (first == "revoked") {
     const std::string_view what = last_words(rest);
-    if (!is_serial(what) && !PublicKey::parse(what))
+    if (!revocation(what))
       return why = fmt::format("'revoked' wants one key or serial, and '{}' is none", what), fail(EINVAL);
     revoked_.emplace(what);
     return {};

@@ -24,6 +24,8 @@ class AccessRules {
   static Result<AccessRules> parse(const PublicKey& server, std::string_view text, std::string& why);
   // EINVAL: a path that the file cannot say.
   static Result<std::string> line(const PublicKey& key, const Grant& grant);
+  // EINVAL: `what` is no key and no serial.
+  static Result<std::string> revocation(std::string_view what);
 
   // What the peer of a handshake may do by itself, and by the delegations it shows; is_nothing(): go away.
   [[nodiscard]] Access access_of(const noise::Key& peer, std::span<const DelegationChain> shown, int64_t now_s) const;

@@ -23,9 +23,8 @@ struct AgentTerms {
 [[nodiscard]] std::string agent_answer(const Identity& identity, const std::vector<DelegationChain>& held,
                                        const AgentTerms& terms, std::string_view request, int64_t now_s);
 
-// Delegations to `key` from the agent at a socket. Blocks for at most 6 seconds, of
-// which 2 for each step. ECONNREFUSED, ENOENT: it is not there;
-// ETIMEDOUT; EBADMSG: it answers something else; EPERM: it says no.
+// Delegations to `key` from the agent at a socket. Blocks for at most 6 seconds, of which 2 for each step.
+// ECONNREFUSED, ENOENT: it is not there; ETIMEDOUT; EBADMSG: it answers something else; EPERM: it says no.
 [[nodiscard]] Result<std::vector<DelegationChain>> ask_agent(const std::string& socket_path, const PublicKey& key);
 
 }  // namespace osp::pip

@@ -9,12 +9,6 @@
 #include "pip/secure/agent.h"
 
 namespace osp::pip {
-namespace {
-
-constexpr size_t most_shown = 16;
-
-}  // namespace
-
 ClientLink::ClientLink(Address address, SessionClient::Options options, KeyStore keys)
     : address_(std::move(address)), keys_(std::move(keys)), session_(std::move(options)) {
   if (const char* agent = std::getenv("OSP_AGENT"); agent != nullptr) agent_ = agent;
@@ -39,7 +33,7 @@ Result<void> ClientLink::take_credentials(SealedClient::Options& options) {
   }
   identity_ = *identity;
   options.identity = *identity;
-  options.delegations = keys_.delegations(identity->key(), known_, std::time(nullptr), most_shown);
+  options.delegations = keys_.delegations(identity->key(), known_, std::time(nullptr), SealedClient::most_shown);
   return {};
 }
 

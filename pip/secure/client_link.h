@@ -13,7 +13,8 @@
 namespace osp::pip {
 
 // A SessionClient as its connections see it: sealed with this user's key where the address asks for it. As
-// SessionClient, it owns no connection and never blocks but to read and write the files of the KeyStore.
+// SessionClient, it owns no connection, and blocks only as the files of the KeyStore and ask_agent() do, in connected()
+// and when it learns a server's key.
 class ClientLink {
  public:
   // With $OSP_AGENT the key is one of its own, for which that agent's delegations speak.

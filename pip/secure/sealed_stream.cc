@@ -18,7 +18,7 @@ std::string preamble(Pattern pattern) { return std::string(magic) + letter_of(pa
 
 // In the place of a handshake message: the server could make nothing of ours. It is in clear, since there is no key.
 constexpr std::string_view refused_in_clear = "?";
-constexpr size_t most_shown = 16, most_links_shown = 32;
+constexpr size_t most_shown = SealedClient::most_shown, most_links_shown = 32;
 constexpr size_t most_hello = 32 * 1024;  // without early bytes
 
 std::string_view view(const PublicKey& key) {

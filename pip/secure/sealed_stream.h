@@ -25,6 +25,7 @@ class SealedClient {
     std::vector<DelegationChain> delegations{};  // to show
   };
   enum class State : uint8_t { greeting, open, failed };
+  static constexpr size_t most_shown = 16;  // delegations; the rest are not
 
   explicit SealedClient(Options options);
 

@@ -2,15 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/pip/secure/hex.h"
+
 namespace osp::pip {
 namespace {
-
-std::string unhex(std::string_view text) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2)
-    bytes += static_cast<char>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16));
-  return bytes;
-}
 
 // RFC 8032, 7.1, test 1.
 TEST(IdentityTest, PublishedVector) {

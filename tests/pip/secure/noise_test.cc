@@ -4,17 +4,11 @@
 
 #include <algorithm>
 
+#include "tests/pip/secure/hex.h"
 #include "tests/pip/secure/noise_vectors.h"
 
 namespace osp::pip::noise {
 namespace {
-
-std::string unhex(std::string_view text) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2)
-    bytes += static_cast<char>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16));
-  return bytes;
-}
 
 KeyPair pair_of(std::string_view secret_hex) {
   Key secret;
