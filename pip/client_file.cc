@@ -115,7 +115,7 @@ Result<void> ClientFile::aim(uint64_t offset, size_t size) {
     if (!chunks_.front().here) shared_->channel->forget(chunks_.front().tag);
     chunks_.pop_front();
   }
-  if (!chunks_.empty() && offset < chunks_.front().offset) drop_chunks();
+  if (!chunks_.empty() && offset < chunks_.front().offset + chunks_.front().served) drop_chunks();
   const bool in_sequence = offset == next_ && offset > 0;
   depth_ = in_sequence ? std::min(most_depth, depth_ + 1) : 0;
   const uint32_t most = std::min(chunk_size, shared_->channel->iounit());
@@ -148,6 +148,7 @@ Result<size_t> ClientFile::read_ahead(uint64_t offset, std::span<std::byte> into
     const size_t size = std::min<size_t>(chunk.data.size() - skip, into.size() - done);
     memcpy(into.data() + done, chunk.data.data() + skip, size);
     done += size;
+    chunk.served = skip + size;
     next_ = at + size;
     const bool short_chunk = chunk.data.size() < chunk.count;
     if (short_chunk && skip + size == chunk.data.size()) break;

@@ -42,6 +42,7 @@ class ClientFile final : public File {
     Answer answer;
     std::string_view data;
     bool here = false;
+    uint64_t served = 0;  // bytes that were read once: to read them again is to want to know what they are now
   };
 
   Result<size_t> read_direct(uint64_t offset, std::span<std::byte> into);

@@ -15,7 +15,8 @@ constexpr uint32_t reply_reserve = 8192;  // kept free for the small replies tha
 bool may_change(const Message& message) {
   return !std::holds_alternative<Tread>(message) && !std::holds_alternative<Topen>(message) &&
          !std::holds_alternative<Tping>(message) && !std::holds_alternative<Tflush>(message) &&
-         !std::holds_alternative<Tattach>(message);
+         !std::holds_alternative<Tattach>(message) && !std::holds_alternative<Tlist>(message) &&
+         !std::holds_alternative<Trelease>(message);
 }
 
 bool is_error(std::string_view reply) { return !reply.empty() && static_cast<uint8_t>(reply[0]) == Rerror::type; }

@@ -31,6 +31,8 @@ class GroupRunner {
   Walked<void> handle(const Trename& t);
   Walked<void> handle(const Tlink& t);
   Walked<void> handle(const Tflush& t);
+  Walked<void> handle(const Tlist& t);
+  Walked<void> handle(const Trelease& t);
   Walked<void> handle(const Tping& t);
   template <class T>
   Walked<void> handle(const T&);  // not a request: EPROTO

@@ -12,12 +12,12 @@
 namespace osp::pip {
 
 // What a peer may agree to in Tproto; base is always agreed to.
-enum class Option : uint8_t { base, resume, linux_ };
+enum class Option : uint8_t { base, resume, linux_, lease };
 
 class OptionSet {
  public:
   constexpr OptionSet() = default;
-  static constexpr OptionSet all() { return OptionSet().with(Option::resume).with(Option::linux_); }
+  static constexpr OptionSet all() { return OptionSet().with(Option::resume).with(Option::linux_).with(Option::lease); }
   [[nodiscard]] constexpr OptionSet with(Option option) const {
     OptionSet set = *this;
     set.bits_ |= 1U << static_cast<unsigned>(option);
@@ -69,6 +69,7 @@ constexpr uint32_t no_fid = 0xffffffff;     // Nfid: make no fid; Afid: nobody w
 constexpr uint32_t latest_session = 0;      // Tgroup's Ssid: that of the connection's last Tsession
 constexpr uint16_t flag_ordered = 1;        // Tgroup: only after all with a smaller tag
 constexpr uint16_t flag_each = 2;           // Tgroup: do not stop at an error
+constexpr uint16_t flag_overtakes = 4;      // Tgroup: need not wait for groups that wait for leases
 constexpr uint64_t abandon = ~uint64_t{0};  // Tclunk Version
 constexpr uint32_t remove_directory = 1;    // Tremove Flags
 constexpr uint64_t attr_create = 1;         // Twrite Offset with an Attr: XATTR_CREATE

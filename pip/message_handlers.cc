@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "pip/directory_lister.h"
 #include "pip/group_runner.h"
 #include "pip/packing.h"
 
@@ -338,6 +339,19 @@ Walked<void> GroupRunner::handle(const Tlink& t) {
 
 // Groups run as they arrive, so the one to be flushed has been answered already.
 Walked<void> GroupRunner::handle(const Tflush&) { return reply(Rflush{}); }
+
+Walked<void> GroupRunner::handle(const Tlist& t) {
+  OSP_ASSIGN(const std::string path, join(t.fid, t.path));
+  OSP_ASSIGN(const uint32_t count, room(t.count));
+  DirectoryLister lister(server(), tree_, session_);
+  OSP_ASSIGN(const std::string listing, lister.list(path, t.depth, count));
+  return reply(Rlist{.dat = listing});
+}
+
+Walked<void> GroupRunner::handle(const Trelease& t) {
+  tree_.leases().release(session_.ssid, t.lease);
+  return reply(Rrelease{});
+}
 
 Walked<void> GroupRunner::handle(const Tping& t) { return reply(Rping{.dat = t.dat}); }
 

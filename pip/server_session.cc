@@ -37,6 +37,11 @@ void ServerSession::restrict_to(Server& server, const Access& to) {
   }
 }
 
+std::optional<std::string> ServerSession::path_of(uint32_t fid) const {
+  const auto found = state.fids.find(fid);
+  return found == state.fids.end() ? std::nullopt : std::optional(found->second.path);
+}
+
 void ServerSession::compact() {
   if (journal->size() <= compact_above) return;
   if (!journal->replace(record::snapshot(state))) return;
@@ -68,6 +73,11 @@ Attributes Export::shown(Attributes attributes) const {
   const auto hidden = std::ranges::count(held_, attributes.id, &std::pair<const std::string, uint64_t>::second);
   attributes.links -= std::min(attributes.links, static_cast<uint64_t>(hidden));
   return attributes;
+}
+
+bool Export::has_other_names(const std::string& held) {
+  const auto attributes = server_.stat(held);
+  return attributes && shown(*attributes).links > 0;
 }
 
 std::string Export::hold(const std::string& path) {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "pip/journal.h"
+#include "pip/lease_table.h"
 #include "pip/restricted_server.h"
 #include "pip/server.h"
 #include "pip/session_state.h"
@@ -30,10 +31,15 @@ struct ServerSession {
   std::unique_ptr<RestrictedServer> restricted;  // null: all is allowed
   uint32_t csid = 0;
   uint32_t ssid = 0;
-  uint64_t connection = 0;          // 0: none now
-  uint64_t last_seen_s = 0;         // when it lost its connection
+  uint64_t connection = 0;   // 0: none now
+  uint64_t last_seen_s = 0;  // when it lost its connection
+  uint64_t last_heard_s = 0;
+  uint64_t lease_epoch = 0;         // another: what leases it had are gone
+  uint64_t last_tag = 0;            // of the groups that are sent to it
   size_t compact_above = 1U << 20;  // bytes of journal
 
+  // Of a fid; empty: there is none.
+  [[nodiscard]] std::optional<std::string> path_of(uint32_t fid) const;
   // Appends to the journal; what it says is in `state` already or will be put there by the caller.
   Result<void> write(std::string_view record) { return journal->append(record); }
   // From now on. Fids that may not be open so any more are stale.
@@ -48,9 +54,11 @@ class Export {
  public:
   static constexpr std::string_view held_directory = ".osp-held";
 
-  Export(Server& server, bool durable) : server_(server), durable_(durable) {}
+  // `watch`: the caller's; null: nobody else changes the tree.
+  Export(Server& server, bool durable, ChangeWatch* watch) : server_(server), durable_(durable), leases_(watch) {}
 
   [[nodiscard]] Server& server() { return server_; }
+  [[nodiscard]] LeaseTable& leases() { return leases_; }
   void add(ServerSession& session) { sessions_[session.ssid] = &session; }
   void forget(ServerSession& session) { sessions_.erase(session.ssid); }
 
@@ -66,6 +74,8 @@ class Export {
   void release(const std::string& held, const std::string& path);
   // What a client is to see of a file: without its hidden names.
   [[nodiscard]] Attributes shown(Attributes attributes) const;
+  // Whether a file with a hidden name has others that clients see.
+  [[nodiscard]] bool has_other_names(const std::string& held);
   // After a rename: fids follow their files.
   void renamed(const std::string& from, const std::string& to, bool exchanged);
   // Removes hidden files that no session refers to (once, after loading).
@@ -83,6 +93,7 @@ class Export {
 
   Server& server_;
   bool durable_;
+  LeaseTable leases_;
   uint64_t held_count_ = 0;
   std::map<std::string, uint64_t> held_;  // hidden name → the file's id
   std::map<uint32_t, ServerSession*> sessions_;

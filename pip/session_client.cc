@@ -10,6 +10,7 @@ namespace {
 // Where in a Tgroup's packet: length[4] type[1] Ssid[4] Tag[8] Acked[8].
 constexpr size_t ssid_at = 5;
 constexpr size_t acked_at = 17;
+constexpr size_t most_recalls = 65536;  // at once: no server has given so many leases
 constexpr OptionSet options = OptionSet::all();
 
 }  // namespace
@@ -35,6 +36,8 @@ void SessionClient::disconnected() {
   if (state_ == State::lost) return;
   state_ = State::idle;
   agreed_ = false;
+  answered_ping_.clear();
+  recalls_.clear();  // they come again
   frames_ = FrameReader(options_.msize);
   for (auto& [tag, pending] : pending_) pending.sent = false;
 }
@@ -67,7 +70,8 @@ Result<void> SessionClient::take_packet(std::string_view body, std::string& out)
   }
   if (const auto* r = std::get_if<Rsession>(&packet.head); r != nullptr && agreed_)
     return opened(*r, out), Result<void>{};
-  if (std::holds_alternative<Rping>(packet.head)) return {};
+  if (std::holds_alternative<Tgroup>(packet.head)) return take_recalls(packet.messages), Result<void>{};
+  if (const auto* r = std::get_if<Rping>(&packet.head)) return answered_ping_ = r->dat, Result<void>{};
   if (const auto* r = std::get_if<Rerror>(&packet.head)) return refused(*r);
   return fail(EPROTO);
 }
@@ -87,6 +91,8 @@ void SessionClient::opened(const Rsession& session, std::string& out) {
   ssid_ = session.ssid;
   token_ = session.token;
   window_ = std::max<uint16_t>(session.window, 1);
+  epoch_ = session.epoch;
+  term_s_ = session.term;
   state_ = State::open;
   send(out);
 }
@@ -154,8 +160,27 @@ std::optional<uint64_t> SessionClient::next_answered() {
   return std::nullopt;
 }
 
-void SessionClient::ping(std::string& out) {
-  if (state_ != State::idle && state_ != State::lost) (void)encode_packet(Tping{}, options, options_.msize, out);
+void SessionClient::take_recalls(const std::vector<Message>& messages) {
+  for (const Message& message : messages)
+    if (const auto* t = std::get_if<Trecall>(&message); t != nullptr && recalls_.size() < most_recalls)
+      recalls_.push_back(t->lease);
+}
+
+std::optional<uint64_t> SessionClient::next_recall() {
+  if (recalls_.empty()) return std::nullopt;
+  const uint64_t lease = recalls_.front();
+  recalls_.pop_front();
+  return lease;
+}
+
+void SessionClient::returned(uint64_t lease, std::string& out) {
+  if (state_ != State::open) return;  // it is asked for again
+  (void)encode_group(Rgroup{.csid = ssid_}, {Rrecall{.lease = lease}}, options, msize_, out);
+}
+
+void SessionClient::ping(std::string_view data, std::string& out) {
+  if (state_ != State::idle && state_ != State::lost)
+    (void)encode_packet(Tping{.dat = data}, options, options_.msize, out);
 }
 
 void SessionClient::end(std::string& out) {

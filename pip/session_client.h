@@ -47,13 +47,23 @@ class SessionClient {
   Result<uint64_t> submit(const std::vector<Message>& messages, uint16_t flags, std::string& out);
   // The answer of a group, once. Empty: not yet.
   std::optional<Answer> take(uint64_t tag);
+  [[nodiscard]] bool is_answered(uint64_t tag) const { return answers_.contains(tag); }
   // Nobody will take the answer of this group.
   void forget(uint64_t tag);
   // The tags of answers not taken yet, in the order they came, each once: for event loops.
   std::optional<uint64_t> next_answered();
 
-  // A probe, outside any group; whatever then arrives shows that the peer is there.
-  void ping(std::string& out);
+  // A probe, outside any group; whatever then arrives shows that the peer is there. `data`: what the answer holds.
+  void ping(std::string_view data, std::string& out);
+  // The data of the last probe that was answered on this connection; empty: none was.
+  [[nodiscard]] const std::string& answered_ping() const { return answered_ping_; }
+
+  // A lease that the server wants back, each once, in the order of what arrives; answer it with returned().
+  std::optional<uint64_t> next_recall();
+  void returned(uint64_t lease, std::string& out);
+  // Changes when the server has forgotten which leases we had. Term: seconds of silence that end them.
+  [[nodiscard]] uint64_t lease_epoch() const { return epoch_; }
+  [[nodiscard]] uint32_t lease_term_s() const { return term_s_; }
   // Tells the server that the session ends with this connection.
   void end(std::string& out);
 
@@ -76,6 +86,7 @@ class SessionClient {
   Result<void> take_packet(std::string_view body, std::string& out);
   Result<void> refused(const Rerror& r);
   Result<void> take_answer(const Rgroup& head, std::string_view body);
+  void take_recalls(const std::vector<Message>& messages);
   void opened(const Rsession& session, std::string& out);
   void send(std::string& out);
   void send_to(uint32_t ssid, std::string& out);
@@ -95,6 +106,10 @@ class SessionClient {
   std::map<uint64_t, Pending> pending_;  // unanswered, by tag
   std::map<uint64_t, Answer> answers_;
   std::deque<uint64_t> answered_;
+  std::deque<uint64_t> recalls_;
+  std::string answered_ping_;
+  uint64_t epoch_ = 0;
+  uint32_t term_s_ = 0;
 };
 
 }  // namespace osp::pip

@@ -39,19 +39,25 @@ Result<std::unique_ptr<SessionServer>> SessionServer::create(Server& server, Jou
 }
 
 Result<void> SessionServer::load(uint64_t now_s) {
+  now_s_ = now_s;
+  OSP_ASSIGN(const std::string random, random_token());
+  first_epoch_ = Reader(random).u64() | 1;
+  export_.leases().begin_at(first_epoch_ >> 2);  // not those of the run before
   OSP_ASSIGN(auto journals, journals_.load());
   for (LoadedJournal& loaded : journals) {
     auto session = std::make_unique<ServerSession>();
     session->state.token = loaded.token;
     session->journal = std::move(loaded.journal);
     session->ssid = ++last_ssid_;
-    session->last_seen_s = now_s;
+    session->last_seen_s = session->last_heard_s = now_s;
+    session->lease_epoch = first_epoch_;
     session->restrict_to(export_.server(), Access());  // until its owner has come
     for (const std::string& bytes : loaded.records)
       if (!record::apply(bytes, session->state)) log::warn("pip", "a record of a session's journal makes no sense");
     by_token_[session->state.token] = session->ssid;
     ++owned_[session->state.owner];
     export_.add(*session);
+    if (session->state.has_leases) export_.leases().hold_all(session->ssid);
     sessions_[session->ssid] = std::move(session);
   }
   // First what was in flight, since fids follow renamed and removed files.
@@ -99,16 +105,26 @@ void SessionServer::restrict_to(uint64_t id, const Access& access) {
   if (found == connections_.end()) return;
   found->second.peer.access = access;
   for (const uint32_t ssid : found->second.sessions)
-    if (const auto session = sessions_.find(ssid); session != sessions_.end() && session->second->connection == id)
+    if (const auto session = sessions_.find(ssid); session != sessions_.end() && session->second->connection == id) {
+      if (session->second->access != access)
+        for (LeaseTable::Lease* lease : export_.leases().of_session(ssid)) recall(*lease);
       session->second->restrict_to(export_.server(), access);
+    }
 }
 
-Result<void> SessionServer::receive(uint64_t id, std::string_view bytes, std::string& out, uint64_t) {
+Result<void> SessionServer::receive(uint64_t id, std::string_view bytes, std::string& out, uint64_t now_s) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return fail(ENOTCONN);
   Connection& connection = found->second;
+  now_s_ = std::max(now_s_, now_s);
+  take_output(id, out);  // what was asked before comes before what is answered
+  for (const uint32_t ssid : connection.sessions)
+    if (const auto session = sessions_.find(ssid); session != sessions_.end() && session->second->connection == id)
+      session->second->last_heard_s = now_s_;
   connection.frames.feed(bytes);
-  return take_all(id, connection, out);
+  const auto taken = take_all(id, connection, out);
+  retry_if_ended();
+  return taken;
 }
 
 Result<void> SessionServer::take_all(uint64_t id, Connection& connection, std::string& out) {
@@ -120,17 +136,19 @@ Result<void> SessionServer::take_all(uint64_t id, Connection& connection, std::s
     const auto packet = decode_body(*body, connection.options, options_.nmsgs);
     if (!packet) return refuse_connection(packet.error().code, connection.options, out);
     if (log::enabled("pip", log::Level::trace)) log::write("pip", log::Level::trace, print(*packet));
-    OSP_TRY(take(id, connection, *packet, out));
+    OSP_TRY(take(id, connection, *body, *packet, out));
   }
 }
 
-Result<void> SessionServer::take(uint64_t id, Connection& connection, const Packet& packet, std::string& out) {
+Result<void> SessionServer::take(uint64_t id, Connection& connection, std::string_view body, const Packet& packet,
+                                 std::string& out) {
   if (const auto* t = std::get_if<Tproto>(&packet.head)) return agree(connection, *t, out);
   if (const auto* t = std::get_if<Tping>(&packet.head))
     return encode_packet(Rping{.dat = t->dat}, connection.options, connection.msize, out);
   if (!connection.agreed) return refuse_connection(EPROTO, connection.options, out);
   if (const auto* t = std::get_if<Tsession>(&packet.head)) return open_session(id, connection, *t, out);
-  if (const auto* t = std::get_if<Tgroup>(&packet.head)) return run_group(connection, *t, packet, out);
+  if (std::holds_alternative<Tgroup>(packet.head)) return run_group(id, connection, body, packet, out);
+  if (const auto* r = std::get_if<Rgroup>(&packet.head)) return take_answer(connection, *r, packet);
   return refuse_connection(EPROTO, connection.options, out);
 }
 
@@ -164,7 +182,7 @@ Result<void> SessionServer::open_session(uint64_t id, Connection& connection, co
   connection.wanted.push_back(wanted);
   // What the peer may do now is not what the session's groups would run with.
   if (session.access != connection.peer.access) return wait(connection);
-  connection.wanted.back().is_told = true;
+  connection.wanted.back().told_epoch = session.lease_epoch;
   return tell_session(connection, session, out);
 }
 
@@ -187,15 +205,25 @@ void SessionServer::take_over(uint64_t id, Connection& connection, const Wanted&
   if (const auto old = connections_.find(session.connection); old != connections_.end() && old->first != id)
     old->second.sessions.erase(session.ssid);
   session.connection = id;
+  session.last_heard_s = now_s_;
+  forget_deferred(session.ssid, id);            // those are this one's
+  export_.leases().end_hold_all(session.ssid);  // it is told our epoch
+  if (session.access != connection.peer.access)
+    for (LeaseTable::Lease* lease : export_.leases().of_session(session.ssid)) recall(*lease);
   session.restrict_to(export_.server(), connection.peer.access);
   session.csid = wanted.csid;
   session.state.linger_s = std::min(wanted.linger_s, options_.most_linger_s);
   if (!session.write(record::session(session.state))) log::warn("pip", "a journal cannot be written");
+  recall_again(session);
 }
 
 Result<void> SessionServer::tell_session(Connection& connection, const ServerSession& session, std::string& out) {
-  const Rsession answer{
-      .ssid = session.ssid, .token = session.state.token, .linger = session.state.linger_s, .window = options_.window};
+  const Rsession answer{.ssid = session.ssid,
+                        .token = session.state.token,
+                        .linger = session.state.linger_s,
+                        .window = options_.window,
+                        .epoch = session.lease_epoch,
+                        .term = options_.lease_term_s};
   return encode_packet(answer, connection.options, connection.msize, out);
 }
 
@@ -220,7 +248,8 @@ Result<void> SessionServer::grant(uint64_t id, Connection& connection, Wanted wa
   take_over(id, connection, wanted);
   const auto session = sessions_.find(wanted.ssid);
   if (session == sessions_.end()) return refuse_session(connection, Error(ESTALE), out);  // it has ended meanwhile
-  return wanted.is_told ? Result<void>{} : tell_session(connection, *session->second, out);
+  const bool is_told = wanted.told_epoch == session->second->lease_epoch;
+  return is_told ? Result<void>{} : tell_session(connection, *session->second, out);
 }
 
 Result<ServerSession*> SessionServer::new_session(const Peer& owner) {
@@ -232,6 +261,8 @@ Result<ServerSession*> SessionServer::new_session(const Peer& owner) {
   session->state.owner = owner.owner;
   OSP_ASSIGN(session->journal, journals_.create(session->state.token));
   session->ssid = ++last_ssid_;
+  session->lease_epoch = first_epoch_;
+  session->last_heard_s = now_s_;
   ServerSession* const made = session.get();
   by_token_[made->state.token] = made->ssid;
   export_.add(*made);
@@ -248,8 +279,9 @@ Result<ServerSession*> SessionServer::resume_session(const Connection& connectio
   return session->state.owner == connection.peer.owner ? Result<ServerSession*>(session) : fail(ESTALE);
 }
 
-Result<void> SessionServer::run_group(Connection& connection, const Tgroup& head, const Packet& packet,
+Result<void> SessionServer::run_group(uint64_t id, Connection& connection, std::string_view body, const Packet& packet,
                                       std::string& out) {
+  const auto& head = std::get<Tgroup>(packet.head);
   const uint32_t ssid = head.ssid != latest_session ? head.ssid : connection.latest;
   if (ssid == 0) return {};  // sent along with a Tsession that was refused
   const auto found = sessions_.find(ssid);
@@ -264,8 +296,27 @@ Result<void> SessionServer::run_group(Connection& connection, const Tgroup& head
     return {};
   }
   if (state.retained.size() >= options_.window) return refuse_connection(ENOBUFS, connection.options, out);
-  append_body(GroupRunner(export_, session, connection.options, connection.msize).run(head, packet.messages), out);
+  if (must_wait(session, head, packet.messages)) {
+    const bool has_room = deferred_of(id, ssid) < options_.window;
+    if (!has_room) return refuse_connection(ENOBUFS, connection.options, out);
+    deferred_.push_back({.connection = id, .ssid = ssid, .tag = head.tag, .body = std::string(body)});
+    return {};
+  }
+  run_now(connection, session, packet, out);
   return {};
+}
+
+// With what others did to the tree just before told apart from what we do.
+void SessionServer::run_now(const Connection& connection, ServerSession& session, const Packet& packet,
+                            std::string& out) {
+  LeaseTable& leases = export_.leases();
+  const bool is_watched = !leases.is_empty();
+  const Footprint own = is_watched ? footprint_of(session, packet.messages) : Footprint();
+  if (is_watched) recall_changed({}, 0);
+  leases.drop_trees(session.ssid, own);
+  GroupRunner runner(export_, session, connection.options, connection.msize);
+  append_body(runner.run(std::get<Tgroup>(packet.head), packet.messages), out);
+  if (is_watched) recall_changed(own, session.ssid);
 }
 
 void SessionServer::disconnect(uint64_t id, uint64_t now_s) {
@@ -273,6 +324,8 @@ void SessionServer::disconnect(uint64_t id, uint64_t now_s) {
   if (found == connections_.end()) return;
   const std::set<uint32_t> orphans = std::move(found->second.sessions);
   connections_.erase(found);
+  outgoing_.erase(id);
+  std::erase_if(deferred_, [id](const Deferred& group) { return group.connection == id; });
   for (const uint32_t ssid : orphans) {
     const auto session = sessions_.find(ssid);
     if (session == sessions_.end() || session->second->connection != id) continue;  // it never was this one's
@@ -280,19 +333,24 @@ void SessionServer::disconnect(uint64_t id, uint64_t now_s) {
     session->second->last_seen_s = now_s;
     if (session->second->state.linger_s == 0) end_session(ssid);
   }
+  retry_if_ended();
 }
 
 void SessionServer::expire(uint64_t now_s) {
+  now_s_ = std::max(now_s_, now_s);
   std::vector<uint32_t> over;
   for (const auto& [ssid, session] : sessions_)
     if (session->connection == 0 && now_s - session->last_seen_s >= session->state.linger_s) over.push_back(ssid);
   for (const uint32_t ssid : over) end_session(ssid);
+  retry_deferred();
 }
 
 void SessionServer::end_session(uint32_t ssid) {
   const auto found = sessions_.find(ssid);
   const std::unique_ptr<ServerSession> session = std::move(found->second);
   sessions_.erase(found);
+  (void)export_.leases().drop(ssid);
+  forget_deferred(ssid, 0);
   by_token_.erase(session->state.token);
   if (--owned_[session->state.owner] == 0) owned_.erase(session->state.owner);
   export_.forget(*session);

@@ -13,7 +13,7 @@ void SessionState::acknowledge(uint64_t up_to) {
 namespace record {
 namespace {
 
-enum class Type : uint8_t { session = 1, intent, step, result, resolved, fids };
+enum class Type : uint8_t { session = 1, intent, step, result, resolved, fids, has_leases };
 
 constexpr uint8_t is_name_flag = 1, was_flag = 2;  // of a fid; journals from before the second have only the first
 
@@ -97,6 +97,8 @@ std::string session(const SessionState& state) {
   return b.bytes;
 }
 
+std::string has_leases() { return Builder(Type::has_leases).bytes; }
+
 std::string intent(const Intent& intent) {
   Builder b(Type::intent);
   encode(intent, b.out);
@@ -132,6 +134,7 @@ std::string fids(const FidChanges& changes) {
 
 std::vector<std::string> snapshot(const SessionState& state) {
   std::vector<std::string> records = {session(state)};
+  if (state.has_leases) records.push_back(has_leases());
   FidChanges all(state.fids.begin(), state.fids.end());
   records.push_back(fids(all));
   for (const auto& [tag, reply] : state.retained)
@@ -163,6 +166,9 @@ Result<void> apply(std::string_view bytes, SessionState& state) {
       break;
     case Type::fids:
       apply_changes(in, state);
+      break;
+    case Type::has_leases:
+      state.has_leases = true;
       break;
     default:
       return fail(EBADMSG);

@@ -33,6 +33,7 @@ struct SessionState {
   std::string token;
   std::string owner;  // whose it is: only the same peer may resume it
   uint32_t linger_s = 0;
+  bool has_leases = false;  // or had; which ones, nobody remembers
   uint64_t acked = 0;
   std::map<uint32_t, FidRecord> fids;
   std::map<uint64_t, Retained> retained;                       // by tag
@@ -46,6 +47,7 @@ struct SessionState {
 
 namespace record {
 std::string session(const SessionState& state);
+std::string has_leases();
 std::string intent(const Intent& intent);
 std::string step(uint64_t tag, uint16_t index, std::string_view reply, const FidChanges& changes);
 // An empty body: the group may simply run again.

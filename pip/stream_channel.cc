@@ -104,7 +104,7 @@ Result<void> StreamChannel::pump() {
     if (Clock::now() - heard_ >= broken_after) {
       drop(Error(ETIMEDOUT));
     } else {
-      link_.ping(out_);
+      link_.ping("", out_);
       flush_or_drop();
     }
     return {};

@@ -12,6 +12,7 @@
 #include <new>
 
 #include "base/log.h"
+#include "pip/cache/cache.h"
 #include "pip/url.h"
 #include "pip/wire.h"
 #include "tools/keeper_saving.h"
@@ -133,11 +134,13 @@ Result<std::string> Service::answer(Process& process, const Request& request) {
   if (request.kind == shm::Kind::fork) return fork(process);
   if (request.kind == shm::Kind::sync) {
     OSP_TRY(pages_.flush(nullptr));
+    wait_for_servers();
     return std::string();
   }
   if (request.kind == shm::Kind::end) {
     pages_.end(&process);
     process.end();
+    wait_for_servers();
     return std::string();
   }
   if (request.server >= trees_.size()) return fail(EBADF);
@@ -157,32 +160,46 @@ Result<std::string> Service::group(Process& process, Tree& tree, const Request& 
   return Group(process, tree, pages_).run(std::move(packet.messages));
 }
 
-Result<std::unique_ptr<Channel>> Service::connect(const std::string& url, ns::MemServer*& found, std::string& why) {
-  if (url.starts_with("#m")) {
-    OSP_ASSIGN(auto memory, MemoryUpstream::create(url));
-    found = &memory->files();
-    return memory;
+Result<void> Service::connect(Tree& tree, std::string& why) {
+  if (tree.url.starts_with("#m")) {
+    OSP_ASSIGN(auto memory, MemoryUpstream::create(tree.url));
+    tree.memory = &memory->files();
+    tree.channel = std::move(memory);
+    return {};
   }
-  OSP_ASSIGN(const Url parsed, parse_url(url));
-  OSP_ASSIGN(auto made, StreamUpstream::create(*loop_, parsed.address, why));
-  return made;
+  OSP_ASSIGN(const Url parsed, parse_url(tree.url));
+  OSP_ASSIGN(auto stream, StreamUpstream::create(*loop_, parsed.address, why));
+  auto cache = std::make_unique<Cache>(std::move(stream), KnownTree::Limits{},
+                                       [this](std::function<void()> work) { start_job(std::move(work)); });
+  cache->on_recall([raw = &tree] { raw->changed(); });
+  cache->on_idle([this] { idle_.wake_all(); });
+  tree.cache = cache.get();
+  tree.channel = std::move(cache);
+  return {};
 }
 
 Result<Tree*> Service::find_or_add(const std::string& url, std::string& why) {
   const auto find = [&] { return std::ranges::find(trees_, url, [](const auto& tree) { return tree->url; }); };
   if (const auto found = find(); found != trees_.end()) return found->get();
-  ns::MemServer* memory = nullptr;
-  OSP_ASSIGN(auto channel, connect(url, memory, why));
-  if (const auto found = find(); found != trees_.end()) return found->get();  // by another job meanwhile
-  if (trees_.size() == shm::Environment::most_servers) return fail(ENFILE);
   auto tree = std::make_unique<Tree>();
   tree->url = url;
+  OSP_TRY(connect(*tree, why));
+  if (const auto found = find(); found != trees_.end()) return found->get();  // by another job meanwhile
+  if (trees_.size() == shm::Environment::most_servers) return fail(ENFILE);
   tree->number = static_cast<uint32_t>(trees_.size());
-  tree->channel = std::move(channel);
-  tree->memory = memory;
   tree->changes = &environment_->changes[tree->number];
   trees_.push_back(std::move(tree));
   return trees_.back().get();
+}
+
+// Until all that was answered up to now is done at the servers, too.
+void Service::wait_for_servers() {
+  std::vector<std::pair<const Cache*, uint64_t>> behind;
+  for (const auto& tree : trees_)
+    if (tree->cache != nullptr && tree->cache->is_behind())
+      behind.emplace_back(tree->cache, tree->cache->last_behind());
+  for (const auto& [cache, last] : behind)
+    while (!cache->is_done(last)) idle_.wait();
 }
 
 Result<std::string> Service::attach(const Request& request, std::string& why) {

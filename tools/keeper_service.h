@@ -39,7 +39,8 @@ class Service {
   Result<std::string> fifo(Process& process, Tree& tree, const Request& request);
   Result<std::string> fork(Process& process);
   Result<Tree*> find_or_add(const std::string& url, std::string& why);
-  Result<std::unique_ptr<pip::Channel>> connect(const std::string& url, ns::MemServer*& memory, std::string& why);
+  Result<void> connect(Tree& tree, std::string& why);
+  void wait_for_servers();
 
   std::unique_ptr<Loop> loop_;
   pip::HostFd doorbell_;
@@ -49,6 +50,7 @@ class Service {
   PageCache pages_;
   std::vector<ProcessPtr> processes_;
   size_t running_ = 0;  // jobs
+  WaitList idle_;       // those that wait for servers
   unsigned ticks_ = 0;
 };
 

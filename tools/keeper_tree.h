@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "pip/cache/cache.h"
 #include "pip/client.h"
 #include "pip/host_walk.h"
 #include "tools/keeper_upstream.h"
@@ -17,11 +18,14 @@ struct Tree {
   uint32_t number = 0;
   std::unique_ptr<pip::Channel> channel;
   ns::MemServer* memory = nullptr;  // of #m: the channel's
+  pip::Cache* cache = nullptr;      // the channel, where it is one
   pip::FidPool fids;
   std::atomic<uint64_t>* changes = nullptr;  // in the environment's page
   std::map<uint64_t, pip::HostFd> fifos;     // by the file's id: what stands for it here
 
-  void changed() const { changes->fetch_add(1, std::memory_order_release); }
+  void changed() const {
+    if (changes != nullptr) changes->fetch_add(1, std::memory_order_release);
+  }
 };
 
 // An open file of the session. Processes that inherited it share it; the last one closes it.

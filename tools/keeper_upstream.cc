@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <thread>
 
 #include "base/log.h"
@@ -20,7 +21,16 @@ constexpr int first_timeout_ms = 4000;
 constexpr int64_t most_pause_ms = 1000;  // between attempts to connect
 constexpr uint32_t linger_s = 24 * 60 * 60;
 
+// That of leases goes on while the machine sleeps. CLOCK_BOOTTIME, milliseconds.
+int64_t lease_clock_ms() {
+  timespec now = {};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
 }  // namespace
+
+bool StreamUpstream::leases_hold() const { return lease_clock_ms() < leased_until_ms_; }
 
 StreamUpstream::StreamUpstream(Loop& loop, pip::Address address)
     : loop_(loop), address_(std::move(address)), link_(address_, {.linger_s = linger_s}) {
@@ -122,10 +132,35 @@ void StreamUpstream::tick() {
     return;
   }
   if (now - heard_ms_ >= broken_after_ms) return drop(Error(ETIMEDOUT));
-  if (now - std::max(heard_ms_, probed_ms_) < probe_after_ms) return;
-  probed_ms_ = now;
-  link_.ping(out_);
+  if (now - probed_ms_ < probe_after_ms) return;
+  ping();
   send();
+}
+
+// Shows that the server is there, and it that we are: leases hold for their term from here on, if it answers.
+void StreamUpstream::ping() {
+  probed_ms_ = now_ms();
+  const bool is_open = session().state() == pip::SessionClient::State::open;  // else the session is not heard
+  link_.ping(is_open ? std::to_string(lease_clock_ms()) : std::string(), out_);
+}
+
+void StreamUpstream::returned(uint64_t lease) {
+  link_.returned(lease, out_);
+  if (const auto flushed = flush(); !flushed) log::debug("keeper", "{}", describe(flushed.error()));  // noticed later
+}
+
+// First what is gone, then what still holds.
+void StreamUpstream::take_leases() {
+  if (std::exchange(epoch_, session().lease_epoch()) != session().lease_epoch() && holder() != nullptr)
+    holder()->leases_lost();
+  while (const auto lease = session().next_recall()) {
+    if (holder() != nullptr) holder()->recalled(*lease);
+  }
+  const std::string& answered = session().answered_ping();
+  const int64_t sent = answered.size() < 18 ? std::strtoll(answered.c_str(), nullptr, 10) : 0;
+  constexpr uint32_t longest_term_s = 3600;
+  const int64_t term_ms = int64_t{std::min(session().lease_term_s(), longest_term_s)} * 1000;
+  if (sent > 0 && sent <= lease_clock_ms()) leased_until_ms_ = sent + term_ms;
 }
 
 void StreamUpstream::serve(uint32_t events) {
@@ -149,7 +184,11 @@ Result<void> StreamUpstream::receive() {
   if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
   heard_ms_ = now_ms();
   OSP_TRY(link_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
-  if (!was_open && session().state() == pip::SessionClient::State::open) pause_ms_ = 0, told_.clear();
+  take_leases();
+  if (!was_open && session().state() == pip::SessionClient::State::open) {
+    pause_ms_ = 0, told_.clear();
+    ping();  // only now the server surely hears it as the session's
+  }
   if (!was_open) opening_.wake_all();
   return {};
 }

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "namespace/mem_server.h"
-#include "pip/channel.h"
+#include "pip/cache/lease_channel.h"
 #include "pip/secure/client_link.h"
 #include "pip/session_server.h"
 #include "pip/stream_socket.h"
@@ -16,7 +16,7 @@ namespace osp::keeper {
 
 // A session with a server on the network, for jobs: many groups may be in flight. It connects again for ever, after
 // the first time.
-class StreamUpstream final : public pip::Channel {
+class StreamUpstream final : public pip::LeaseChannel {
  public:
   // In a job: connects and opens the session; gives up after a few seconds. ECONNREFUSED, ENOENT (unix), ETIMEDOUT,
   // EHOSTUNREACH, EPROTONOSUPPORT; of a sealed one EACCES, EKEYREJECTED, EBADMSG. The loop must live longer.
@@ -30,8 +30,14 @@ class StreamUpstream final : public pip::Channel {
   Result<pip::Answer> wait(uint64_t tag) override;
   void forget(uint64_t tag) override { session().forget(tag); }
   [[nodiscard]] uint32_t iounit() const override { return link_.session().iounit(); }
+  [[nodiscard]] bool leases_hold() const override;
+  [[nodiscard]] uint64_t lease_epoch() const override { return link_.session().lease_epoch(); }
+  void returned(uint64_t lease) override;
+  [[nodiscard]] bool is_answered(uint64_t tag) const override { return link_.session().is_answered(tag); }
 
  private:
+  void ping();
+  void take_leases();
   void tick();
   Result<void> open();
   pip::SessionClient& session() { return link_.session(); }
@@ -57,6 +63,8 @@ class StreamUpstream final : public pip::Channel {
   int64_t next_attempt_ms_ = 0;
   int64_t pause_ms_ = 0;
   int64_t heard_ms_ = 0, probed_ms_ = 0;
+  uint64_t epoch_ = 0;           // of our leases
+  int64_t leased_until_ms_ = 0;  // unless the server answers again
   std::string out_;
   size_t out_sent_ = 0;
   uint32_t watched_ = 0;

@@ -14,6 +14,7 @@
 #include "base/fd_limit.h"
 #include "base/log.h"
 #include "pip/host_tree.h"
+#include "pip/host_watch.h"
 #include "pip/secure/key_store.h"
 #include "tools/pipd_loop.h"
 
@@ -126,8 +127,10 @@ int serve(Arguments& arguments) {
     return complain(lock.error().code == EWOULDBLOCK
                         ? fmt::format("'{}' is in use by another pipd; give --state", arguments.state)
                         : fmt::format("cannot keep sessions in '{}': {}", arguments.state, describe(lock.error())));
+  auto watch = pip::HostWatch::create(arguments.directory);
+  if (!watch) return complain(fmt::format("cannot watch '{}': {}", arguments.directory, describe(watch.error())));
   pip::FileJournalStore journals(arguments.state);
-  auto server = pip::SessionServer::create(**tree, journals, {}, Loop::now_s());
+  auto server = pip::SessionServer::create(**tree, journals, {.watch = watch->get()}, Loop::now_s());
   if (!server)
     return complain(fmt::format("cannot load sessions from '{}': {}", arguments.state, describe(server.error())));
   auto doorkeeper = make_doorkeeper(arguments);
@@ -137,9 +140,10 @@ int serve(Arguments& arguments) {
         fmt::format("'{}' would be served, too, with what lets others in; keep it elsewhere (--keys, --access, "
                     "--state), or serve less",
                     secret));
-  auto loop =
-      Loop::create(**server, *doorkeeper,
-                   {.in_clear = arguments.in_clear, .each_while = [&] { renew_rules(arguments, *doorkeeper); }});
+  auto loop = Loop::create(**server, *doorkeeper,
+                           {.in_clear = arguments.in_clear,
+                            .each_while = [&] { renew_rules(arguments, *doorkeeper); },
+                            .watch = (*watch)->fd()});
   if (!loop) return complain(describe(loop.error()));
   std::string wrong;
   if (auto listening = listen_all(arguments, **loop, wrong); !listening)

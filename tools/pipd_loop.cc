@@ -16,6 +16,7 @@ namespace osp::pipd {
 namespace {
 
 constexpr int expire_every_ms = 5000;
+constexpr int look_again_ms = 250;  // while groups wait for leases
 constexpr uint64_t look_after_every_s = 5;
 constexpr uint64_t settled_within_s = 10;
 constexpr size_t most_unsent = 8U << 20;  // bytes for a client that does not read: it is not read from either
@@ -36,6 +37,7 @@ Result<std::unique_ptr<Loop>> Loop::create(pip::SessionServer& server, const pip
   loop->signals_ = pip::HostFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (loop->signals_.get() < 0) return fail(errno);
   OSP_TRY(loop->watch(loop->signals_.get(), EPOLLIN, EPOLL_CTL_ADD));
+  if (loop->options_.watch >= 0) OSP_TRY(loop->watch(loop->options_.watch, EPOLLIN, EPOLL_CTL_ADD));
   return loop;
 }
 
@@ -58,15 +60,17 @@ uint64_t Loop::now_s() {
 Result<void> Loop::run() {
   std::array<epoll_event, 64> events;
   while (true) {
-    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), expire_every_ms);
+    const int wait_ms = server_.has_deferred() ? look_again_ms : expire_every_ms;
+    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms);
     if (count < 0 && errno != EINTR) return fail(errno);
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<size_t>(i)];
       OSP_ASSIGN(const bool go_on, serve_one(event.data.fd, event.events));
       if (!go_on) return {};
     }
-    server_.expire(now_s());
+    if (std::exchange(expired_s_, now_s()) != now_s()) server_.expire(now_s());
     if (now_s() - looked_after_s_ >= look_after_every_s) look_after();
+    send_output();
   }
 }
 
@@ -95,6 +99,7 @@ bool Loop::take_signal() {
 // False: it is time to end.
 Result<bool> Loop::serve_one(int fd, uint32_t events) {
   if (fd == signals_.get()) return take_signal();
+  if (fd == options_.watch) return server_.look_at_changes(), true;
   const bool is_listener = std::ranges::any_of(listeners_, [fd](const auto& one) { return one.get() == fd; });
   if (is_listener) {
     accept_all(fd);
@@ -176,6 +181,18 @@ void Loop::send(Connection& connection) {
   }
   connection.out.clear();
   connection.out_sent = 0;
+}
+
+// What the server has for connections besides answers to what they just sent.
+void Loop::send_output() {
+  const std::vector<uint64_t> ids = server_.connections_with_output();
+  if (ids.empty()) return;
+  for (auto& [fd, connection] : connections_) {
+    if (connection.closing || !std::ranges::binary_search(ids, connection.link->id())) continue;
+    if (!connection.link->take_output(connection.out)) connection.closing = true;
+    send(connection);
+    adjust(connection);
+  }
 }
 
 void Loop::adjust(Connection& connection) {

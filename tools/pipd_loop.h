@@ -18,6 +18,7 @@ class Loop {
   struct Options {
     bool in_clear = false;                  // whoever can connect may do everything, without sealing
     std::function<void()> each_while = {};  // called every few seconds, and after SIGHUP: the rules may have changed
+    int watch = -1;  // an fd that is readable when the server is to look at changes, the caller's; -1: none
   };
   // The references are the caller's. EMFILE, ENOMEM.
   static Result<std::unique_ptr<Loop>> create(pip::SessionServer& server, const pip::Doorkeeper& doorkeeper,
@@ -53,6 +54,7 @@ class Loop {
   void serve(Connection& connection, uint32_t events);
   void receive(Connection& connection);
   void send(Connection& connection);
+  void send_output();
   void adjust(Connection& connection);
   void close(int fd);
 
@@ -60,6 +62,7 @@ class Loop {
   const pip::Doorkeeper& doorkeeper_;
   Options options_;
   uint64_t looked_after_s_ = 0;
+  uint64_t expired_s_ = 0;
   bool is_full_ = false;  // no fd is left: nobody is let in until a connection has closed
   pip::HostFd epoll_;
   pip::HostFd signals_;

@@ -124,8 +124,13 @@ Result<uint64_t> ClientLink::submit(const std::vector<Message>& messages, uint16
   return tag;
 }
 
-void ClientLink::ping(std::string& out) {
-  session_.ping(plain_);
+void ClientLink::ping(std::string_view data, std::string& out) {
+  session_.ping(data, plain_);
+  pass(out);
+}
+
+void ClientLink::returned(uint64_t lease, std::string& out) {
+  session_.returned(lease, plain_);
   pass(out);
 }
 

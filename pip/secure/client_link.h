@@ -26,7 +26,8 @@ class ClientLink {
   // As SessionClient's, and as SealedClient's. A server that is met for the first time is known from then on.
   Result<void> receive(std::string_view wire, std::string& out);
   Result<uint64_t> submit(const std::vector<Message>& messages, uint16_t flags, std::string& out);
-  void ping(std::string& out);
+  void ping(std::string_view data, std::string& out);
+  void returned(uint64_t lease, std::string& out);
   void end(std::string& out);
 
   [[nodiscard]] SessionClient& session() { return session_; }

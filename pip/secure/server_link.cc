@@ -55,6 +55,14 @@ Result<void> ServerLink::receive(std::string_view wire, std::string& out, uint64
   return sealed_ != nullptr ? receive_sealed(wire, out, now_s) : server_.receive(id_, wire, out, now_s);
 }
 
+Result<void> ServerLink::take_output(std::string& out) {
+  if (id_ == 0) return {};
+  if (sealed_ == nullptr) return server_.take_output(id_, out), Result<void>{};
+  std::string plain;
+  server_.take_output(id_, plain);
+  return plain.empty() ? Result<void>{} : sealed_->seal(plain, out);
+}
+
 Result<void> ServerLink::reconsider() {
   if (sealed_ == nullptr || id_ == 0) return {};
   const Access access = sealed_->access();

@@ -29,6 +29,10 @@ class ServerLink {
 
   // As SessionServer's. EACCES: the peer is not let in.
   Result<void> receive(std::string_view wire, std::string& out, uint64_t now_s);
+  // What the server has for this connection meanwhile.
+  Result<void> take_output(std::string& out);
+  // The server's number of it; 0: it has none yet.
+  [[nodiscard]] uint64_t id() const { return id_; }
   // Whether the peer is in and has shown that it is there; who is not for long may be sent away.
   [[nodiscard]] bool is_settled() const { return is_confirmed_; }
   // The doorkeeper's rules, or the time, have changed. EACCES: the peer may not be here any more.

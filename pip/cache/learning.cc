@@ -1,0 +1,234 @@
+// Cache: what replies teach, and which listings are worth having.
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "pip/access.h"
+#include "pip/cache/cache.h"
+#include "pip/packing.h"
+
+namespace osp::pip {
+namespace {
+
+constexpr std::string_view name_mode = "n";
+constexpr uint32_t listing_beside = 128 * 1024;  // bytes, of one that comes along with something else
+constexpr uint32_t listing_tree = 512 * 1024;    // of one with those below
+constexpr uint16_t tree_depth = 32;
+constexpr unsigned touches_before_listing = 2;
+constexpr unsigned touches_before_again = 4;
+constexpr uint64_t unlistable_for = 1000;  // groups
+constexpr size_t most_touched = 4096;
+constexpr uint32_t rename_exchange = 2;
+
+bool has(std::string_view mode, char letter) { return mode.find(letter) != std::string_view::npos; }
+
+}  // namespace
+
+std::vector<Message> Cache::Open::messages() const {
+  std::vector<Message> all = {Topen{.fid = fid, .nfid = nfid, .path = path, .mode = mode}};
+  if (reads) all.emplace_back(Tread{.fid = nfid, .offset = 0, .count = count, .attrs = ""});
+  if (clunks) all.emplace_back(Tclunk{.fid = nfid});
+  return all;
+}
+
+namespace {
+
+// Fills in what a kind of message is about; `path`: of a fid, with a path below it.
+struct Taker {
+  Cache::Note& note;
+  const FootprintReader& reader;
+  void operator()(const Tattach& t) { note.fid = t.fid; }
+  void operator()(const Topen& t) {
+    note.fid = t.nfid, note.mode = t.mode, note.path = reader.path(t.fid, t.path).value_or("");
+  }
+  void operator()(const Tcreate& t) {
+    note.fid = t.nfid, note.mode = t.mode, note.path = reader.path(t.fid, t.name).value_or("");
+  }
+  void operator()(const Tread& t) {
+    note.fid = t.fid, note.attribute = t.attrs, note.offset = t.offset, note.count = t.count;
+    note.path = reader.path(t.fid).value_or("");
+  }
+  void operator()(const Twrite& t) { note.fid = t.fid; }
+  void operator()(const Tclunk& t) { note.fid = t.fid, note.is_clunk = true; }
+  void operator()(const Trename& t) { note.exchanges = t.flags == rename_exchange; }
+  template <class T>
+  void operator()(const T&) {}
+};
+
+}  // namespace
+
+Cache::Note Cache::note(const Message& message, FootprintReader& reader) const {
+  Note made{.changes = reader.next(message)};
+  std::visit(Taker{made, reader}, message);
+  // The file of a fid that is written may have another name by now.
+  if (std::holds_alternative<Twrite>(message))
+    if (const auto file = fids_.find(made.fid); file != fids_.end()) made.id = file->second.id;
+  return made;
+}
+
+// Open files follow what we rename.
+void Cache::rename(const std::string& from, const std::string& to, bool exchanges) {
+  for (auto& [number, file] : fids_) {
+    if (is_within(file.path, from)) {
+      file.path = to + file.path.substr(from.size());
+    } else if (exchanges && is_within(file.path, to)) {
+      file.path = from + file.path.substr(to.size());
+    }
+  }
+}
+
+void Cache::learn(const Pending& pending, const Note& note, const Message& reply) {
+  if (const auto* error = std::get_if<Rerror>(&reply)) {
+    learn_error(pending, note, *error);
+  } else if (std::holds_alternative<Rattach>(reply)) {
+    fids_[note.fid] = {.path = "", .mode = "", .file_mode = S_IFDIR, .is_attached = true};
+  } else if (const auto* open = std::get_if<Ropen>(&reply)) {
+    learn_open(pending, note, open->attributes, false);
+  } else if (const auto* create = std::get_if<Rcreate>(&reply)) {
+    learn_open(pending, note, create->attributes, create->created != 0);
+  } else if (const auto* read = std::get_if<Rread>(&reply)) {
+    learn_read(pending, note, *read);
+  } else if (std::holds_alternative<Rwrite>(reply)) {
+    tree_.forget_file(note.id);
+  } else if (std::holds_alternative<Rrename>(reply) && note.changes.trees.size() == 2) {
+    rename(note.changes.trees.at(0), note.changes.trees.at(1), note.exchanges);
+  } else if (std::holds_alternative<Rclunk>(reply)) {
+    fids_.erase(note.fid);
+  } else if (std::holds_alternative<Rremove>(reply)) {
+    for (const std::string& path : note.changes.trees)
+      if (may_keep(pending, path)) tree_.remove(path);
+  }
+}
+
+void Cache::learn_open(const Pending& pending, const Note& note, std::string_view packed, bool is_made) {
+  const auto attributes = unpack_attributes(packed);
+  if (note.fid != no_fid && note.mode != name_mode)
+    fids_[note.fid] = {.path = note.path,
+                       .mode = note.mode,
+                       .id = attributes ? attributes->id : 0,
+                       .file_mode = attributes ? attributes->mode : 0,
+                       .is_ours = is_made,
+                       .attributes = attributes.value_or(Attributes{})};
+  if (!attributes) return;
+  const bool is_stat = note.mode != name_mode || note.fid == no_fid;
+  if (is_stat && may_keep(pending, note.path)) tree_.put_entry(note.path, *attributes);
+}
+
+// Of what a file holds, as long as it is the version that is known.
+void Cache::learn_read(const Pending& pending, const Note& note, const Rread& read) {
+  if (!knows() || !may_keep(pending, note.path)) return;
+  const auto file = fids_.find(note.fid);
+  if (file == fids_.end() || !S_ISREG(file->second.file_mode)) return;
+  if (note.attribute == "stat") {
+    const auto attributes = unpack_attributes(read.dat);
+    const KnownTree::Found found = tree_.find(note.path);
+    const bool is_its_name = found.entry != nullptr && found.attributes.id == file->second.id;
+    if (attributes && is_its_name) tree_.put_entry(note.path, *attributes);
+    return;
+  }
+  if (!note.attribute.empty()) return;
+  KnownTree::Entry* const entry = tree_.find_file(file->second.id);
+  const bool is_short = read.dat.size() < note.count;
+  if (entry == nullptr || (is_short && note.offset + read.dat.size() != entry->entry.attributes.size)) return;
+  tree_.add_content(*entry, note.offset, read.dat);
+}
+
+void Cache::learn_error(const Pending& pending, const Note& note, const Rerror& error) {
+  if (note.is_clunk) fids_.erase(note.fid);
+  if (note.mode == name_mode && note.fid == no_fid && error.number == ENOENT && may_keep(pending, note.path) &&
+      tree_.find_directory(directory_of(note.path)) != nullptr)
+    tree_.remove(note.path);
+  if (note.attribute.empty() || (error.number != ENODATA && error.number != EOPNOTSUPP)) return;
+  const KnownTree::Found found = tree_.find(note.path);
+  if (found.answer != KnownTree::Answer::here) return;
+  const bool is_plain = found.entry != nullptr ? found.entry->is_plain : found.directory->is_plain;
+  if (is_plain) plain_errors_[{found.attributes.mode & S_IFMT, note.attribute}] = error.number;
+}
+
+void Cache::learn_listing(const Pending& pending, const Message& reply) {
+  const auto* const list = std::get_if<Rlist>(&reply);
+  auto listing = list != nullptr ? unpack_listing(list->dat) : fail(EPROTO);
+  const bool is_tree = pending.listing->depth > 1;
+  const bool is_useful = listing && !listing->empty() && listing->front().lease != 0;
+  const auto* const error = std::get_if<Rerror>(&reply);
+  const bool may_come =
+      error != nullptr && (error->number == ENOENT || error->number == ENOTDIR || error->number == ELOOP);
+  if (!is_useful && !may_come) unlistable_[pending.listing->path] = counts_.passed + unlistable_for;
+  if (!listing) return;
+  for (ListedDirectory& directory : *listing) {
+    const uint64_t lease = directory.lease;
+    if (lease == 0 || given_up_.contains(lease) || std::ranges::find(early_recalls_, lease) != early_recalls_.end())
+      continue;
+    const std::string path = directory.path;
+    // It stays ours at the server, and will be there for the next listing.
+    if (!may_keep(pending, path)) continue;
+    touched_.erase(path);
+    const bool is_below = is_tree && path != pending.listing->path;
+    for (const auto& [old, number] : tree_.put(std::move(directory), is_below || is_tree))
+      if (number != lease) give_back(number, old, false);
+  }
+  if (listings_ == 0) early_recalls_.clear();
+  if (unlistable_.size() > most_touched) unlistable_.clear();
+  if (plain_errors_.size() > most_touched) plain_errors_.clear();
+}
+
+bool Cache::is_listable(const std::string& path) {
+  const auto found = unlistable_.find(path);
+  if (found == unlistable_.end()) return true;
+  if (found->second > counts_.passed) return false;
+  unlistable_.erase(found);
+  return true;
+}
+
+// Whoever reads a directory and then one below it, will read more.
+std::optional<Cache::Listing> Cache::wish_directory(Open open, const std::string& path) {
+  Listing listing{.path = path, .depth = 1, .count = below_.iounit(), .is_instead = true, .open = std::move(open)};
+  const KnownTree::Directory* const above = path.empty() ? nullptr : tree_.find_directory(directory_of(path));
+  if (above != nullptr) {
+    listing.depth = tree_depth, listing.count = listing_tree;
+    if (!above->is_from_tree && is_listable(above->path)) listing.path = above->path;
+  }
+  return is_listable(listing.path) ? std::optional(std::move(listing)) : std::nullopt;
+}
+
+// A group that opens something to be read, perhaps reads it, and perhaps closes it.
+std::optional<Cache::Open> Cache::as_open(const std::vector<Message>& messages) const {
+  const auto* const open = messages.empty() ? nullptr : std::get_if<Topen>(&messages[0]);
+  if (open == nullptr || open->nfid == no_fid || open->mode.find_first_not_of("rd") != std::string_view::npos)
+    return std::nullopt;
+  const auto* const read = messages.size() > 1 ? std::get_if<Tread>(&messages[1]) : nullptr;
+  const bool clunks = messages.size() > 1 && std::holds_alternative<Tclunk>(messages.back());
+  if (1 + (read != nullptr ? 1U : 0U) + (clunks ? 1U : 0U) != messages.size()) return std::nullopt;
+  return Open{.path = std::string(open->path),
+              .mode = std::string(open->mode),
+              .fid = open->fid,
+              .nfid = open->nfid,
+              .count = read != nullptr ? read->count : 0,
+              .reads = read != nullptr,
+              .clunks = clunks};
+}
+
+std::optional<Cache::Listing> Cache::wish(const std::vector<Message>& messages) {
+  const auto* const first = messages.empty() ? nullptr : std::get_if<Topen>(&messages[0]);
+  if (first == nullptr || !root() || !is_clean_path(first->path)) return std::nullopt;
+  const std::string path = path_of(first->fid, first->path);
+  const bool is_named = first->mode == name_mode;
+  const auto open = as_open(messages);
+  const bool looks = is_named && (messages.size() == 1 || std::holds_alternative<Tread>(messages[1]));
+  if (!open && !looks) return std::nullopt;
+  const KnownTree::Found found = tree_.find(path);
+  const bool is_known = found.answer == KnownTree::Answer::here;
+  if (open && (has(open->mode, 'd') || (is_known && S_ISDIR(found.attributes.mode))))
+    return wish_directory(*open, path);
+  const std::string directory(directory_of(path));
+  if (path.empty() || !is_listable(directory)) return std::nullopt;
+  // One that is known is listed again when much of it has changed.
+  const bool is_leased = tree_.find_directory(directory) != nullptr;
+  if (is_leased && is_known && open) return std::nullopt;
+  if (touched_.size() > most_touched) touched_.clear();
+  if (++touched_[directory] < (is_leased ? touches_before_again : touches_before_listing)) return std::nullopt;
+  touched_.erase(directory);
+  return Listing{.path = directory, .depth = 1, .count = std::min(listing_beside, below_.iounit() / 4)};
+}
+
+}  // namespace osp::pip
