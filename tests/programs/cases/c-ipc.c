@@ -47,10 +47,10 @@ static void never_resumed(void) {
   const int queue = (int)NEED(msgget(IPC_PRIVATE, 0600)), set = (int)NEED(semget(IPC_PRIVATE, 1, 0600));
   struct { long type; char text[8]; } message;
   struct sembuf down = {0, -1, 0};
-  ualarm(20000, 0);
+  ualarm(20000, 20000);  // the first may ring before it waits
   TRY(msgrcv(queue, &message, sizeof message.text, 0, 0));
-  ualarm(20000, 0);
   TRY(semop(set, &down, 1));
+  ualarm(0, 0);
   msgctl(queue, IPC_RMID, NULL);
   semctl(set, 0, IPC_RMID);
 }
