@@ -23,6 +23,9 @@ using namespace pip;
 
 namespace {
 
+// Without a process that waits for it, what a server is owed is tried for so long.
+constexpr int64_t give_up_after_ms = 60'000;
+
 // A fifo without a name: opened through /proc it acts as any other. Who may open it the server's modes have said.
 Result<HostFd> make_fifo() {
   for (const std::string base : {"/dev/shm", "/tmp", "/var/tmp"}) {
@@ -93,6 +96,7 @@ void Service::remove(const ProcessPtr& process) {
   loop_->forget(process->socket());
   const ProcessPtr kept = process;
   std::erase(processes_, kept);
+  left_ms_ = now_ms();
   kept->set_gone();
   start_job([this, kept] {
     pages_.end(kept.get());
@@ -101,7 +105,12 @@ void Service::remove(const ProcessPtr& process) {
 }
 
 void Service::run() {
-  loop_->run([this] { return processes_.empty() && running_ == 0; });
+  loop_->run([this] {
+    if (!processes_.empty() || running_ == 0) return processes_.empty();
+    if (now_ms() - left_ms_ < give_up_after_ms) return false;
+    log::error("keeper", "gives up: no server answers, and {} requests are left", running_);
+    return true;
+  });
 }
 
 void Service::tick() {

@@ -119,6 +119,12 @@ void Cache::forget(uint64_t tag) {
   Pending pending = std::move(found->second);
   pending_.erase(found);
   if (pending.ready || pending.fetched) return;
+  const bool is_plain = pending.opening == 0 && !pending.listing &&
+                        std::ranges::all_of(pending.notes, [](const Note& note) { return note.changes.is_empty(); });
+  if (is_plain && pending.closing.empty()) {
+    arrived(pending);
+    return below_.forget(pending.below);
+  }
   // What it changes is not known to have happened: it is forgotten for as long as it may still happen.
   spawn_([this, alive = alive_, kept = std::make_shared<Pending>(std::move(pending))] {
     if (!*alive) return;
