@@ -49,9 +49,9 @@ class Service {
   std::vector<std::unique_ptr<Tree>> trees_;
   PageCache pages_;
   std::vector<ProcessPtr> processes_;
-  size_t running_ = 0;  // jobs
+  size_t running_ = 0;   // jobs
   int64_t left_ms_ = 0;  // when the last process went
-  WaitList idle_;       // those that wait for servers
+  WaitList idle_;        // those that wait for servers
   unsigned ticks_ = 0;
 };
 
