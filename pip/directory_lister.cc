@@ -12,10 +12,6 @@ namespace {
 
 constexpr size_t entries_at_once = 128;
 
-std::string join(const std::string& directory, const std::string& name) {
-  return directory.empty() ? name : directory + "/" + name;
-}
-
 }  // namespace
 
 uint64_t DirectoryLister::lease(const std::string& path) {
@@ -43,7 +39,7 @@ Walked<void> DirectoryLister::read_entries(ListedDirectory& listed, File& direct
       if (size > room) return std::unexpected(WalkError(EMSGSIZE));
       entry.attributes = tree_.shown(entry.attributes);
       const bool is_directory = S_ISDIR(entry.attributes.mode);  // its own lease says so
-      const bool plain = !is_directory && is_plain(join(listed.path, entry.name));
+      const bool plain = !is_directory && is_plain(join_paths(listed.path, entry.name));
       listed.entries.push_back({.entry = std::move(entry), .is_plain = plain});
     }
   }
@@ -85,7 +81,7 @@ Walked<std::string> DirectoryLister::list(const std::string& path, unsigned dept
     pack(*listed, packed);
     if (left <= 1) continue;
     for (const ListedEntry& entry : listed->entries)
-      if (S_ISDIR(entry.entry.attributes.mode)) next.emplace_back(join(here, entry.entry.name), left - 1);
+      if (S_ISDIR(entry.entry.attributes.mode)) next.emplace_back(join_paths(here, entry.entry.name), left - 1);
   }
   return packed;
 }

@@ -22,11 +22,8 @@ std::optional<std::string> FootprintReader::path(uint32_t fid) const {
 }
 
 std::optional<std::string> FootprintReader::path(uint32_t fid, std::string_view below) const {
-  auto whole = path(fid);
-  if (!whole) return whole;
-  if (!whole->empty() && !below.empty()) *whole += '/';
-  *whole += below;
-  return whole;
+  const auto whole = path(fid);
+  return whole ? std::optional(join_paths(*whole, below)) : std::nullopt;
 }
 
 std::vector<std::string> FootprintReader::paths(uint32_t fid) const {
@@ -82,6 +79,12 @@ Footprint footprint_of(const std::vector<Message>& messages, FootprintReader::Pa
   Footprint all;
   for (const Message& message : messages) all.add(reader.next(message));
   return all;
+}
+
+std::string join_paths(std::string_view directory, std::string_view below) {
+  std::string whole(directory);
+  if (!directory.empty() && !below.empty()) whole += '/';
+  return whole += below;
 }
 
 std::string_view directory_of(std::string_view path) {

@@ -57,5 +57,7 @@ Footprint footprint_of(const std::vector<Message>& messages, FootprintReader::Pa
 // The directory of a path ("" of a name in the root), and its last name.
 std::string_view directory_of(std::string_view path);
 std::string_view name_of(std::string_view path);
+// A path below another; either may be "".
+std::string join_paths(std::string_view directory, std::string_view below);
 
 }  // namespace osp::pip

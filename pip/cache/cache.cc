@@ -70,11 +70,7 @@ std::string Cache::path_of(uint32_t fid) const {
   return found == fids_.end() ? std::string() : found->second.path;
 }
 
-std::string Cache::path_of(uint32_t fid, std::string_view below) const {
-  std::string whole = path_of(fid);
-  if (!whole.empty() && !below.empty()) whole += '/';
-  return whole += below;
-}
+std::string Cache::path_of(uint32_t fid, std::string_view below) const { return join_paths(path_of(fid), below); }
 
 std::optional<uint32_t> Cache::root() const {
   for (const auto& [number, file] : fids_)

@@ -25,7 +25,7 @@ void Cache::read_ahead(std::string_view path) {
   std::vector<std::string> batch;
   size_t size = 0;
   for (const KnownTree::Entry* entry : ahead_.opened(*directory, file->second)) {
-    std::string next = directory->path.empty() ? entry->entry.name : directory->path + "/" + entry->entry.name;
+    std::string next = join_paths(directory->path, entry->entry.name);
     if (is_fetched(next) != nullptr) continue;
     if (batch.size() == most_files || size + entry->entry.attributes.size > most_bytes) {
       fetch(std::exchange(batch, {}));

@@ -163,8 +163,7 @@ void Cache::learn_listing(const Pending& pending, const Message& reply) {
     // It stays ours at the server, and will be there for the next listing.
     if (!may_keep(pending, path)) continue;
     touched_.erase(path);
-    const bool is_below = is_tree && path != pending.listing->path;
-    for (const auto& [old, number] : tree_.put(std::move(directory), is_below || is_tree))
+    for (const auto& [old, number] : tree_.put(std::move(directory), is_tree))
       if (number != lease) give_back(number, old, false);
   }
   if (listings_ == 0) early_recalls_.clear();

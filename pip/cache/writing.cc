@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "pip/cache/cache.h"
 #include "pip/cache/replies.h"
+#include "pip/client.h"
 #include "pip/packing.h"
 
 namespace osp::pip {
@@ -95,8 +96,7 @@ void Cache::send_behind(Pending pending, Behind what) {
 int Cache::error_in(const Answer& answer, const Behind& what) {
   const Message* const reply = answer.replies.empty() ? nullptr : &answer.replies[0];
   if (reply == nullptr) return EIO;
-  if (const auto* error = std::get_if<Rerror>(reply))
-    return error->number > 0 && error->number < 4096 ? static_cast<int>(error->number) : EIO;
+  if (const auto error = error_of(*reply)) return error->code;
   const auto* const write = std::get_if<Rwrite>(reply);
   if (write == nullptr) return std::holds_alternative<Rclunk>(*reply) ? 0 : EIO;
   return write->count < what.size ? ENOSPC : 0;
