@@ -72,6 +72,17 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual([re.sub(r"^\d+ ", "", name) for name in outcome.leftovers], ["sleep 4243"])
         self.assertEqual(process.descendants(), [])
 
+    def test_a_peer_that_is_gone_is_an_error_and_no_death(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with self.assertRaises(BrokenPipeError):
+            os.write(writer, b"x")
+        os.close(writer)
+
+    def test_programs_ignore_no_signal(self):
+        ignored = self.run_shell("grep SigIgn /proc/self/status").stdout
+        self.assertEqual(int(ignored.split()[1], 16), 0)
+
 
 class TerminalTest(unittest.TestCase):
     def play(self, program, script, timeout=20):

@@ -43,8 +43,11 @@ class User:
 
 def become_reaper():
     """Makes this process the parent of every orphan below it, and what it starts independent of how
-    it was started itself: no signal is ignored (nohup, `&` in a script) or blocked; no cores are written."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    it was started itself: no signal is ignored (nohup, `&` in a script) or blocked; no cores are written.
+
+    SIGPIPE and SIGXFSZ stay as python has them, ignored, or a peer that resets would end the harness
+    in silence; subprocess gives programs their defaults back."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
