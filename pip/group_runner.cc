@@ -138,7 +138,10 @@ void GroupRunner::finish(uint64_t acked) {
   }
   std::erase_if(state.steps, [this](const auto& step) { return step.first.first == tag_; });
   if (state.resolved && state.resolved->tag == tag_) state.resolved.reset();
-  state.retained[tag_] = {.body = reply_, .durable = durable && !only_opened};
+  // What was only read, and is long, is read again if it is asked for again: many of these would take much room.
+  constexpr size_t most_kept = 64 * 1024;
+  if (durable || reply_.size() <= most_kept)
+    state.retained[tag_] = {.body = reply_, .durable = durable && !only_opened};
   for (const FidRecord& record : gone_) tree_.closed(record);  // only now: until here it might be opened again
   session_.compact();
 }
@@ -159,6 +162,9 @@ Walked<GroupRunner::Found> GroupRunner::find(uint32_t number) {
 Walked<File*> GroupRunner::file_of(uint32_t number) {
   OSP_ASSIGN(const Found found, find(number));
   if (found.record.is_name) return std::unexpected(WalkError(EBADF));
+  if (std::exchange(found.fid.is_root, false))
+    if (const auto opened = reopen(server(), found.record, found.fid); !opened)
+      return std::unexpected(WalkError(opened.error()));
   if (!found.fid.file) return std::unexpected(WalkError(ESTALE));
   return found.fid.file.get();
 }
@@ -169,7 +175,7 @@ Walked<std::string> GroupRunner::join(uint32_t number, std::string_view path) {
   std::string whole = found.record.path;
   if (!whole.empty() && !path.empty()) whole += '/';
   whole += path;
-  if (!path.empty() && Export::is_held(whole)) return std::unexpected(WalkError(ENOENT));
+  if (!path.empty() && is_held(whole)) return std::unexpected(WalkError(ENOENT));
   return whole;
 }
 

@@ -5,13 +5,43 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <list>
 #include <optional>
+#include <unordered_map>
 
 #include "pip/host_walk.h"
 #include "pip/wire.h"
 
 namespace osp::pip {
+
+// Which journals have their files open: those that were written last, since there may be more sessions than fds.
+class OpenJournals {
+ public:
+  void used(HostFd& fd) {
+    closes(fd);
+    recent_.push_front(&fd);
+    where_[&fd] = recent_.begin();
+    if (recent_.size() <= most) return;
+    HostFd& oldest = *recent_.back();
+    closes(oldest);
+    oldest = HostFd();
+  }
+  void closes(HostFd& fd) {
+    const auto at = where_.find(&fd);
+    if (at == where_.end()) return;
+    recent_.erase(at->second);
+    where_.erase(at);
+  }
+
+ private:
+  static constexpr size_t most = 256;
+  std::list<HostFd*> recent_;
+  std::unordered_map<HostFd*, std::list<HostFd*>::iterator> where_;
+};
+
 namespace {
+
+using OpenJournalsPtr = std::shared_ptr<OpenJournals>;
 
 constexpr std::string_view suffix = ".session";
 constexpr size_t record_header = 8;
@@ -66,16 +96,24 @@ Result<void> write_all(int fd, std::string_view bytes) {
 
 class FileJournal final : public Journal {
  public:
-  FileJournal(HostFd fd, std::string path, size_t size) : fd_(std::move(fd)), path_(std::move(path)), size_(size) {}
+  FileJournal(OpenJournalsPtr open, HostFd fd, std::string path, size_t size)
+      : open_(std::move(open)), fd_(std::move(fd)), path_(std::move(path)), size_(size) {
+    open_->used(fd_);
+  }
+  ~FileJournal() override { open_->closes(fd_); }
 
   Result<void> append(std::string_view record) override {
-    frame_.clear();
-    frame(record, frame_);
-    if (auto written = write_all(fd_.get(), frame_); !written) {
+    if (fd_.get() < 0) {
+      OSP_ASSIGN(fd_, open_file(path_, O_WRONLY | O_APPEND));
+    }
+    open_->used(fd_);
+    std::string framed;
+    frame(record, framed);
+    if (auto written = write_all(fd_.get(), framed); !written) {
       raw::syscall(SYS_ftruncate, fd_.get(), size_);  // half a record must not hide those after it
       return written;
     }
-    size_ += frame_.size();
+    size_ += framed.size();
     return {};
   }
 
@@ -87,6 +125,7 @@ class FileJournal final : public Journal {
     OSP_TRY(write_all(fd.get(), all));
     OSP_TRY(from_raw<void>(raw::syscall(SYS_rename, fresh.c_str(), path_.c_str())));
     fd_ = std::move(fd);
+    open_->used(fd_);
     size_ = all.size();
     return {};
   }
@@ -95,10 +134,10 @@ class FileJournal final : public Journal {
   [[nodiscard]] size_t size() const override { return size_; }
 
  private:
-  HostFd fd_;
+  OpenJournalsPtr open_;
+  HostFd fd_;  // none: it was not used lately
   std::string path_;
   size_t size_;
-  std::string frame_;
 };
 
 class NoJournal final : public Journal {
@@ -134,7 +173,7 @@ std::vector<std::string> split_records(std::string_view all, size_t& good) {
   return records;
 }
 
-Result<LoadedJournal> load_file(const std::string& path, std::string token) {
+Result<LoadedJournal> load_file(const OpenJournalsPtr& open, const std::string& path, std::string token) {
   OSP_ASSIGN(HostFd fd, open_file(path, O_RDWR | O_APPEND));
   OSP_ASSIGN(const std::string all, read_all(fd.get()));
   size_t good = 0;
@@ -142,17 +181,20 @@ Result<LoadedJournal> load_file(const std::string& path, std::string token) {
   OSP_TRY(from_raw<void>(raw::syscall(SYS_ftruncate, fd.get(), good)));
   return LoadedJournal{.token = std::move(token),
                        .records = std::move(records),
-                       .journal = std::make_unique<FileJournal>(std::move(fd), path, good)};
+                       .journal = std::make_unique<FileJournal>(open, std::move(fd), path, good)};
 }
 
 }  // namespace
+
+FileJournalStore::FileJournalStore(std::string directory)
+    : directory_(std::move(directory)), open_(std::make_shared<OpenJournals>()) {}
 
 Result<std::unique_ptr<Journal>> NoJournalStore::create(std::string_view) { return std::make_unique<NoJournal>(); }
 
 Result<std::unique_ptr<Journal>> FileJournalStore::create(std::string_view token) {
   const std::string path = directory_ + "/" + hex(token) + std::string(suffix);
   OSP_ASSIGN(HostFd fd, open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND));
-  return std::make_unique<FileJournal>(std::move(fd), path, 0);
+  return std::make_unique<FileJournal>(open_, std::move(fd), path, 0);
 }
 
 Result<std::vector<LoadedJournal>> FileJournalStore::load() {
@@ -164,7 +206,7 @@ Result<std::vector<LoadedJournal>> FileJournalStore::load() {
     if (!name.ends_with(suffix)) continue;
     auto token = unhex(name.substr(0, name.size() - suffix.size()));
     if (!token) continue;
-    if (auto one = load_file(directory_ + "/" + std::string(name), std::move(*token)))
+    if (auto one = load_file(open_, directory_ + "/" + std::string(name), std::move(*token)))
       loaded.push_back(std::move(*one));
   }
   closedir(directory);

@@ -47,17 +47,19 @@ class NoJournalStore final : public JournalStore {
   [[nodiscard]] bool durable() const override { return false; }
 };
 
-// A file for each session in one directory: records of length[4] checksum[4] bytes; a torn last one is cut off.
+// A file for each session in one directory: records of length[4] checksum[4] bytes; a torn last one is cut off. Only
+// those that were written lately are open.
 class FileJournalStore final : public JournalStore {
  public:
   // `directory` must exist and be the caller's alone.
-  explicit FileJournalStore(std::string directory) : directory_(std::move(directory)) {}
+  explicit FileJournalStore(std::string directory);
   Result<std::unique_ptr<Journal>> create(std::string_view token) override;
   Result<std::vector<LoadedJournal>> load() override;
   [[nodiscard]] bool durable() const override { return true; }
 
  private:
   std::string directory_;
+  std::shared_ptr<class OpenJournals> open_;
 };
 
 }  // namespace osp::pip

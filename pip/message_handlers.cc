@@ -51,9 +51,9 @@ template Walked<void> GroupRunner::handle<std::monostate>(const std::monostate&)
 Walked<void> GroupRunner::handle(const Tattach& t) {
   if (!t.aname.empty()) return refuse(ENOENT);  // one tree, which has no name
   OSP_TRY(room_for_fid(t.fid));
-  OSP_ASSIGN(Opened opened, server().open("", {.path_only = true}));
-  add_fid(t.fid, {.path = "", .mode = {.path_only = true}, .id = opened.attributes.id},
-          {.file = std::move(opened.file), .is_directory = true});
+  OSP_ASSIGN(const Attributes attributes, server().stat(""));
+  add_fid(t.fid, {.path = "", .mode = {.path_only = true}, .id = attributes.id},
+          {.file = nullptr, .is_directory = true, .is_root = true});
   return reply(Rattach{});
 }
 
@@ -155,7 +155,7 @@ Walked<void> GroupRunner::read_entries(const Tread& t, uint32_t count) {
       entry.attributes = tree_.shown(entry.attributes);
       full = packed.size() + packed_size(entry) > count;
       if (full) break;
-      if (found.record.path.empty() && entry.name == Export::held_directory) {
+      if (found.record.path.empty() && entry.name == held_directory) {
         found.fid.hidden_at = next;
       } else {
         pack(entry, packed);

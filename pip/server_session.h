@@ -17,6 +17,7 @@ namespace osp::pip {
 struct OpenFid {
   std::unique_ptr<File> file;  // null: a name fid, or one that could not be opened again (ESTALE)
   bool is_directory = false;
+  bool is_root = false;             // of a Tattach, and not open yet: most never are, and there may be many sessions
   bool is_read_only = false;        // whatever its mode was: RestrictedServer::read_only
   bool durable = false;             // the journal knows it
   uint64_t hidden_at = UINT64_MAX;  // index of held_directory in the root's listing
@@ -52,8 +53,6 @@ struct ServerSession {
 // files live on while they are open.
 class Export {
  public:
-  static constexpr std::string_view held_directory = ".osp-held";
-
   // `watch`: the caller's; null: nobody else changes the tree.
   Export(Server& server, bool durable, ChangeWatch* watch) : server_(server), durable_(durable), leases_(watch) {}
 
@@ -80,8 +79,6 @@ class Export {
   void renamed(const std::string& from, const std::string& to, bool exchanged);
   // Removes hidden files that no session refers to (once, after loading).
   void sweep();
-
-  static bool is_held(std::string_view path) { return is_within(path, held_directory); }
 
  private:
   template <class Predicate>

@@ -88,7 +88,9 @@ void SessionServer::restore_fids(ServerSession& session) {
     OpenFid& fid = session.fids[number];
     fid.durable = true;
     export_.opened(record);
-    if (record.is_name) continue;
+    fid.is_root = record.path.empty() && record.mode.path_only;
+    fid.is_directory = fid.is_root;
+    if (record.is_name || fid.is_root) continue;
     if (const auto opened = reopen(export_.server(), record, fid); !opened)
       log::warn("pip", "'{}' cannot be opened again: {}", record.path, describe(opened.error()));
   }

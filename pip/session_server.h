@@ -20,9 +20,9 @@ class SessionServer {
   struct Options {
     uint32_t msize = default_msize;
     uint16_t nmsgs = default_nmsgs;
-    uint16_t window = 64;                       // groups of a session that may be unanswered
+    uint16_t window = 1024;                     // groups of a session that may be unanswered
     uint32_t most_linger_s = 7 * 24 * 60 * 60;  // how long a session may wait for its client
-    size_t most_sessions = 4096;
+    size_t most_sessions = 65536;
     uint32_t lease_term_s = 10;    // of silence, after which a session's leases are in nobody's way
     ChangeWatch* watch = nullptr;  // the caller's; null: nobody else changes the tree
   };

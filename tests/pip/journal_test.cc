@@ -37,6 +37,25 @@ TEST_F(JournalTest, KeepsRecordsInOrder) {
   EXPECT_EQ(loaded(), std::vector<std::string>{"none"});
 }
 
+TEST_F(JournalTest, OfManySessionsFewFilesAreOpen) {
+  const auto open_files = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  FileJournalStore store(directory_);
+  std::vector<std::unique_ptr<Journal>> journals;
+  for (int i = 0; i < 600; ++i) journals.push_back(*store.create("token" + std::to_string(i)));
+  for (const char* record : {"one", "two"})
+    for (const auto& journal : journals) EXPECT_TRUE(journal->append(record));
+  EXPECT_LT(open_files(), 400);
+  auto all = *store.load();
+  EXPECT_EQ(all.size(), 600U);
+  EXPECT_LT(open_files(), 400);
+  for (const LoadedJournal& one : all) EXPECT_EQ(one.records, (std::vector<std::string>{"one", "two"}));
+  journals.clear();
+  EXPECT_TRUE(all[0].journal->append("three"));
+}
+
 TEST_F(JournalTest, ATornRecordIsCutOff) {
   const auto journal = *FileJournalStore(directory_).create("t");
   EXPECT_TRUE(journal->append("whole"));
