@@ -40,4 +40,8 @@ class Access {
 // Whether `path` is `above`, or below it.
 [[nodiscard]] bool is_within(std::string_view path, std::string_view above);
 
+// Where a server keeps what was removed while it was open: clients do not see it, nor have a use for the name.
+constexpr std::string_view held_directory = ".osp-held";
+[[nodiscard]] inline bool is_held(std::string_view path) { return is_within(path, held_directory); }
+
 }  // namespace osp::pip

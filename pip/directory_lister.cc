@@ -34,7 +34,7 @@ Walked<void> DirectoryLister::read_entries(ListedDirectory& listed, File& direct
     if (entries->empty()) return {};
     next += entries->size();
     for (DirectoryEntry& entry : *entries) {
-      if (listed.path.empty() && entry.name == Export::held_directory) continue;
+      if (listed.path.empty() && entry.name == held_directory) continue;
       size += packed_size(entry) + 5;  // its length and flags
       if (size > room) return std::unexpected(WalkError(EMSGSIZE));
       entry.attributes = tree_.shown(entry.attributes);

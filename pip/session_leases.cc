@@ -33,8 +33,8 @@ Footprint SessionServer::footprint_of(const ServerSession& session, const std::v
   Footprint all = pip::footprint_of(messages, [&](uint32_t fid) { return session.path_of(fid); });
   const Access& access = session.access;
   all.is_anywhere = std::ranges::any_of(
-      all.files, [&](const std::string& path) { return Export::is_held(path) && export_.has_other_names(path); });
-  std::erase_if(all.files, [&](const std::string& path) { return !access.may_write(path) && !Export::is_held(path); });
+      all.files, [&](const std::string& path) { return is_held(path) && export_.has_other_names(path); });
+  std::erase_if(all.files, [&](const std::string& path) { return !access.may_write(path) && !is_held(path); });
   std::erase_if(all.names, [&](const std::string& path) { return !access.may_name(path); });
   std::erase_if(all.trees, [&](const std::string& path) { return !access.may_name(path); });
   return all;
@@ -106,9 +106,8 @@ void SessionServer::recall_changed(const Footprint& own, uint32_t by) {
   LeaseTable& leases = export_.leases();
   if (leases.watch() == nullptr) return;
   std::vector<TreeChange> changes = leases.watch()->take();
-  std::erase_if(changes, [](const TreeChange& change) {
-    return change.directory.empty() && change.name == Export::held_directory;
-  });
+  std::erase_if(changes,
+                [](const TreeChange& change) { return change.directory.empty() && change.name == held_directory; });
   for (LeaseTable::Lease* lease : leases.changed(changes, own, by)) recall(*lease);
 }
 

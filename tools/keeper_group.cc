@@ -87,7 +87,7 @@ Result<void> Group::translate(Message& message) {
   OSP_TRY(std::visit([&](auto& m) { return translate_one(m, step); }, message));
   if (step.answered_here) message = Tping{};
   if (std::holds_alternative<Twrite>(message) && step.fid->is_regular)
-    if (PageFilePtr pages = pages_.find(tree_, step.fid->id)) changed_pages_ = pages, changed_fid_ = step.fid;
+    if (PageFilePtr pages = pages_.find(step.fid)) changed_pages_ = pages, changed_fid_ = step.fid;
   steps_.push_back(std::move(step));
   return {};
 }
@@ -134,7 +134,7 @@ void Group::opened(const Step& step, std::string_view packed) {
 
 void Group::written(const Step& step, const Twrite& request, const Rwrite& reply) {
   if (!step.fid->is_regular) return;
-  const PageFilePtr pages = pages_.find(tree_, step.fid->id);
+  const PageFilePtr pages = pages_.find(step.fid);
   if (pages == nullptr) return;
   if (request.attr.empty()) {
     pages->write(reply.offset - reply.count, request.dat.substr(0, reply.count));

@@ -178,6 +178,22 @@ void PageFile::meet(uint64_t version, uint64_t size) {
   if (is_written()) written_.resize(size);
 }
 
+namespace {
+
+// As they are now; the fid then has its file's id.
+Result<pip::Attributes> attributes_of(Fid& fid) {
+  OSP_ASSIGN(const pip::Answer answer,
+             fid.tree.channel->exchange({pip::Tread{.fid = fid.number, .offset = 0, .count = 4096, .attrs = "stat"}}));
+  OSP_TRY(check_answer(answer, 1));
+  const auto* read = std::get_if<pip::Rread>(&answer.replies[0]);
+  if (read == nullptr) return fail(EPROTO);
+  OSP_ASSIGN(const pip::Attributes now, pip::unpack_attributes(read->dat));
+  fid.id = now.id;
+  return now;
+}
+
+}  // namespace
+
 PageFilePtr PageCache::find(const Tree& tree, uint64_t id) {
   if (files_.empty()) return nullptr;
   const auto found = files_.find(Key{tree.number, id});
@@ -186,15 +202,15 @@ PageFilePtr PageCache::find(const Tree& tree, uint64_t id) {
   return found->second;
 }
 
+PageFilePtr PageCache::find(const FidPtr& fid) {
+  if (files_.empty()) return nullptr;
+  if (fid->id == 0 && !attributes_of(*fid)) return nullptr;
+  return find(fid->tree, fid->id);
+}
+
 Result<PageFilePtr> PageCache::get(const FidPtr& fid) {
-  if (PageFilePtr there = find(fid->tree, fid->id)) return there;
-  OSP_ASSIGN(
-      const pip::Answer answer,
-      fid->tree.channel->exchange({pip::Tread{.fid = fid->number, .offset = 0, .count = 4096, .attrs = "stat"}}));
-  OSP_TRY(check_answer(answer, 1));
-  const auto* read = std::get_if<pip::Rread>(&answer.replies[0]);
-  if (read == nullptr) return fail(EPROTO);
-  OSP_ASSIGN(const pip::Attributes now, pip::unpack_attributes(read->dat));
+  if (PageFilePtr there = find(fid)) return there;
+  OSP_ASSIGN(const pip::Attributes now, attributes_of(*fid));
   if (PageFilePtr there = find(fid->tree, fid->id)) return there;  // made by another job meanwhile
   OSP_ASSIGN(PageFilePtr made, PageFile::create(fid->tree, fid->id, now.version, now.size));
   made->used = ++clock_;

@@ -73,6 +73,8 @@ class PageCache {
   explicit PageCache(uint64_t limit) : limit_(limit) {}
   // Null: there is none.
   PageFilePtr find(const Tree& tree, uint64_t id);
+  // Of an open file. In a job: it may have to ask for the file's id.
+  PageFilePtr find(const FidPtr& fid);
   // The one of an open file, made if need be. In a job.
   Result<PageFilePtr> get(const FidPtr& fid);
   // Drops what was used longest ago, but nothing that is being written.

@@ -45,7 +45,7 @@ class Fid {
   bool is_open = false;  // at the server
   bool is_regular = false;
   bool can_write = false;
-  uint64_t id = 0;  // the file's
+  uint64_t id = 0;  // the file's; 0: the server has not said so yet
 };
 using FidPtr = std::shared_ptr<Fid>;
 

@@ -71,7 +71,7 @@ std::optional<std::string> Cache::named_attribute(const KnownTree::Found& found,
   const bool is_plain = found.entry != nullptr ? found.entry->is_plain : found.directory->is_plain;
   if (!is_plain) return std::nullopt;
   if (name == "*") return std::string();
-  const auto known = plain_errors_.find({found.attributes.mode & S_IFMT, std::string(name)});
+  const auto known = plain_errors_.find({KnownTree::kind_of(found.attributes), std::string(name)});
   if (known == plain_errors_.end()) return std::nullopt;
   error = static_cast<int>(known->second);
   return std::string();

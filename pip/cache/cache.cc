@@ -29,6 +29,14 @@ struct Needed {
   void operator()(const T&) {}
 };
 
+// Whether it may change what is at a path.
+bool changes_entry(const Footprint& what, std::string_view path) {
+  const auto is_it = [path](const std::string& one) { return one == path; };
+  const auto is_above = [path](const std::string& one) { return is_within(path, one); };
+  return std::ranges::any_of(what.files, is_it) || std::ranges::any_of(what.names, is_it) ||
+         std::ranges::any_of(what.trees, is_above);
+}
+
 bool touches(const Footprint& what, std::string_view path) {
   const auto is_it = [path](const std::string& one) { return one == path || directory_of(one) == path; };
   const auto is_above = [path](const std::string& one) { return is_within(path, one) || directory_of(one) == path; };
@@ -51,6 +59,14 @@ size_t size_of(const Message& message) {
 void cut_after_error(std::vector<Message>& replies) {
   const auto error = std::ranges::find_if(replies, [](const auto& m) { return std::holds_alternative<Rerror>(m); });
   if (error != replies.end()) replies.erase(error + 1, replies.end());
+}
+
+// What goes over the line, for whoever wants to know where the round trips are (OSP_LOG=cache=trace).
+void trace_sent(const std::vector<Message>& messages, const char* what) {
+  if (!log::enabled("cache", log::Level::trace)) return;
+  std::string text;
+  for (const Message& message : messages) text += print(message) + "; ";
+  log::print("cache", log::Level::trace, "{}: {}", what, text);
 }
 
 }  // namespace
@@ -101,12 +117,25 @@ Result<uint64_t> Cache::submit(const std::vector<Message>& messages, uint16_t fl
 Result<Cache::Pending> Cache::begin(const std::vector<Message>& messages, uint16_t flags) {
   auto error = late_error(messages);
   if (error && !std::holds_alternative<Tclunk>(messages[0])) return Pending{.ready = std::move(error)};
-  auto answer = error ? std::move(error) : predict(messages);
-  if (!answer) return pass(messages, flags, true);
-  Behind behind{.fid = fid_of(messages[0]), .path = path_of(fid_of(messages[0])), .size = size_of(messages[0])};
-  OSP_ASSIGN(Pending pending, pass(messages, flags, true));
+  auto prediction =
+      error ? Prediction{.answer = std::move(*error), .path = path_of(fid_of(messages[0]))} : predict(messages);
+  return prediction ? begin_predicted(messages, std::move(*prediction)) : pass(messages, flags, true);
+}
+
+Result<Cache::Pending> Cache::begin_predicted(const std::vector<Message>& messages, Prediction prediction) {
+  const bool makes_fid = prediction.opens != no_fid;
+  const bool makes_directory = prediction.made && S_ISDIR(prediction.made->mode);
+  Behind behind{.fid = makes_fid ? prediction.opens : fid_of(messages[0]),
+                .path = prediction.path,
+                .size = size_of(messages.back()),
+                .making = makes_directory ? ++last_making_ : 0};
+  trace_sent({}, "answered before it is done");
+  const std::vector<Message> sent = with_stat(messages);
+  OSP_ASSIGN(Pending pending, pass(sent, sent.size() > messages.size() ? flag_each : 0, true));
+  if (makes_fid) fids_[prediction.opens] = std::move(prediction.file);
+  if (prediction.made) tree_.make(prediction.path, *prediction.made, behind.making);
   send_behind(std::move(pending), std::move(behind));
-  return Pending{.ready = std::move(answer)};
+  return Pending{.ready = std::move(prediction.answer)};
 }
 
 void Cache::forget(uint64_t tag) {
@@ -153,16 +182,21 @@ Result<Cache::Pending> Cache::pass(const std::vector<Message>& messages, uint16_
   pending.serial = serial_;
   pending.epoch = below_.lease_epoch();
   if (!pending.listing) {
+    trace_sent(messages, "sent");
     OSP_ASSIGN(pending.below, below_.submit(messages, flags));
     in_flight_.insert(pending.serial);
     return pending;
   }
-  std::vector<Message> sent = {Tlist{
-      .fid = *root(), .path = pending.listing->path, .depth = pending.listing->depth, .count = pending.listing->count}};
-  if (!pending.listing->is_instead) sent.insert(sent.end(), messages.begin(), messages.end());
-  OSP_ASSIGN(pending.below, below_.submit(sent, flags | flag_each));
+  const Listing& listing = *pending.listing;
+  std::vector<Message> sent;
+  if (!listing.is_instead) sent = messages;
+  sent.insert(listing.is_behind ? sent.end() : sent.begin(),
+              Tlist{.fid = *root(), .path = listing.path, .depth = listing.depth, .count = listing.count});
+  trace_sent(sent, "sent");
+  OSP_ASSIGN(pending.below, below_.submit(sent, listing.is_behind ? flags : flags | flag_each));
   in_flight_.insert(pending.serial);
   ++listings_;
+  if (!std::exchange(has_probed_, true)) probe();
   return pending;
 }
 
@@ -271,14 +305,26 @@ Result<Answer> Cache::go_on(const Open& open) {
   return wait(last_tag_);
 }
 
-Answer Cache::finish(Pending& pending, Answer answer) {
-  if (pending.listing && !pending.listing->is_instead && !answer.replies.empty()) {
-    learn_listing(pending, answer.replies[0]);
-    answer.replies.erase(answer.replies.begin());
-    for (Message& reply : answer.replies)
-      if (auto* error = std::get_if<Rerror>(&reply); error != nullptr && error->index > 0) --error->index;
-    if (pending.stops) cut_after_error(answer.replies);
+// What came beside the answer.
+std::optional<Message> Cache::take_listing(const Pending& pending, Answer& answer) {
+  if (!pending.listing || pending.listing->is_instead || answer.replies.empty()) return std::nullopt;
+  if (pending.listing->is_behind) {
+    if (answer.replies.size() <= pending.notes.size()) return std::nullopt;
+    const Message listing = answer.replies.back();
+    answer.replies.pop_back();
+    return listing;
   }
+  const Message listing = answer.replies.front();
+  answer.replies.erase(answer.replies.begin());
+  for (Message& reply : answer.replies)
+    if (auto* error = std::get_if<Rerror>(&reply); error != nullptr && error->index > 0) --error->index;
+  if (pending.stops) cut_after_error(answer.replies);
+  return listing;
+}
+
+Answer Cache::finish(Pending& pending, Answer answer) {
+  const auto listing = take_listing(pending, answer);
+  if (listing && !pending.listing->is_behind) learn_listing(pending, *listing);
   std::vector<Footprint> done;
   for (size_t i = 0; i < pending.notes.size(); ++i) {
     const Note& note = pending.notes[i];
@@ -289,6 +335,7 @@ Answer Cache::finish(Pending& pending, Answer answer) {
     }
     if (i < answer.replies.size()) learn(pending, note, answer.replies[i]);
   }
+  if (listing && pending.listing->is_behind) learn_new_directory(pending, *listing);
   for (const Footprint& what : done) log_change(what);
   trim_changes();
   // A file that could not be opened for it.
@@ -319,6 +366,12 @@ bool Cache::may_keep(const Pending& pending, std::string_view path) const {
   return std::ranges::none_of(changes_, [&](const Change& one) {
     return one.serial > pending.serial && (touches(one.what, path) || touches(one.what, directory_of(path)));
   });
+}
+
+bool Cache::may_keep_entry(const Pending& pending, std::string_view path) const {
+  if (pending.epoch != below_.lease_epoch()) return false;
+  return std::ranges::none_of(
+      changes_, [&](const Change& one) { return one.serial > pending.serial && changes_entry(one.what, path); });
 }
 
 // Only what is on its way must know of them.
@@ -377,6 +430,7 @@ void Cache::recalled(uint64_t lease) {
   }
   constexpr size_t most_early = 65536;
   if (early_recalls_.size() > most_early) return leases_lost();  // a server that makes no sense
+  tree_.forget_unleased();                                       // it may be of one of these
   if (listings_ > 0) early_recalls_.push_back(lease);
   below_.returned(lease);
 }

@@ -96,11 +96,12 @@ class Cache final : public Channel, public LeaseHolder {
     uint16_t depth = 1;
     uint32_t count = 0;
     bool is_instead = false;  // of the group, as which `open` stays
+    bool is_behind = false;   // the group: it is of the directory that this makes
     Open open{};
   };
   struct Pending {
     std::optional<Answer> ready{};
-    std::optional<Listing> listing{};  // asked for in the same group, in front
+    std::optional<Listing> listing{};  // asked for in the same group, in front or behind
     std::optional<Open> fetched{};     // this, once the file has come
     uint64_t opening = 0;              // tag of a group that opens `opened`, 0: none
     std::vector<uint32_t> opened{};
@@ -124,6 +125,15 @@ class Cache final : public Channel, public LeaseHolder {
     uint32_t fid = no_fid;
     std::string path{};
     size_t size = 0;
+    uint64_t making = 0;  // number of the directory that it makes
+  };
+  // An answer before it is done, and what is then so.
+  struct Prediction {
+    Answer answer;
+    std::string path{};                // that it is about
+    std::optional<Attributes> made{};  // at the path
+    uint32_t opens = no_fid;
+    OpenFile file{};
   };
   struct Change {
     uint64_t serial;
@@ -155,44 +165,69 @@ class Cache final : public Channel, public LeaseHolder {
   std::optional<Open> as_open(const std::vector<Message>& messages) const;
   void end_opening(const Pending& pending);
   Answer finish(Pending& pending, Answer answer);
+  static std::optional<Message> take_listing(const Pending& pending, Answer& answer);
   void change(const Footprint& what);
   void log_change(const Footprint& what);
   [[nodiscard]] bool may_keep(const Pending& pending, std::string_view path) const;
+  // Of what is at the path alone, whatever happens beside it.
+  [[nodiscard]] bool may_keep_entry(const Pending& pending, std::string_view path) const;
   void arrived(const Pending& pending);
   void trim_changes();
   void give_back(uint64_t lease, const std::string& directory, bool is_recall);
   [[nodiscard]] std::vector<uint32_t> files_here(std::string_view directory) const;
 
   // writing.cc: what is answered before it is done.
-  std::optional<Answer> predict(const std::vector<Message>& messages);
+  std::optional<Prediction> predict(const std::vector<Message>& messages);
+  std::optional<Answer> predict_open_file(const std::vector<Message>& messages);
   std::optional<Answer> predict_write(const Twrite& write, OpenFile& file);
   std::optional<Answer> predict_change(const Twrite& write, OpenFile& file);
   std::optional<Answer> predict_clunk(const OpenFile& file);
+  [[nodiscard]] std::vector<Message> with_stat(const std::vector<Message>& messages) const;
+  static bool is_owners(const Twrite& write, const Attributes& file, bool may_resize);
+  Result<Pending> begin_predicted(const std::vector<Message>& messages, Prediction prediction);
   std::optional<Answer> error_of_commit(uint32_t fid);
   std::optional<Answer> late_error(const std::vector<Message>& messages);
   void send_behind(Pending pending, Behind what);
   static int error_in(const Answer& answer, const Behind& what);
   void end_behind(int error, const Behind& what);
 
+  // making.cc: of that, what makes something, or is about what we made.
+  std::optional<Prediction> predict_create(const Tcreate& create);
+  std::optional<Prediction> predict_path_open(const Topen& open);
+  std::optional<Prediction> predict_named_change(const Topen& open, const Twrite& write);
+  void learn_behind(const Pending& pending, const Behind& what, Answer answer);
+  void made_directory(const Pending& pending, const Behind& what, const std::optional<Message>& listing);
+  void made_file(const Pending& pending, const Behind& what, const Attributes& attributes);
+
   // fetching.cc: what is read before it is asked for.
   void read_ahead(std::string_view path);
+  bool fetch_some(const KnownTree::Directory& directory, const std::vector<const KnownTree::Entry*>& files);
   void fetch(std::vector<std::string> paths);
   Fetch* is_fetched(std::string_view path);
   void take_fetched();
   void await_fetch(Fetch& fetch);
   void learn_whole(std::string_view path, const Ropen& open, std::string_view bytes);
 
+  void probe();
+  void learn_probed(const Answer& answer);
+
   // learning.cc: what replies teach.
-  Note note(const Message& message, FootprintReader& reader) const;
+  Note note(const Message& message, FootprintReader& reader);
+  void note_mode(const Twrite& write, const Footprint& changes);
   void learn(const Pending& pending, const Note& note, const Message& reply);
   void rename(const std::string& from, const std::string& to, bool exchanges);
   void learn_open(const Pending& pending, const Note& note, std::string_view attributes, bool is_made);
   void learn_read(const Pending& pending, const Note& note, const Rread& read);
   void learn_error(const Pending& pending, const Note& note, const Rerror& error);
   void learn_listing(const Pending& pending, const Message& reply);
+  void learn_new_directory(const Pending& pending, const Message& reply);
   // A listing that would be worth having along with the group.
   std::optional<Listing> wish(const std::vector<Message>& messages);
+  [[nodiscard]] uint32_t beside() const;
+  std::optional<Listing> wish_made(const Tcreate& create);
   std::optional<Listing> wish_directory(Open open, const std::string& path);
+  std::optional<Listing> wish_near(const std::string& path, bool is_opened);
+  std::string top_for(const std::string& path);
   [[nodiscard]] bool is_listable(const std::string& path);
 
   [[nodiscard]] std::string path_of(uint32_t fid) const;
@@ -207,6 +242,7 @@ class Cache final : public Channel, public LeaseHolder {
   std::map<uint32_t, OpenFile> fids_;
   std::map<uint64_t, Pending> pending_;
   uint64_t last_tag_ = 0;
+  uint64_t last_making_ = 0;
   std::list<Change> changes_;
   std::set<uint64_t> behind_;  // tags of what was answered before it was done
   size_t behind_size_ = 0;     // bytes of that
@@ -217,11 +253,12 @@ class Cache final : public Channel, public LeaseHolder {
   uint64_t serial_ = 0;
   std::map<std::string, unsigned, std::less<>> touched_;               // directories without a lease, how often
   std::map<std::string, uint64_t, std::less<>> unlistable_;            // until so many groups were passed
-  std::map<std::pair<uint32_t, std::string>, uint32_t> plain_errors_;  // of files without attributes by name
+  std::map<std::pair<uint32_t, std::string>, uint32_t> plain_errors_;  // of files without attributes by name, by type
   std::multiset<uint32_t> closing_;                                    // fids whose Tclunk is on its way
   std::set<uint64_t> given_up_;                                        // leases that we gave back unasked
   std::vector<uint64_t> early_recalls_;                                // of leases that are not here yet
-  size_t listings_ = 0;                                                // on their way
+  bool has_probed_ = false;
+  size_t listings_ = 0;  // on their way
   Counts counts_;
   uint64_t recalls_ = 0;
   std::function<void()> on_recall_ = [] {};

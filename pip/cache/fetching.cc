@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 
 #include "pip/cache/cache.h"
 #include "pip/packing.h"
@@ -13,8 +14,37 @@ constexpr uint32_t first_own_fid = 0xf0000000;  // those above count from 1
 constexpr size_t most_files = 20;               // in a group: three messages each
 constexpr size_t most_bytes = 256 * 1024;       // of their contents, in a group
 constexpr size_t most_fetches = 8;              // groups on their way
+constexpr size_t most_directories = 4;          // to be read after the one that is
+
+// What programs ask every file for, though few have it.
+constexpr std::array probed_names = {"security.selinux", "security.capability", "system.posix_acl_access",
+                                     "system.posix_acl_default"};
 
 }  // namespace
+
+// Asks what a file without these attributes answers.
+void Cache::probe() {
+  const uint32_t named = first_own_fid;
+  std::vector<Message> messages = {Topen{.fid = *root(), .nfid = named, .path = "", .mode = "n"}};
+  for (const char* name : probed_names)
+    messages.emplace_back(Tread{.fid = named, .offset = 0, .count = 4096, .attrs = name});
+  const auto tag = below_.submit(messages, flag_each);
+  if (!tag) return;
+  spawn_([this, alive = alive_, below = *tag] {
+    if (!*alive) return;
+    const auto answer = below_.wait(below);
+    if (*alive && answer) learn_probed(*answer);
+  });
+}
+
+// Where there is none of them; else others may answer otherwise.
+void Cache::learn_probed(const Answer& answer) {
+  for (size_t i = 0; i < probed_names.size() && i + 1 < answer.replies.size(); ++i) {
+    const auto* const error = std::get_if<Rerror>(&answer.replies[i + 1]);
+    if (error != nullptr && (error->number == ENODATA || error->number == EOPNOTSUPP))
+      plain_errors_[{uint32_t{S_IFREG}, probed_names.at(i)}] = error->number;
+  }
+}
 
 // A file that is opened to be read, be it here or at the server.
 void Cache::read_ahead(std::string_view path) {
@@ -22,10 +52,23 @@ void Cache::read_ahead(std::string_view path) {
   if (directory == nullptr || !root()) return;
   const auto file = directory->entries.find(name_of(path));
   if (file == directory->entries.end()) return;
+  const bool is_all = !fetch_some(*directory, ahead_.opened(*directory, file->second));
+  if (!is_all || !ahead_.is_running() || directory->path.empty()) return;
+  // And those that will be read after it.
+  const KnownTree::Directory* const parent = tree_.find_directory(directory_of(directory->path));
+  if (parent == nullptr) return;
+  for (const std::string& name : ahead_.next_directories(*parent, name_of(directory->path), most_directories))
+    if (const KnownTree::Directory* next = tree_.find_directory(join_paths(parent->path, name)))
+      fetch_some(*next, ahead_.first_of(*next));
+}
+
+// False: there was nothing that is not on its way.
+bool Cache::fetch_some(const KnownTree::Directory& directory, const std::vector<const KnownTree::Entry*>& files) {
   std::vector<std::string> batch;
   size_t size = 0;
-  for (const KnownTree::Entry* entry : ahead_.opened(*directory, file->second)) {
-    std::string next = join_paths(directory->path, entry->entry.name);
+  bool is_any = false;
+  for (const KnownTree::Entry* entry : files) {
+    std::string next = join_paths(directory.path, entry->entry.name);
     if (is_fetched(next) != nullptr) continue;
     if (batch.size() == most_files || size + entry->entry.attributes.size > most_bytes) {
       fetch(std::exchange(batch, {}));
@@ -33,8 +76,10 @@ void Cache::read_ahead(std::string_view path) {
     }
     batch.push_back(std::move(next));
     size += entry->entry.attributes.size;
+    is_any = true;
   }
   fetch(std::move(batch));
+  return is_any;
 }
 
 void Cache::fetch(std::vector<std::string> paths) {

@@ -70,18 +70,23 @@ void KnownTree::index(const Directory& directory, const Entry& entry) {
   if (is_only_name(entry.entry.attributes)) by_id_[entry.entry.attributes.id] = {directory.path, entry.entry.name};
 }
 
-std::vector<std::pair<std::string, uint64_t>> KnownTree::put(ListedDirectory listed, bool is_from_tree) {
+std::vector<std::pair<std::string, uint64_t>> KnownTree::put(ListedDirectory listed, bool is_top) {
   std::vector<std::pair<std::string, uint64_t>> unneeded;
   std::map<std::string, Entry, std::less<>> known;  // before
+  std::optional<Owner> makes;
+  bool was_top = false;
   if (const auto old = directories_.find(listed.path); old != directories_.end()) {
-    if (old->second.lease != listed.lease) unneeded.emplace_back(old->first, old->second.lease);
+    if (old->second.lease != listed.lease && old->second.lease != 0)
+      unneeded.emplace_back(old->first, old->second.lease);
+    makes = old->second.makes;
+    was_top = old->second.was_top;
     known.swap(old->second.entries);
     erase(old);
   }
   while (!directories_.empty() &&
          (directories_.size() >= limits_.directories || entries_ + listed.entries.size() > limits_.entries)) {
     const auto oldest = std::ranges::min_element(directories_, {}, [](const auto& one) { return one.second.used; });
-    unneeded.emplace_back(oldest->first, oldest->second.lease);
+    if (oldest->second.lease != 0) unneeded.emplace_back(oldest->first, oldest->second.lease);
     erase(oldest);
   }
   for (const auto& [name, entry] : known) forget_id(listed.path, entry);
@@ -90,7 +95,8 @@ std::vector<std::pair<std::string, uint64_t>> KnownTree::put(ListedDirectory lis
   made.lease = listed.lease;
   made.attributes = listed.attributes;
   made.is_plain = listed.is_plain;
-  made.is_from_tree = is_from_tree;
+  made.was_top = is_top || was_top;
+  made.makes = makes;
   made.used = ++clock_;
   made.listed = listed.entries.size();
   entries_ += made.listed;
@@ -111,6 +117,7 @@ std::vector<std::pair<std::string, uint64_t>> KnownTree::put(ListedDirectory lis
 // Nothing but us could have changed it, and what we change is forgotten.
 void KnownTree::keep_content(Entry& before, Entry& now) {
   const Attributes &old = before.entry.attributes, &attributes = now.entry.attributes;
+  now.is_ours = before.is_ours;
   if (before.is_known && old.id == attributes.id && old.version == attributes.version)
     now.content = std::exchange(before.content, nullptr);
 }
@@ -191,7 +198,68 @@ void KnownTree::forget_name(std::string_view path) {
     at->second.entry.name = name_of(path);
     put_last(*directory, at->second);
   }
+  at->second.is_ours = false;
   forget_entry(*directory, at->second);
+}
+
+// Like what was listed, but nobody has told us its number and times.
+void KnownTree::make(std::string_view path, const Attributes& attributes, uint64_t number) {
+  Directory* const parent = find_directory(directory_of(path));
+  if (parent == nullptr) return;
+  const auto at = parent->entries.find(name_of(path));
+  if (at == parent->entries.end()) return;
+  at->second.is_ours = true;
+  at->second.entry.attributes = attributes;
+  if (number == 0 || directories_.size() >= limits_.directories) return;
+  Directory& made = directories_[std::string(path)] = {};
+  made.path = path;
+  made.has_attributes = false;
+  made.making = number;
+  made.used = ++clock_;
+  if (is_open_to_owner(attributes.mode)) made.makes = parent->makes;
+}
+
+bool KnownTree::adopt(std::string_view path, uint64_t number, uint64_t lease) {
+  const auto found = directories_.find(path);
+  if (found == directories_.end() || found->second.making != number) return false;
+  found->second.making = 0;
+  found->second.lease = lease;
+  by_lease_[lease] = found->first;
+  return true;
+}
+
+bool KnownTree::unmake(std::string_view path, uint64_t number) {
+  const auto found = directories_.find(path);
+  if (found == directories_.end() || found->second.making != number) return false;
+  erase(found);
+  return true;
+}
+
+void KnownTree::forget_unleased() {
+  for (auto at = directories_.begin(); at != directories_.end();) {
+    const auto here = at++;
+    if (here->second.making != 0) erase(here);
+  }
+}
+
+void KnownTree::learn_owner(std::string_view directory, std::optional<Owner> owner) {
+  if (Directory* const known = find_directory(directory)) known->makes = owner;
+}
+
+bool KnownTree::is_directory_name(std::string_view path) const {
+  const auto directory = directories_.find(directory_of(path));
+  if (directory == directories_.end()) return false;
+  const auto found = directory->second.entries.find(name_of(path));
+  return found != directory->second.entries.end() && found->second.is_known &&
+         S_ISDIR(found->second.entry.attributes.mode);
+}
+
+std::optional<Attributes> KnownTree::ours(std::string_view path) const {
+  const auto directory = directories_.find(directory_of(path));
+  if (path.empty() || directory == directories_.end()) return std::nullopt;
+  const auto found = directory->second.entries.find(name_of(path));
+  if (found == directory->second.entries.end() || !found->second.is_ours) return std::nullopt;
+  return found->second.entry.attributes;
 }
 
 void KnownTree::forget_file(uint64_t id) {

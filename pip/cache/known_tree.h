@@ -1,7 +1,10 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +13,9 @@
 #include "pip/listing.h"
 
 namespace osp::pip {
+
+// Whether the owner of a directory may make something in it.
+constexpr bool is_open_to_owner(uint32_t mode) { return (mode & 0300) == 0300; }
 
 // The directories on which we have leases, with all that these let us know. Nothing here blocks.
 class KnownTree {
@@ -21,11 +27,20 @@ class KnownTree {
   };
   explicit KnownTree(Limits limits) : limits_(limits) {}
 
+  // To whom belongs what we make.
+  struct Owner {
+    uint32_t uid = 0, gid = 0;
+  };
+  // Files and directories without attributes by name answer alike when they are asked for one.
+  static uint32_t kind_of(const Attributes& file) {
+    return S_ISDIR(file.mode) ? uint32_t{S_IFREG} : file.mode & uint32_t{S_IFMT};
+  }
   struct Entry {
     DirectoryEntry entry;
     uint64_t place = 0;  // in the order of the listing
     bool is_plain = false;
     bool is_known = true;  // false: something of ours may have changed it, or made or removed it
+    bool is_ours = false;  // we made it: its type and owner are known even so
     ContentPtr content{};  // null: nothing is known
   };
   struct Directory {
@@ -38,7 +53,9 @@ class KnownTree {
     std::map<uint64_t, const Entry*> in_order{};  // of the listing
     size_t unknown = 0;                           // entries
     uint64_t next_place = 0;
-    bool is_from_tree = false;  // it came with one above
+    bool was_top = false;          // what is below it was asked for, as much as fits
+    uint64_t making = 0;           // not 0: it was just made, and its lease is on its way
+    std::optional<Owner> makes{};  // of what we make in it, where we surely may
     uint64_t used = 0;
     size_t listed = 0;  // entries, as it came
   };
@@ -54,16 +71,31 @@ class KnownTree {
   };
   // What is at a path (a link at its end is what is there).
   Found find(std::string_view path);
+  // Whether a name in a directory that is known is one of a directory, itself known or not.
+  [[nodiscard]] bool is_directory_name(std::string_view path) const;
   // A file that is known, by its id. Null: it is not.
   Entry* find_file(uint64_t id);
   // Null: we have no lease on it.
   Directory* find_directory(std::string_view path);
 
   // What a server has listed. Returns the directories (and their leases) that had to give way.
-  std::vector<std::pair<std::string, uint64_t>> put(ListedDirectory listed, bool is_from_tree);
+  std::vector<std::pair<std::string, uint64_t>> put(ListedDirectory listed, bool is_top);
   // What is now at a path whose directory is known: a file, or a directory (whose attributes are its own lease's).
   void put_entry(std::string_view path, const Attributes& attributes);
   void add_content(Entry& entry, uint64_t offset, std::string_view bytes);
+
+  // Something is made by us in a directory that we know. With a number it is a directory that is known to be empty, and
+  // whose lease will come with adopt().
+  void make(std::string_view path, const Attributes& attributes, uint64_t number);
+  // False: the directory is not known any more.
+  bool adopt(std::string_view path, uint64_t number, uint64_t lease);
+  bool unmake(std::string_view path, uint64_t number);
+  // Those whose lease is on its way.
+  void forget_unleased();
+  // We made something in a directory; or may not any more.
+  void learn_owner(std::string_view directory, std::optional<Owner> owner);
+  // Type, permissions and owner of what we made; nothing: we did not, or do not know it.
+  [[nodiscard]] std::optional<Attributes> ours(std::string_view path) const;
 
   // Something of ours changes what is at a path.
   void forget(std::string_view path);

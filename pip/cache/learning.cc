@@ -14,7 +14,6 @@ constexpr std::string_view name_mode = "n";
 constexpr uint32_t listing_beside = 128 * 1024;  // bytes, of one that comes along with something else
 constexpr uint32_t listing_tree = 512 * 1024;    // of one with those below
 constexpr uint16_t tree_depth = 32;
-constexpr unsigned touches_before_listing = 2;
 constexpr unsigned touches_before_again = 4;
 constexpr uint64_t unlistable_for = 1000;  // groups
 constexpr size_t most_touched = 4096;
@@ -57,13 +56,22 @@ struct Taker {
 
 }  // namespace
 
-Cache::Note Cache::note(const Message& message, FootprintReader& reader) const {
+Cache::Note Cache::note(const Message& message, FootprintReader& reader) {
   Note made{.changes = reader.next(message)};
   std::visit(Taker{made, reader}, message);
   // The file of a fid that is written may have another name by now.
-  if (std::holds_alternative<Twrite>(message))
+  if (const auto* const write = std::get_if<Twrite>(&message)) {
     if (const auto file = fids_.find(made.fid); file != fids_.end()) made.id = file->second.id;
+    note_mode(*write, made.changes);
+  }
   return made;
+}
+
+// Of a directory that its owner closes to himself.
+void Cache::note_mode(const Twrite& write, const Footprint& changes) {
+  const auto change = write.attr == "stat" ? unpack_change(write.dat) : fail(EINVAL);
+  if (!change || !change->has_mode || is_open_to_owner(change->mode)) return;
+  for (const std::string& path : changes.files) tree_.learn_owner(path, std::nullopt);
 }
 
 // Open files follow what we rename.
@@ -111,22 +119,27 @@ void Cache::learn_open(const Pending& pending, const Note& note, std::string_vie
                        .attributes = attributes.value_or(Attributes{})};
   if (!attributes) return;
   const bool is_stat = note.mode != name_mode || note.fid == no_fid;
-  if (is_stat && may_keep(pending, note.path)) tree_.put_entry(note.path, *attributes);
+  const bool may = S_ISDIR(attributes->mode) ? may_keep(pending, note.path) : may_keep_entry(pending, note.path);
+  if (is_stat && may) tree_.put_entry(note.path, *attributes);
+  if (!is_made) return;
+  tree_.learn_owner(directory_of(note.path), KnownTree::Owner{.uid = attributes->uid, .gid = attributes->gid});
+  if (may) tree_.make(note.path, *attributes, 0);
 }
 
 // Of what a file holds, as long as it is the version that is known.
 void Cache::learn_read(const Pending& pending, const Note& note, const Rread& read) {
   if (!knows() || !may_keep(pending, note.path)) return;
   const auto file = fids_.find(note.fid);
-  if (file == fids_.end() || !S_ISREG(file->second.file_mode)) return;
+  if (file == fids_.end()) return;
   if (note.attribute == "stat") {
     const auto attributes = unpack_attributes(read.dat);
     const KnownTree::Found found = tree_.find(note.path);
     const bool is_its_name = found.entry != nullptr && found.attributes.id == file->second.id;
-    if (attributes && is_its_name) tree_.put_entry(note.path, *attributes);
+    const bool is_directory = S_ISDIR(file->second.file_mode) && tree_.find_directory(note.path) != nullptr;
+    if (attributes && (is_its_name || is_directory)) tree_.put_entry(note.path, *attributes);
     return;
   }
-  if (!note.attribute.empty()) return;
+  if (!note.attribute.empty() || !S_ISREG(file->second.file_mode)) return;
   KnownTree::Entry* const entry = tree_.find_file(file->second.id);
   const bool is_short = read.dat.size() < note.count;
   if (entry == nullptr || (is_short && note.offset + read.dat.size() != entry->entry.attributes.size)) return;
@@ -142,13 +155,12 @@ void Cache::learn_error(const Pending& pending, const Note& note, const Rerror& 
   const KnownTree::Found found = tree_.find(note.path);
   if (found.answer != KnownTree::Answer::here) return;
   const bool is_plain = found.entry != nullptr ? found.entry->is_plain : found.directory->is_plain;
-  if (is_plain) plain_errors_[{found.attributes.mode & S_IFMT, note.attribute}] = error.number;
+  if (is_plain) plain_errors_[{KnownTree::kind_of(found.attributes), note.attribute}] = error.number;
 }
 
 void Cache::learn_listing(const Pending& pending, const Message& reply) {
   const auto* const list = std::get_if<Rlist>(&reply);
   auto listing = list != nullptr ? unpack_listing(list->dat) : fail(EPROTO);
-  const bool is_tree = pending.listing->depth > 1;
   const bool is_useful = listing && !listing->empty() && listing->front().lease != 0;
   const auto* const error = std::get_if<Rerror>(&reply);
   const bool may_come =
@@ -163,12 +175,28 @@ void Cache::learn_listing(const Pending& pending, const Message& reply) {
     // It stays ours at the server, and will be there for the next listing.
     if (!may_keep(pending, path)) continue;
     touched_.erase(path);
-    for (const auto& [old, number] : tree_.put(std::move(directory), is_tree))
+    const bool is_top = pending.listing->depth > 1 && path == pending.listing->path;
+    for (const auto& [old, number] : tree_.put(std::move(directory), is_top))
       if (number != lease) give_back(number, old, false);
   }
   if (listings_ == 0) early_recalls_.clear();
   if (unlistable_.size() > most_touched) unlistable_.clear();
   if (plain_errors_.size() > most_touched) plain_errors_.clear();
+}
+
+uint32_t Cache::beside() const { return std::min(listing_beside, below_.iounit() / 4); }
+
+// One that we have just made, and so ours.
+void Cache::learn_new_directory(const Pending& pending, const Message& reply) {
+  const std::string& path = pending.listing->path;
+  learn_listing(pending, reply);
+  const KnownTree::Directory* const directory = tree_.find_directory(path);
+  if (directory == nullptr || !directory->has_attributes) return;
+  const Attributes attributes = directory->attributes;
+  const KnownTree::Owner owner{.uid = attributes.uid, .gid = attributes.gid};
+  tree_.learn_owner(directory_of(path), owner);
+  if (is_open_to_owner(attributes.mode)) tree_.learn_owner(path, owner);
+  tree_.make(path, attributes, 0);
 }
 
 bool Cache::is_listable(const std::string& path) {
@@ -179,15 +207,42 @@ bool Cache::is_listable(const std::string& path) {
   return true;
 }
 
-// Whoever reads a directory and then one below it, will read more.
+// The directory to list with what is below, so that one is known that has not come with its own: the one above, once,
+// for who looks at one will look at its siblings.
+std::string Cache::top_for(const std::string& path) {
+  if (path.empty()) return path;
+  const KnownTree::Directory* const above = tree_.find_directory(directory_of(path));
+  return above != nullptr && !above->was_top && is_listable(above->path) ? above->path : path;
+}
+
 std::optional<Cache::Listing> Cache::wish_directory(Open open, const std::string& path) {
-  Listing listing{.path = path, .depth = 1, .count = below_.iounit(), .is_instead = true, .open = std::move(open)};
-  const KnownTree::Directory* const above = path.empty() ? nullptr : tree_.find_directory(directory_of(path));
-  if (above != nullptr) {
-    listing.depth = tree_depth, listing.count = listing_tree;
-    if (!above->is_from_tree && is_listable(above->path)) listing.path = above->path;
-  }
+  Listing listing{
+      .path = top_for(path), .depth = tree_depth, .count = listing_tree, .is_instead = true, .open = std::move(open)};
   return is_listable(listing.path) ? std::optional(std::move(listing)) : std::nullopt;
+}
+
+// Of what is near one that is looked at.
+std::optional<Cache::Listing> Cache::wish_near(const std::string& path, bool is_opened) {
+  const std::string directory(directory_of(path));
+  const KnownTree::Directory* const leased = tree_.find_directory(directory);
+  Listing listing{.path = directory, .depth = tree_depth, .count = beside()};
+  if (leased != nullptr && !path.empty() && tree_.is_directory_name(path)) {
+    if (tree_.find_directory(path) == nullptr) {
+      listing.path = top_for(path), listing.count = listing_tree;
+    } else {
+      listing.path = path, listing.depth = 1;
+    }
+  } else if (leased != nullptr) {
+    listing.depth = 1;
+    if (is_opened && !path.empty() && tree_.find(path).answer == KnownTree::Answer::here) return std::nullopt;
+  }
+  if (!is_listable(listing.path)) return std::nullopt;
+  if (listing.depth > 1) return listing;
+  // One that is known is listed again when much of it has changed.
+  if (touched_.size() > most_touched) touched_.clear();
+  if (++touched_[listing.path] < touches_before_again) return std::nullopt;
+  touched_.erase(listing.path);
+  return listing;
 }
 
 // A group that opens something to be read, perhaps reads it, and perhaps closes it.
@@ -207,7 +262,16 @@ std::optional<Cache::Open> Cache::as_open(const std::vector<Message>& messages) 
               .clunks = clunks};
 }
 
+// Of the directory that it makes: then all that is made there is known, too.
+std::optional<Cache::Listing> Cache::wish_made(const Tcreate& create) {
+  if (!S_ISDIR(create.perm) || !fids_.contains(create.fid) || !is_clean_path(create.name)) return std::nullopt;
+  const std::string path = path_of(create.fid, create.name);
+  return Listing{.path = path, .depth = 1, .count = beside(), .is_behind = true};
+}
+
 std::optional<Cache::Listing> Cache::wish(const std::vector<Message>& messages) {
+  if (const auto* create = messages.size() == 1 ? std::get_if<Tcreate>(&messages[0]) : nullptr; create && root())
+    return wish_made(*create);
   const auto* const first = messages.empty() ? nullptr : std::get_if<Topen>(&messages[0]);
   if (first == nullptr || !root() || !is_clean_path(first->path)) return std::nullopt;
   const std::string path = path_of(first->fid, first->path);
@@ -219,15 +283,7 @@ std::optional<Cache::Listing> Cache::wish(const std::vector<Message>& messages) 
   const bool is_known = found.answer == KnownTree::Answer::here;
   if (open && (has(open->mode, 'd') || (is_known && S_ISDIR(found.attributes.mode))))
     return wish_directory(*open, path);
-  const std::string directory(directory_of(path));
-  if (path.empty() || !is_listable(directory)) return std::nullopt;
-  // One that is known is listed again when much of it has changed.
-  const bool is_leased = tree_.find_directory(directory) != nullptr;
-  if (is_leased && is_known && open) return std::nullopt;
-  if (touched_.size() > most_touched) touched_.clear();
-  if (++touched_[directory] < (is_leased ? touches_before_again : touches_before_listing)) return std::nullopt;
-  touched_.erase(directory);
-  return Listing{.path = directory, .depth = 1, .count = std::min(listing_beside, below_.iounit() / 4)};
+  return wish_near(path, open.has_value());
 }
 
 }  // namespace osp::pip

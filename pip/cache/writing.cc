@@ -1,5 +1,6 @@
-// Cache: what is answered before it is done: writes to open files, changes of what we made, and closing these. All of
-// it is sent at once and in order; what fails is told at the next chance (docs/pip.md, "Leases").
+// Cache: what is answered before it is done: writes to open files, changes of what we made, and closing these (making
+// is in making.cc). All of it is sent at once and in order; what fails is told at the next chance (docs/pip.md,
+// "Leases").
 #include <sys/stat.h>
 
 #include "base/log.h"
@@ -12,7 +13,7 @@ namespace osp::pip {
 namespace {
 
 constexpr size_t most_behind = 8U << 20;  // bytes
-constexpr size_t most_groups = 24;        // of a server's window of 64: opens must get through as well
+constexpr size_t most_groups = 768;       // of a server's window of 1024: opens must get through as well
 
 bool has(std::string_view mode, char letter) { return mode.find(letter) != std::string_view::npos; }
 
@@ -20,15 +21,32 @@ Answer error_answer(int error) { return make_answer({Rerror{.number = static_cas
 
 }  // namespace
 
-std::optional<Answer> Cache::predict(const std::vector<Message>& messages) {
-  if (messages.size() != 1 || behind_size_ > most_behind || behind_.size() > most_groups) return std::nullopt;
+std::optional<Cache::Prediction> Cache::predict(const std::vector<Message>& messages) {
+  if (messages.empty() || behind_size_ > most_behind || behind_.size() > most_groups) return std::nullopt;
+  if (const auto* const open = std::get_if<Topen>(&messages[0])) {
+    const auto* const write = messages.size() == 2 ? std::get_if<Twrite>(&messages[1]) : nullptr;
+    if (write != nullptr) return predict_named_change(*open, *write);
+    return messages.size() == 1 ? predict_path_open(*open) : std::nullopt;
+  }
+  if (messages.size() != 1) return std::nullopt;
+  if (const auto* const create = std::get_if<Tcreate>(&messages[0])) return predict_create(*create);
+  auto answer = predict_open_file(messages);
+  if (!answer) return std::nullopt;
+  const auto* const write = std::get_if<Twrite>(&messages[0]);
+  const uint32_t fid = write != nullptr ? write->fid : std::get<Tclunk>(messages[0]).fid;
+  return Prediction{.answer = std::move(*answer), .path = path_of(fid)};
+}
+
+std::optional<Answer> Cache::predict_open_file(const std::vector<Message>& messages) {
   const auto* const write = std::get_if<Twrite>(&messages[0]);
   const auto* const clunk = std::get_if<Tclunk>(&messages[0]);
   if (write == nullptr && clunk == nullptr) return std::nullopt;
   const auto found = fids_.find(write != nullptr ? write->fid : clunk->fid);
-  if (found == fids_.end() || found->second.is_here || !S_ISREG(found->second.file_mode)) return std::nullopt;
+  if (found == fids_.end() || found->second.is_here) return std::nullopt;
+  if (write != nullptr && !write->attr.empty()) return predict_change(*write, found->second);
+  if (!S_ISREG(found->second.file_mode)) return std::nullopt;
   if (clunk != nullptr) return clunk->version == 0 ? predict_clunk(found->second) : std::nullopt;
-  return write->attr.empty() ? predict_write(*write, found->second) : predict_change(*write, found->second);
+  return predict_write(*write, found->second);
 }
 
 // Where the data will be must be known, so not at the end.
@@ -40,16 +58,27 @@ std::optional<Answer> Cache::predict_write(const Twrite& write, OpenFile& file) 
   return make_answer({Rwrite{.count = static_cast<uint32_t>(write.dat.size()), .offset = end}});
 }
 
-// Of a file that we made, whatever its owner may do; to its own owner and group it can always be given.
-std::optional<Answer> Cache::predict_change(const Twrite& write, OpenFile& file) {
+// Whatever an owner may do; to its own owner and group it can always be given.
+bool Cache::is_owners(const Twrite& write, const Attributes& file, bool may_resize) {
   const auto change = write.attr == "stat" ? unpack_change(write.dat) : fail(EINVAL);
-  if (!change || !file.is_ours || (change->has_size && !has(file.mode, 'w'))) return std::nullopt;
-  if (change->has_size && change->size > INT64_MAX) return std::nullopt;
-  if ((change->has_uid && change->uid != file.attributes.uid) ||
-      (change->has_gid && change->gid != file.attributes.gid))
-    return std::nullopt;
+  if (!change || (change->has_size && (!may_resize || change->size > INT64_MAX))) return false;
+  if (change->has_mode && S_ISLNK(file.mode)) return false;
+  return (!change->has_uid || change->uid == file.uid) && (!change->has_gid || change->gid == file.gid);
+}
+
+// Of a file that we made.
+std::optional<Answer> Cache::predict_change(const Twrite& write, OpenFile& file) {
+  if (!file.is_ours || !is_owners(write, file.attributes, has(file.mode, 'w'))) return std::nullopt;
   file.is_written = true;
   return make_answer({Rwrite{.count = static_cast<uint32_t>(write.dat.size()), .offset = 0}});
+}
+
+// What has been written is then known as it is, too, if somebody asks later.
+std::vector<Message> Cache::with_stat(const std::vector<Message>& messages) const {
+  const auto* const clunk = messages.size() == 1 ? std::get_if<Tclunk>(&messages[0]) : nullptr;
+  const auto file = clunk != nullptr ? fids_.find(clunk->fid) : fids_.end();
+  if (file == fids_.end() || !S_ISREG(file->second.file_mode)) return messages;
+  return {Tread{.fid = clunk->fid, .offset = 0, .count = 4096, .attrs = "stat"}, *clunk};
 }
 
 std::optional<Answer> Cache::predict_clunk(const OpenFile& file) {
@@ -77,16 +106,14 @@ void Cache::send_behind(Pending pending, Behind what) {
   behind_size_ += what.size;
   spawn_([this, alive = alive_, what = std::move(what), kept = std::make_shared<Pending>(std::move(pending))] {
     if (!*alive) return;
-    const auto answer = below_.wait(kept->below);
+    auto answer = below_.wait(kept->below);
     if (!*alive) return;
     behind_.erase(kept->below);
     behind_size_ -= what.size;
+    if (kept->listing) --listings_;
     arrived(*kept);
     end_behind(answer ? error_in(*answer, what) : answer.error().code, what);
-    for (const Note& note : kept->notes) {
-      change(note.changes);
-      tree_.forget_file(note.id);
-    }
+    if (answer) learn_behind(*kept, what, std::move(*answer));
     trim_changes();
     on_idle_();
   });
@@ -94,12 +121,12 @@ void Cache::send_behind(Pending pending, Behind what) {
 
 // What is not all written is not written: the server has no room, and says so only to the next.
 int Cache::error_in(const Answer& answer, const Behind& what) {
-  const Message* const reply = answer.replies.empty() ? nullptr : &answer.replies[0];
-  if (reply == nullptr) return EIO;
-  if (const auto error = error_of(*reply)) return error->code;
-  const auto* const write = std::get_if<Rwrite>(reply);
-  if (write == nullptr) return std::holds_alternative<Rclunk>(*reply) ? 0 : EIO;
-  return write->count < what.size ? ENOSPC : 0;
+  if (answer.replies.empty()) return EIO;
+  const bool has_listing = what.making != 0 && answer.replies.size() > 1;
+  const Message& reply = has_listing ? answer.replies[0] : answer.replies.back();
+  if (const auto error = error_of(reply)) return error->code;
+  const auto* const write = std::get_if<Rwrite>(&reply);
+  return write != nullptr && write->count < what.size ? ENOSPC : 0;
 }
 
 void Cache::end_behind(int error, const Behind& what) {
@@ -107,7 +134,7 @@ void Cache::end_behind(int error, const Behind& what) {
   log::error("cache", "'{}' was not written as it should: {}", what.path, describe(Error(error)));
   const auto file = fids_.find(what.fid);
   if (file != fids_.end() && file->second.path == what.path) {
-    file->second.error = error;
+    if (file->second.error == 0) file->second.error = error;  // what follows fails as well
   } else {
     late_error_ = error;
   }

@@ -188,10 +188,13 @@ class Simulation {
     for (int i = 0; i < operations && !testing::Test::HasFailure(); ++i) {
       at_ = machines_[world_.pick(3)].get();
       disturb();
-      catch_up();
-      const unsigned which = world_.pick(20);
+      const unsigned which = world_.pick(22);
+      // Changes may meet others that are still on their way; what is looked at is compared with what is there.
+      if (which >= 7 || world_.pick(2) == 0) catch_up();
       if (which < 7) {
         change();
+      } else if (which >= 20) {
+        make_tree();
       } else if (which < 9) {
         change_by_host();
       } else if (which < 12) {
@@ -251,7 +254,32 @@ class Simulation {
     return result ? 0 : result.error().code;
   }
 
+  void make_file(const std::string& path) {
+    auto opened =
+        at_->client->open(path, {.write = true, .create = true, .exclusive = world_.pick(2) == 0, .permissions = 0644});
+    if (!opened) return;
+    write(*opened->file);
+    AttributeChange to;
+    to.has_mode = true, to.mode = 0600;
+    if (world_.pick(2) == 0) (void)opened->file->change(to);
+    (void)opened->file->close();
+  }
+
+  void make_tree() {
+    const std::string top = path();
+    is_behind_ = true;
+    if (!at_->client->make(top, {.mode = S_IFDIR | 0755})) return;
+    for (const char* name : {"/f", "/g", "/h"})
+      if (world_.pick(2) == 0) make_file(top + name);
+    if (world_.pick(2) == 0 && at_->client->make(top + "/c", {.mode = S_IFDIR | 0700})) make_file(top + "/c/f");
+    AttributeChange to;
+    to.has_mtime = true, to.mtime_ns = 1'000'000'000;
+    if (world_.pick(2) == 0) (void)at_->client->change(top, to);
+    if (world_.pick(4) == 0) make_file(top + "/d");
+  }
+
   void change() {
+    is_behind_ = true;
     Client& client = *at_->client;
     const std::string one = path(), two = path();
     switch (world_.pick(9)) {
