@@ -39,7 +39,8 @@ void SessionClient::disconnected() {
   answered_ping_.clear();
   recalls_.clear();  // they come again
   frames_ = FrameReader(options_.msize);
-  for (auto& [tag, pending] : pending_) pending.sent = false;
+  sent_ = under_way_ = 0;
+  for (auto& [tag, pending] : pending_) pending.is_sent = false;
 }
 
 Result<void> SessionClient::receive(std::string_view bytes, std::string& out) {
@@ -107,6 +108,7 @@ Result<void> SessionClient::take_answer(const Rgroup& head, std::string_view bod
     answers_[head.tag] = std::move(answer);
     answered_.push_back(head.tag);
   }
+  if (pending->second.is_sent) under_way_ -= pending->second.packet.size();
   pending_.erase(pending);
   acked_ = pending_.empty() ? last_tag_ : pending_.begin()->first - 1;
   return {};
@@ -114,7 +116,7 @@ Result<void> SessionClient::take_answer(const Rgroup& head, std::string_view bod
 
 Result<uint64_t> SessionClient::submit(const std::vector<Message>& messages, uint16_t flags, std::string& out) {
   if (state_ == State::lost) return std::unexpected(error_);
-  Pending pending;
+  Pending pending{.overtakes = (flags & flag_overtakes) != 0};
   const Tgroup head{.ssid = 0, .tag = last_tag_ + 1, .acked = 0, .flags = flags};
   OSP_TRY(encode_group(head, messages, options, state_ == State::open ? msize_ : options_.msize, pending.packet));
   pending_.emplace(++last_tag_, std::move(pending));
@@ -126,16 +128,25 @@ void SessionClient::send(std::string& out) {
   if (state_ == State::open) send_to(ssid_, out);
 }
 
-// In the order of their tags, as many as the window allows.
+// In the order of their tags, as many as the window allows. Those that overtake are for what others wait for, and do
+// not wait for room.
 void SessionClient::send_to(uint32_t ssid, std::string& out) {
-  for (auto& [tag, pending] : pending_) {
-    if (tag >= acked_ + window_) break;
-    if (pending.sent) continue;
-    put_number(pending.packet, ssid_at, ssid);
-    put_number(pending.packet, acked_at, acked_);
-    out += pending.packet;
-    pending.sent = true;
+  auto next = pending_.upper_bound(sent_);
+  const auto is_in_window = [&] { return next != pending_.end() && next->first < acked_ + window_; };
+  for (; is_in_window() && (under_way_ == 0 || under_way_ + next->second.packet.size() <= most_under_way); ++next) {
+    send_one(next->second, ssid, out);
+    sent_ = next->first;
   }
+  for (; is_in_window(); ++next)
+    if (next->second.overtakes) send_one(next->second, ssid, out);
+}
+
+void SessionClient::send_one(Pending& pending, uint32_t ssid, std::string& out) {
+  if (std::exchange(pending.is_sent, true)) return;
+  put_number(pending.packet, ssid_at, ssid);
+  put_number(pending.packet, acked_at, acked_);
+  out += pending.packet;
+  under_way_ += pending.packet.size();
 }
 
 std::optional<Answer> SessionClient::take(uint64_t tag) {

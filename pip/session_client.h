@@ -77,9 +77,12 @@ class SessionClient {
   [[nodiscard]] Error error() const { return error_; }
 
  private:
+  static constexpr size_t most_under_way = 32U << 20;  // bytes: a server need not take more (docs/pip.md, "Groups")
+
   struct Pending {
-    std::string packet;  // with length, and the head's Ssid and Acked still to be set
-    bool sent = false;   // on this connection
+    std::string packet{};  // with length, and the head's Ssid and Acked still to be set
+    bool overtakes = false;
+    bool is_sent = false;  // on this connection
     bool forgotten = false;
   };
 
@@ -90,6 +93,7 @@ class SessionClient {
   void opened(const Rsession& session, std::string& out);
   void send(std::string& out);
   void send_to(uint32_t ssid, std::string& out);
+  void send_one(Pending& pending, uint32_t ssid, std::string& out);
   void hello(uint32_t linger_s, std::string& out);
 
   Options options_;
@@ -103,6 +107,8 @@ class SessionClient {
   bool agreed_ = false;  // Rproto was seen on this connection
   uint64_t last_tag_ = 0;
   uint64_t acked_ = 0;                   // all up to here are answered
+  uint64_t sent_ = 0;                    // and up to here are sent, on this connection
+  size_t under_way_ = 0;                 // bytes of what is sent and unanswered
   std::map<uint64_t, Pending> pending_;  // unanswered, by tag
   std::map<uint64_t, Answer> answers_;
   std::deque<uint64_t> answered_;

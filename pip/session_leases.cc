@@ -113,13 +113,18 @@ void SessionServer::recall_changed(const Footprint& own, uint32_t by) {
 
 void SessionServer::look_at_changes() { recall_changed({}, 0); }
 
-// In their order, as often as one could go on.
+// In their order, as often as one could go on. Behind one that waits on, nothing of its session is looked at.
 void SessionServer::retry_deferred() {
   std::list<Deferred> waiting;
   waiting.swap(deferred_);
+  std::set<uint32_t> stuck;
   for (Deferred& group : waiting) {
     const auto connection = connections_.find(group.connection);
     if (connection == connections_.end()) continue;
+    if (!group.overtakes && stuck.contains(group.ssid)) {
+      deferred_.push_back(std::move(group));
+      continue;
+    }
     auto packet = decode_body(group.body, connection->second.options, options_.nmsgs);
     if (!packet) continue;  // it could be decoded before
     std::string answer;
@@ -127,6 +132,8 @@ void SessionServer::retry_deferred() {
     if (!run_group(group.connection, connection->second, group.body, *packet, answer))
       log::warn("pip", "a group that waited cannot be run any more");
     if (!answer.empty()) outgoing_[group.connection] += answer;
+    if (!deferred_.empty() && deferred_.back().ssid == group.ssid && !deferred_.back().overtakes)
+      stuck.insert(group.ssid);
   }
 }
 
@@ -139,9 +146,15 @@ void SessionServer::forget_deferred(uint32_t ssid, uint64_t but_of) {
   std::erase_if(deferred_, [&](const Deferred& group) { return group.ssid == ssid && group.connection != but_of; });
 }
 
-size_t SessionServer::deferred_of(uint64_t connection, uint32_t ssid) const {
-  return static_cast<size_t>(std::ranges::count_if(
-      deferred_, [&](const Deferred& group) { return group.ssid == ssid && group.connection == connection; }));
+bool SessionServer::has_room_to_wait(const Deferred& group) const {
+  size_t groups = 0, own = 0, all = 0;
+  for (const Deferred& one : deferred_) {
+    const bool is_own = one.ssid == group.ssid && one.connection == group.connection;
+    groups += is_own ? 1 : 0;
+    own += is_own ? one.body.size() : 0;
+    all += one.body.size();
+  }
+  return groups < options_.window && own < options_.most_deferred && all < most_deferred_of_all;
 }
 
 std::vector<uint64_t> SessionServer::connections_with_output() const {

@@ -299,9 +299,13 @@ Result<void> SessionServer::run_group(uint64_t id, Connection& connection, std::
   }
   if (state.retained.size() >= options_.window) return refuse_connection(ENOBUFS, connection.options, out);
   if (must_wait(session, head, packet.messages)) {
-    const bool has_room = deferred_of(id, ssid) < options_.window;
-    if (!has_room) return refuse_connection(ENOBUFS, connection.options, out);
-    deferred_.push_back({.connection = id, .ssid = ssid, .tag = head.tag, .body = std::string(body)});
+    Deferred group{.connection = id,
+                   .ssid = ssid,
+                   .tag = head.tag,
+                   .overtakes = (head.flags & flag_overtakes) != 0,
+                   .body = std::string(body)};
+    if (!has_room_to_wait(group)) return refuse_connection(ENOBUFS, connection.options, out);
+    deferred_.push_back(std::move(group));
     return {};
   }
   run_now(connection, session, packet, out);

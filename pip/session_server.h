@@ -23,8 +23,9 @@ class SessionServer {
     uint16_t window = 1024;                     // groups of a session that may be unanswered
     uint32_t most_linger_s = 7 * 24 * 60 * 60;  // how long a session may wait for its client
     size_t most_sessions = 65536;
-    uint32_t lease_term_s = 10;    // of silence, after which a session's leases are in nobody's way
-    ChangeWatch* watch = nullptr;  // the caller's; null: nobody else changes the tree
+    uint32_t lease_term_s = 10;        // of silence, after which a session's leases are in nobody's way
+    size_t most_deferred = 64U << 20;  // bytes of groups of a connection that wait for leases
+    ChangeWatch* watch = nullptr;      // the caller's; null: nobody else changes the tree
   };
 
   // Loads the sessions that `journals` has kept and finds out about what was in flight. Both arguments are the
@@ -64,6 +65,8 @@ class SessionServer {
   [[nodiscard]] size_t session_count() const { return sessions_.size(); }
 
  private:
+  static constexpr size_t most_deferred_of_all = 512U << 20;  // bytes
+
   // A Tsession's wish; ssid 0: for a new session.
   struct Wanted {
     uint32_t ssid = 0, csid = 0, linger_s = 0;
@@ -88,6 +91,7 @@ class SessionServer {
     uint64_t connection = 0;
     uint32_t ssid = 0;
     uint64_t tag = 0;
+    bool overtakes = false;
     std::string body;
   };
 
@@ -118,7 +122,7 @@ class SessionServer {
   void retry_deferred();
   void retry_if_ended();
   void forget_deferred(uint32_t ssid, uint64_t but_of);
-  [[nodiscard]] size_t deferred_of(uint64_t connection, uint32_t ssid) const;
+  [[nodiscard]] bool has_room_to_wait(const Deferred& group) const;
   void recall(LeaseTable::Lease& lease);
   void recall_again(const ServerSession& session);
   void send_recall(ServerSession& session, uint64_t lease);
