@@ -65,6 +65,7 @@ Walked<ListedDirectory> DirectoryLister::list_one(const std::string& path, size_
     return std::unexpected(read.error());
   }
   listed.is_plain = is_plain(path);
+  listed.is_exclusive = made_ != nullptr && *made_ == path && tree_.leases().make_exclusive(session_.ssid, path);
   return listed;
 }
 

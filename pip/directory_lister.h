@@ -11,8 +11,9 @@ namespace osp::pip {
 class DirectoryLister {
  public:
   // `server`: the tree as the session may see it.
-  DirectoryLister(Server& server, Export& tree, ServerSession& session)
-      : server_(server), tree_(tree), session_(session) {}
+  // `made`: the directory that the session has just made, which is then its alone; null: none.
+  DirectoryLister(Server& server, Export& tree, ServerSession& session, const std::string* made)
+      : server_(server), tree_(tree), session_(session), made_(made) {}
 
   // The directory at `path`, then those below it to a depth (1: it alone), nearest first, as many as fit in `count`
   // bytes, packed (listing.h). EMSGSIZE: not even the first does. ENOTDIR, ENOENT, EACCES.
@@ -28,6 +29,7 @@ class DirectoryLister {
   Server& server_;
   Export& tree_;
   ServerSession& session_;
+  const std::string* made_;
 };
 
 }  // namespace osp::pip

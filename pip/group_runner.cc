@@ -162,9 +162,11 @@ Walked<GroupRunner::Found> GroupRunner::find(uint32_t number) {
 Walked<File*> GroupRunner::file_of(uint32_t number) {
   OSP_ASSIGN(const Found found, find(number));
   if (found.record.is_name) return std::unexpected(WalkError(EBADF));
-  if (std::exchange(found.fid.is_root, false))
+  if (found.fid.is_root) {
     if (const auto opened = reopen(server(), found.record, found.fid); !opened)
       return std::unexpected(WalkError(opened.error()));
+    found.fid.is_root = false;
+  }
   if (!found.fid.file) return std::unexpected(WalkError(ESTALE));
   return found.fid.file.get();
 }

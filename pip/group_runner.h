@@ -68,6 +68,7 @@ class GroupRunner {
   void drop_fid(uint32_t number);
   Walked<void> create_file(const Tcreate& t, const std::string& path);
   Walked<void> create_other(const Tcreate& t, const std::string& path);
+  uint8_t created_flags(const std::string& path);
   Walked<void> read_contents(const Tread& t, uint32_t count);
   Walked<void> read_entries(const Tread& t, uint32_t count);
   Walked<std::string> attribute(const Tread& t);
@@ -89,6 +90,7 @@ class GroupRunner {
   std::string reply_;           // the replies so far, behind room for the head
   std::vector<size_t> starts_;  // where each begins
   FidChanges changes_;          // not yet in the journal
+  std::string made_ = "/";      // the last directory, link or the like that this group made; "/": none
   std::vector<uint32_t> name_fids_;
   std::vector<FidRecord> gone_;  // closed by this group
   bool stepwise_ = false;        // something was done that cannot be repeated: each message is journaled by itself

@@ -38,7 +38,6 @@ bool tells_all(int fd) {
     case F2FS_SUPER_MAGIC:
     case OVERLAYFS_SUPER_MAGIC:
     case REISERFS_SUPER_MAGIC:
-    case MSDOS_SUPER_MAGIC:
     case EROFS_SUPER_MAGIC_V1:
     case SQUASHFS_MAGIC:
     case ISOFS_SUPER_MAGIC:

@@ -17,14 +17,20 @@ namespace osp::pip {
 // Which journals have their files open: those that were written last, since there may be more sessions than fds.
 class OpenJournals {
  public:
+  // Where there are no more fds, one is closed that was not written lately.
+  Result<HostFd> open(const std::string& path, int flags) {
+    while (true) {
+      const long fd = raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), flags | O_CLOEXEC, 0600);
+      if (fd >= 0) return HostFd(static_cast<int>(fd));
+      if ((fd != -EMFILE && fd != -ENFILE) || recent_.empty()) return fail(static_cast<int>(-fd));
+      close_oldest();
+    }
+  }
   void used(HostFd& fd) {
     closes(fd);
     recent_.push_front(&fd);
     where_[&fd] = recent_.begin();
-    if (recent_.size() <= most) return;
-    HostFd& oldest = *recent_.back();
-    closes(oldest);
-    oldest = HostFd();
+    if (recent_.size() > most) close_oldest();
   }
   void closes(HostFd& fd) {
     const auto at = where_.find(&fd);
@@ -35,6 +41,13 @@ class OpenJournals {
 
  private:
   static constexpr size_t most = 256;
+
+  void close_oldest() {
+    HostFd& oldest = *recent_.back();
+    closes(oldest);
+    oldest = HostFd();
+  }
+
   std::list<HostFd*> recent_;
   std::unordered_map<HostFd*, std::list<HostFd*>::iterator> where_;
 };
@@ -79,11 +92,6 @@ std::optional<std::string> unhex(std::string_view digits) {
   return out;
 }
 
-Result<HostFd> open_file(const std::string& path, int flags) {
-  OSP_ASSIGN(const int fd, from_raw<int>(raw::syscall(SYS_openat, AT_FDCWD, path.c_str(), flags | O_CLOEXEC, 0600)));
-  return HostFd(fd);
-}
-
 Result<void> write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const auto written = from_raw<size_t>(raw::write(fd, bytes.data(), bytes.size()));
@@ -104,7 +112,7 @@ class FileJournal final : public Journal {
 
   Result<void> append(std::string_view record) override {
     if (fd_.get() < 0) {
-      OSP_ASSIGN(fd_, open_file(path_, O_WRONLY | O_APPEND));
+      OSP_ASSIGN(fd_, open_->open(path_, O_WRONLY | O_APPEND));
     }
     open_->used(fd_);
     std::string framed;
@@ -121,7 +129,7 @@ class FileJournal final : public Journal {
     std::string all;
     for (const std::string& record : records) frame(record, all);
     const std::string fresh = path_ + ".new";
-    OSP_ASSIGN(HostFd fd, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND));
+    OSP_ASSIGN(HostFd fd, open_->open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND));
     OSP_TRY(write_all(fd.get(), all));
     OSP_TRY(from_raw<void>(raw::syscall(SYS_rename, fresh.c_str(), path_.c_str())));
     fd_ = std::move(fd);
@@ -174,7 +182,7 @@ std::vector<std::string> split_records(std::string_view all, size_t& good) {
 }
 
 Result<LoadedJournal> load_file(const OpenJournalsPtr& open, const std::string& path, std::string token) {
-  OSP_ASSIGN(HostFd fd, open_file(path, O_RDWR | O_APPEND));
+  OSP_ASSIGN(HostFd fd, open->open(path, O_RDWR | O_APPEND));
   OSP_ASSIGN(const std::string all, read_all(fd.get()));
   size_t good = 0;
   std::vector<std::string> records = split_records(all, good);
@@ -193,7 +201,7 @@ Result<std::unique_ptr<Journal>> NoJournalStore::create(std::string_view) { retu
 
 Result<std::unique_ptr<Journal>> FileJournalStore::create(std::string_view token) {
   const std::string path = directory_ + "/" + hex(token) + std::string(suffix);
-  OSP_ASSIGN(HostFd fd, open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND));
+  OSP_ASSIGN(HostFd fd, open_->open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND));
   return std::make_unique<FileJournal>(open_, std::move(fd), path, 0);
 }
 

@@ -27,6 +27,7 @@ uint64_t LeaseTable::grant(uint32_t ssid, const std::string& path) {
     const Lease& lease = leases_.at(number);
     if (lease.is_recalled) return 0;  // somebody is about to change it
     if (lease.ssid == ssid) return number;
+    if (lease.is_exclusive) return wanted_.push_back(number), 0;
   }
   const bool is_first = here.empty();
   std::set<uint64_t>& of_session = by_session_[ssid];
@@ -40,6 +41,14 @@ uint64_t LeaseTable::grant(uint32_t ssid, const std::string& path) {
   of_session.insert(number);
   leases_[number] = {.number = number, .ssid = ssid, .path = path};
   return number;
+}
+
+bool LeaseTable::make_exclusive(uint32_t ssid, std::string_view path) {
+  const auto here = by_path_.find(path);
+  if (here == by_path_.end() || here->second.size() != 1) return false;
+  Lease& lease = leases_.at(*here->second.begin());
+  if (lease.ssid != ssid || lease.is_recalled) return false;
+  return lease.is_exclusive = true;
 }
 
 bool LeaseTable::has(uint32_t ssid, std::string_view path) const {

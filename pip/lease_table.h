@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "pip/change_watch.h"
@@ -30,12 +31,18 @@ class LeaseTable {
     uint64_t number = 0;
     uint32_t ssid = 0;
     std::string path{};
+    bool is_exclusive = false;  // no other session is given one beside it
     bool is_recalled = false;
     uint64_t recalled_s = 0;  // when
   };
 
   // The session's lease on a directory. 0: it can have none, now.
   uint64_t grant(uint32_t ssid, const std::string& path);
+  // Makes the session's lease the only one that there may be: what it makes there, nobody else makes first. False: it
+  // has none, or others have.
+  bool make_exclusive(uint32_t ssid, std::string_view path);
+  // The exclusive leases that others have asked for beside them, each once.
+  std::vector<uint64_t> take_wanted() { return std::exchange(wanted_, {}); }
   [[nodiscard]] bool has(uint32_t ssid, std::string_view path) const;
   void release(uint32_t ssid, uint64_t number);
   // All that the session has; true: it had some.
@@ -73,6 +80,7 @@ class LeaseTable {
   std::map<std::string, std::set<uint64_t>, std::less<>> by_path_;
   std::map<uint32_t, std::set<uint64_t>> by_session_;
   std::set<uint32_t> hold_all_;
+  std::vector<uint64_t> wanted_;
 };
 
 }  // namespace osp::pip

@@ -7,6 +7,7 @@ namespace osp::pip {
 namespace {
 
 constexpr uint8_t plain_flag = 1;
+constexpr uint8_t exclusive_flag = 2;  // of a directory
 
 bool read_entry(Reader& in, ListedEntry& listed) {
   const std::string_view packed = in.bytes();
@@ -24,7 +25,8 @@ void pack(const ListedDirectory& directory, std::string& out) {
   Writer writer(out);
   writer.bytes(directory.path);
   writer.u64(directory.lease);
-  writer.u8(directory.is_plain ? plain_flag : 0);
+  writer.u8(
+      static_cast<uint8_t>((directory.is_plain ? plain_flag : 0) | (directory.is_exclusive ? exclusive_flag : 0)));
   writer.bytes(pack(directory.attributes));
   writer.u32(static_cast<uint32_t>(directory.entries.size()));
   for (const ListedEntry& listed : directory.entries) {
@@ -41,7 +43,9 @@ Result<std::vector<ListedDirectory>> unpack_listing(std::string_view packed) {
     ListedDirectory& directory = listing.emplace_back();
     directory.path = in.bytes();
     directory.lease = in.u64();
-    directory.is_plain = (in.u8() & plain_flag) != 0;
+    const uint8_t flags = in.u8();
+    directory.is_plain = (flags & plain_flag) != 0;
+    directory.is_exclusive = (flags & exclusive_flag) != 0;
     const auto attributes = unpack_attributes(in.bytes());
     if (!attributes || !is_clean_path(directory.path)) return fail(EBADMSG);
     directory.attributes = *attributes;

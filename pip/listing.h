@@ -15,10 +15,11 @@ struct ListedEntry {
 };
 
 struct ListedDirectory {
-  std::string path;         // whole, from the root
-  uint64_t lease = 0;       // 0: none was given
-  bool is_plain = false;    // it has no attributes by name
-  Attributes attributes{};  // its own
+  std::string path;           // whole, from the root
+  uint64_t lease = 0;         // 0: none was given
+  bool is_plain = false;      // it has no attributes by name
+  bool is_exclusive = false;  // nobody else has a lease, nor will be given one beside it
+  Attributes attributes{};    // its own
   std::vector<ListedEntry> entries{};
 };
 

@@ -65,10 +65,12 @@ using Message = std::variant<std::monostate
 #include "pip/messages.def"
                              >;
 
-constexpr uint32_t no_fid = 0xffffffff;     // Nfid: make no fid; Afid: nobody was asked
-constexpr uint32_t latest_session = 0;      // Tgroup's Ssid: that of the connection's last Tsession
-constexpr uint16_t flag_ordered = 1;        // Tgroup: only after all with a smaller tag
-constexpr uint16_t flag_each = 2;           // Tgroup: do not stop at an error
+constexpr uint32_t no_fid = 0xffffffff;  // Nfid: make no fid; Afid: nobody was asked
+constexpr uint32_t latest_session = 0;   // Tgroup's Ssid: that of the connection's last Tsession
+constexpr uint16_t flag_ordered = 1;     // Tgroup: only after all with a smaller tag
+constexpr uint16_t flag_each = 2;        // Tgroup: do not stop at an error
+constexpr uint8_t created_first =
+    2;  // Rcreate's Created: nobody else has a lease on the directory, nor will beside ours
 constexpr uint16_t flag_overtakes = 4;      // Tgroup: need not wait for groups that wait for leases
 constexpr uint64_t abandon = ~uint64_t{0};  // Tclunk Version
 constexpr uint32_t remove_directory = 1;    // Tremove Flags

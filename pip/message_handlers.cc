@@ -106,14 +106,20 @@ Walked<void> GroupRunner::create_file(const Tcreate& t, const std::string& path)
   return reply(Rcreate{.iounit = iounit_of(msize_),
                        .version = opened.attributes.version,
                        .attributes = packed,
-                       .created = created ? uint8_t{1} : uint8_t{0}});
+                       .created = created ? created_flags(path) : uint8_t{0}});
+}
+
+// With bit 2 the lease on the directory is the session's alone from now on.
+uint8_t GroupRunner::created_flags(const std::string& path) {
+  return tree_.leases().make_exclusive(session_.ssid, directory_of(path)) ? 3 : 1;
 }
 
 Walked<void> GroupRunner::create_other(const Tcreate& t, const std::string& path) {
   OSP_ASSIGN(const bool done_before, begin_if_absent(path, {.effect = Intent::Effect::make, .path = path}));
   const NewFile file{.mode = t.perm, .device = t.device, .target = std::string(t.target)};
   if (!done_before) OSP_TRY(server().make(path, file));
-  return reply(Rcreate{.iounit = 0, .version = 0, .attributes = {}, .created = 1});
+  made_ = path;
+  return reply(Rcreate{.iounit = 0, .version = 0, .attributes = {}, .created = created_flags(path)});
 }
 
 Walked<void> GroupRunner::handle(const Tread& t) {
@@ -343,7 +349,7 @@ Walked<void> GroupRunner::handle(const Tflush&) { return reply(Rflush{}); }
 Walked<void> GroupRunner::handle(const Tlist& t) {
   OSP_ASSIGN(const std::string path, join(t.fid, t.path));
   OSP_ASSIGN(const uint32_t count, room(t.count));
-  DirectoryLister lister(server(), tree_, session_);
+  DirectoryLister lister(server(), tree_, session_, &made_);
   OSP_ASSIGN(const std::string listing, lister.list(path, t.depth, count));
   return reply(Rlist{.dat = listing});
 }

@@ -38,6 +38,7 @@ void SessionClient::disconnected() {
   agreed_ = false;
   answered_ping_.clear();
   recalls_.clear();  // they come again
+  returns_.clear();
   frames_ = FrameReader(options_.msize);
   sent_ = under_way_ = 0;
   for (auto& [tag, pending] : pending_) pending.is_sent = false;
@@ -125,7 +126,9 @@ Result<uint64_t> SessionClient::submit(const std::vector<Message>& messages, uin
 }
 
 void SessionClient::send(std::string& out) {
-  if (state_ == State::open) send_to(ssid_, out);
+  if (state_ != State::open) return;
+  send_to(ssid_, out);
+  send_returns(out);
 }
 
 // In the order of their tags, as many as the window allows. Those that overtake are for what others wait for, and do
@@ -184,9 +187,15 @@ std::optional<uint64_t> SessionClient::next_recall() {
   return lease;
 }
 
-void SessionClient::returned(uint64_t lease, std::string& out) {
+void SessionClient::returned(uint64_t lease, uint64_t after, std::string& out) {
   if (state_ != State::open) return;  // it is asked for again
-  (void)encode_group(Rgroup{.csid = ssid_}, {Rrecall{.lease = lease}}, options, msize_, out);
+  returns_.emplace_back(after, lease);
+  send_returns(out);
+}
+
+void SessionClient::send_returns(std::string& out) {
+  for (; !returns_.empty() && returns_.front().first <= sent_; returns_.pop_front())
+    (void)encode_group(Rgroup{.csid = ssid_}, {Rrecall{.lease = returns_.front().second}}, options, msize_, out);
 }
 
 void SessionClient::ping(std::string_view data, std::string& out) {

@@ -60,7 +60,10 @@ class SessionClient {
 
   // A lease that the server wants back, each once, in the order of what arrives; answer it with returned().
   std::optional<uint64_t> next_recall();
-  void returned(uint64_t lease, std::string& out);
+  // Not before all up to the group `after` are sent, which were answered on its word.
+  void returned(uint64_t lease, uint64_t after, std::string& out);
+  // How many groups may be unanswered.
+  [[nodiscard]] uint16_t window() const { return window_; }
   // Changes when the server has forgotten which leases we had. Term: seconds of silence that end them.
   [[nodiscard]] uint64_t lease_epoch() const { return epoch_; }
   [[nodiscard]] uint32_t lease_term_s() const { return term_s_; }
@@ -93,6 +96,7 @@ class SessionClient {
   void opened(const Rsession& session, std::string& out);
   void send(std::string& out);
   void send_to(uint32_t ssid, std::string& out);
+  void send_returns(std::string& out);
   void send_one(Pending& pending, uint32_t ssid, std::string& out);
   void hello(uint32_t linger_s, std::string& out);
 
@@ -113,6 +117,7 @@ class SessionClient {
   std::map<uint64_t, Answer> answers_;
   std::deque<uint64_t> answered_;
   std::deque<uint64_t> recalls_;
+  std::deque<std::pair<uint64_t, uint64_t>> returns_;  // after which group, and the lease
   std::string answered_ping_;
   uint64_t epoch_ = 0;
   uint32_t term_s_ = 0;

@@ -70,6 +70,13 @@ void SessionServer::drop_leases(ServerSession& session) {
   ++session.lease_epoch;
 }
 
+// It was told our epoch, and what it had answered on the word of a lease came before the ping.
+void SessionServer::end_holds(const Connection& connection) {
+  if (!connection.is_confirmed) return;
+  for (const uint32_t ssid : connection.sessions) export_.leases().end_hold_all(ssid);
+  retry_if_ended();
+}
+
 void SessionServer::recall(LeaseTable::Lease& lease) {
   if (std::exchange(lease.is_recalled, true)) return;
   lease.recalled_s = now_s_;

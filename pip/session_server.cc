@@ -145,8 +145,10 @@ Result<void> SessionServer::take_all(uint64_t id, Connection& connection, std::s
 Result<void> SessionServer::take(uint64_t id, Connection& connection, std::string_view body, const Packet& packet,
                                  std::string& out) {
   if (const auto* t = std::get_if<Tproto>(&packet.head)) return agree(connection, *t, out);
-  if (const auto* t = std::get_if<Tping>(&packet.head))
+  if (const auto* t = std::get_if<Tping>(&packet.head)) {
+    end_holds(connection);
     return encode_packet(Rping{.dat = t->dat}, connection.options, connection.msize, out);
+  }
   if (!connection.agreed) return refuse_connection(EPROTO, connection.options, out);
   if (const auto* t = std::get_if<Tsession>(&packet.head)) return open_session(id, connection, *t, out);
   if (std::holds_alternative<Tgroup>(packet.head)) return run_group(id, connection, body, packet, out);
@@ -208,8 +210,7 @@ void SessionServer::take_over(uint64_t id, Connection& connection, const Wanted&
     old->second.sessions.erase(session.ssid);
   session.connection = id;
   session.last_heard_s = now_s_;
-  forget_deferred(session.ssid, id);            // those are this one's
-  export_.leases().end_hold_all(session.ssid);  // it is told our epoch
+  forget_deferred(session.ssid, id);  // those are this one's
   if (session.access != connection.peer.access)
     for (LeaseTable::Lease* lease : export_.leases().of_session(session.ssid)) recall(*lease);
   session.restrict_to(export_.server(), connection.peer.access);
@@ -293,6 +294,7 @@ Result<void> SessionServer::run_group(uint64_t id, Connection& connection, std::
   SessionState& state = session.state;
   state.acknowledge(std::min(head.acked, head.tag == 0 ? 0 : head.tag - 1));
   if (head.tag <= state.acked) return {};  // an echo of something long answered
+  if (head.tag > state.acked + options_.window) return refuse_connection(ENOBUFS, connection.options, out);
   if (const auto kept = state.retained.find(head.tag); kept != state.retained.end()) {
     append_body(kept->second.body, out);
     return {};
@@ -322,6 +324,8 @@ void SessionServer::run_now(const Connection& connection, ServerSession& session
   leases.drop_trees(session.ssid, own);
   GroupRunner runner(export_, session, connection.options, connection.msize);
   append_body(runner.run(std::get<Tgroup>(packet.head), packet.messages), out);
+  for (const uint64_t wanted : leases.take_wanted())
+    if (LeaseTable::Lease* const lease = leases.find(wanted)) recall(*lease);
   if (is_watched) recall_changed(own, session.ssid);
 }
 

@@ -123,6 +123,7 @@ class SessionServer {
   void retry_if_ended();
   void forget_deferred(uint32_t ssid, uint64_t but_of);
   [[nodiscard]] bool has_room_to_wait(const Deferred& group) const;
+  void end_holds(const Connection& connection);
   void recall(LeaseTable::Lease& lease);
   void recall_again(const ServerSession& session);
   void send_recall(ServerSession& session, uint64_t lease);

@@ -128,6 +128,7 @@ void Group::opened(const Step& step, std::string_view packed) {
   const auto attributes = unpack_attributes(packed);
   if (!attributes) return;
   step.fid->id = attributes->id;
+  step.fid->opened_at = pages_.made();
   step.fid->is_regular = S_ISREG(attributes->mode);
   if (PageFilePtr pages = pages_.find(tree_, attributes->id)) pages->meet(attributes->version, attributes->size);
 }

@@ -203,9 +203,13 @@ PageFilePtr PageCache::find(const Tree& tree, uint64_t id) {
 }
 
 PageFilePtr PageCache::find(const FidPtr& fid) {
-  if (files_.empty()) return nullptr;
-  if (fid->id == 0 && !attributes_of(*fid)) return nullptr;
-  return find(fid->tree, fid->id);
+  if (fid->id != 0) return find(fid->tree, fid->id);
+  if (files_.empty() || fid->opened_at == made_) return nullptr;
+  const auto now = attributes_of(*fid);
+  if (!now) return nullptr;
+  PageFilePtr pages = find(fid->tree, now->id);
+  if (pages != nullptr) pages->meet(now->version, now->size);  // they may be those of one that had its number before
+  return pages;
 }
 
 Result<PageFilePtr> PageCache::get(const FidPtr& fid) {
@@ -214,6 +218,7 @@ Result<PageFilePtr> PageCache::get(const FidPtr& fid) {
   if (PageFilePtr there = find(fid->tree, fid->id)) return there;  // made by another job meanwhile
   OSP_ASSIGN(PageFilePtr made, PageFile::create(fid->tree, fid->id, now.version, now.size));
   made->used = ++clock_;
+  ++made_;
   files_[Key{fid->tree.number, fid->id}] = made;
   return made;
 }

@@ -75,6 +75,8 @@ class PageCache {
   PageFilePtr find(const Tree& tree, uint64_t id);
   // Of an open file. In a job: it may have to ask for the file's id.
   PageFilePtr find(const FidPtr& fid);
+  // How many were ever made.
+  [[nodiscard]] uint64_t made() const { return made_; }
   // The one of an open file, made if need be. In a job.
   Result<PageFilePtr> get(const FidPtr& fid);
   // Drops what was used longest ago, but nothing that is being written.
@@ -93,6 +95,7 @@ class PageCache {
 
   uint64_t limit_;
   uint64_t clock_ = 0;
+  uint64_t made_ = 0;
   std::map<Key, PageFilePtr> files_;
 };
 

@@ -45,7 +45,8 @@ class Fid {
   bool is_open = false;  // at the server
   bool is_regular = false;
   bool can_write = false;
-  uint64_t id = 0;  // the file's; 0: the server has not said so yet
+  uint64_t id = 0;         // the file's; 0: the server has not said so yet
+  uint64_t opened_at = 0;  // PageCache::made() then: of an unknown file, pages from before are another's
 };
 using FidPtr = std::shared_ptr<Fid>;
 

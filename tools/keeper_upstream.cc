@@ -32,6 +32,13 @@ int64_t lease_clock_ms() {
 
 bool StreamUpstream::leases_hold() const { return lease_clock_ms() < leased_until_ms_; }
 
+// It answers a probe at least every second, if nothing else.
+bool StreamUpstream::is_well() const {
+  constexpr int64_t just_now_ms = 3000;
+  return fd_.get() >= 0 && link_.session().state() == pip::SessionClient::State::open &&
+         now_ms() - heard_ms_ < just_now_ms;
+}
+
 StreamUpstream::StreamUpstream(Loop& loop, pip::Address address)
     : loop_(loop), address_(std::move(address)), link_(address_, {.linger_s = linger_s}) {
   loop_.each_tick([this, alive = alive_] {
@@ -144,8 +151,8 @@ void StreamUpstream::ping() {
   link_.ping(is_open ? std::to_string(lease_clock_ms()) : std::string(), out_);
 }
 
-void StreamUpstream::returned(uint64_t lease) {
-  link_.returned(lease, out_);
+void StreamUpstream::returned(uint64_t lease, uint64_t after) {
+  link_.returned(lease, after, out_);
   if (const auto flushed = flush(); !flushed) log::debug("keeper", "{}", describe(flushed.error()));  // noticed later
 }
 

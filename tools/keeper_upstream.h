@@ -32,7 +32,9 @@ class StreamUpstream final : public pip::LeaseChannel {
   [[nodiscard]] uint32_t iounit() const override { return link_.session().iounit(); }
   [[nodiscard]] bool leases_hold() const override;
   [[nodiscard]] uint64_t lease_epoch() const override { return link_.session().lease_epoch(); }
-  void returned(uint64_t lease) override;
+  void returned(uint64_t lease, uint64_t after) override;
+  [[nodiscard]] bool is_well() const override;
+  [[nodiscard]] size_t window() const override { return link_.session().window(); }
   [[nodiscard]] bool is_answered(uint64_t tag) const override { return link_.session().is_answered(tag); }
 
  private:

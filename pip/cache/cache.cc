@@ -44,12 +44,6 @@ bool touches(const Footprint& what, std::string_view path) {
          std::ranges::any_of(what.trees, is_above);
 }
 
-uint32_t fid_of(const Message& message) {
-  Needed of;
-  std::visit(of, message);
-  return of.fids.empty() ? no_fid : of.fids[0];
-}
-
 size_t size_of(const Message& message) {
   const auto* const write = std::get_if<Twrite>(&message);
   return write != nullptr ? write->dat.size() : 0;
@@ -70,6 +64,12 @@ void trace_sent(const std::vector<Message>& messages, const char* what) {
 }
 
 }  // namespace
+
+uint32_t Cache::fid_of(const Message& message) {
+  Needed of;
+  std::visit(of, message);
+  return of.fids.empty() ? no_fid : of.fids[0];
+}
 
 Cache::Cache(std::unique_ptr<LeaseChannel> below, KnownTree::Limits limits, Spawn spawn)
     : owned_(std::move(below)), below_(*owned_), tree_(limits), spawn_(std::move(spawn)) {
@@ -128,7 +128,9 @@ Result<Cache::Pending> Cache::begin_predicted(const std::vector<Message>& messag
   Behind behind{.fid = makes_fid ? prediction.opens : fid_of(messages[0]),
                 .path = prediction.path,
                 .size = size_of(messages.back()),
-                .making = makes_directory ? ++last_making_ : 0};
+                .making = makes_directory ? ++last_making_ : 0,
+                .opening = makes_fid ? prediction.file.opening : prediction.opening,
+                .makes_fid = makes_fid};
   trace_sent({}, "answered before it is done");
   const std::vector<Message> sent = with_stat(messages);
   OSP_ASSIGN(Pending pending, pass(sent, sent.size() > messages.size() ? flag_each : 0, true));
@@ -181,10 +183,11 @@ Result<Cache::Pending> Cache::pass(const std::vector<Message>& messages, uint16_
   closing_.insert(pending.closing.begin(), pending.closing.end());
   pending.serial = serial_;
   pending.epoch = below_.lease_epoch();
+  pending.is_unsure = !is_sure(pending.notes);
   if (!pending.listing) {
     trace_sent(messages, "sent");
     OSP_ASSIGN(pending.below, below_.submit(messages, flags));
-    in_flight_.insert(pending.serial);
+    sent(pending);
     return pending;
   }
   const Listing& listing = *pending.listing;
@@ -194,7 +197,7 @@ Result<Cache::Pending> Cache::pass(const std::vector<Message>& messages, uint16_
               Tlist{.fid = *root(), .path = listing.path, .depth = listing.depth, .count = listing.count});
   trace_sent(sent, "sent");
   OSP_ASSIGN(pending.below, below_.submit(sent, listing.is_behind ? flags : flags | flag_each));
-  in_flight_.insert(pending.serial);
+  this->sent(pending);
   ++listings_;
   if (!std::exchange(has_probed_, true)) probe();
   return pending;
@@ -335,7 +338,10 @@ Answer Cache::finish(Pending& pending, Answer answer) {
     }
     if (i < answer.replies.size()) learn(pending, note, answer.replies[i]);
   }
-  if (listing && pending.listing->is_behind) learn_new_directory(pending, *listing);
+  if (listing && pending.listing->is_behind) {
+    const auto* const create = answer.replies.empty() ? nullptr : std::get_if<Rcreate>(&answer.replies[0]);
+    learn_new_directory(pending, *listing, create != nullptr && (create->created & created_first) != 0);
+  }
   for (const Footprint& what : done) log_change(what);
   trim_changes();
   // A file that could not be opened for it.
@@ -374,8 +380,14 @@ bool Cache::may_keep_entry(const Pending& pending, std::string_view path) const 
       changes_, [&](const Change& one) { return one.serial > pending.serial && changes_entry(one.what, path); });
 }
 
+void Cache::sent(const Pending& pending) {
+  in_flight_.insert(pending.serial);
+  if (pending.is_unsure) ++unsure_;
+}
+
 // Only what is on its way must know of them.
 void Cache::arrived(const Pending& pending) {
+  if (pending.is_unsure) --unsure_;
   if (const auto found = in_flight_.find(pending.serial); found != in_flight_.end()) in_flight_.erase(found);
   for (const uint32_t fid : pending.closing) closing_.erase(closing_.find(fid));
 }
@@ -405,7 +417,7 @@ void Cache::open_all(const std::function<std::vector<uint32_t>()>& left) {
 // The files that are open in it come first.
 void Cache::give_back(uint64_t lease, const std::string& directory, bool is_recall) {
   const auto end = [this, lease, is_recall] {
-    if (is_recall) return below_.returned(lease);
+    if (is_recall) return below_.returned(lease, last_sent_behind());
     if (const auto tag = below_.submit({Trelease{.lease = lease}}, 0)) below_.forget(*tag);
   };
   // A listing that is on its way, or comes meanwhile, may be of the same lease.
@@ -420,6 +432,7 @@ void Cache::give_back(uint64_t lease, const std::string& directory, bool is_reca
 
 void Cache::recalled(uint64_t lease) {
   std::string directory;
+  tree_.forget_unleased();  // it may be of one of these, or above
   if (tree_.end(lease, directory)) {
     ++recalls_;
     on_recall_();
@@ -430,9 +443,8 @@ void Cache::recalled(uint64_t lease) {
   }
   constexpr size_t most_early = 65536;
   if (early_recalls_.size() > most_early) return leases_lost();  // a server that makes no sense
-  tree_.forget_unleased();                                       // it may be of one of these
   if (listings_ > 0) early_recalls_.push_back(lease);
-  below_.returned(lease);
+  below_.returned(lease, last_sent_behind());
 }
 
 void Cache::leases_lost() {

@@ -64,7 +64,7 @@ class Cache final : public Channel, public LeaseHolder {
     uint64_t id = 0;          // of the file that is written
     uint64_t offset = 0;      // of Tread
     uint32_t count = 0;
-    bool is_clunk = false, exchanges = false;
+    bool is_clunk = false, exchanges = false, is_link = false;
   };
 
  private:
@@ -79,6 +79,8 @@ class Cache final : public Channel, public LeaseHolder {
     bool is_orphan = false;    // nor can it be any more: what was known of it is what there is
     bool is_ours = false;      // this session made it
     bool is_written = false;   // by what may still be on its way
+    bool is_lost = false;      // it was answered that it is made, and it could not be
+    uint64_t opening = 0;      // number of what was answered before it was done
     int error = 0;             // of what was answered before it was done
     Attributes attributes{};   // of one that is here
     ContentPtr content{};
@@ -112,6 +114,7 @@ class Cache final : public Channel, public LeaseHolder {
     std::vector<Note> notes{};
     uint64_t serial = 0;  // changes_ that were begun or ended before
     uint64_t epoch = 0;
+    bool is_unsure = false;  // it changes something, and may have to wait for others
   };
   // Files that are read before somebody asks.
   struct Fetch {
@@ -125,7 +128,9 @@ class Cache final : public Channel, public LeaseHolder {
     uint32_t fid = no_fid;
     std::string path{};
     size_t size = 0;
-    uint64_t making = 0;  // number of the directory that it makes
+    uint64_t making = 0;   // number of the directory that it makes
+    uint64_t opening = 0;  // of the fid
+    bool makes_fid = false;
   };
   // An answer before it is done, and what is then so.
   struct Prediction {
@@ -134,6 +139,7 @@ class Cache final : public Channel, public LeaseHolder {
     std::optional<Attributes> made{};  // at the path
     uint32_t opens = no_fid;
     OpenFile file{};
+    uint64_t opening = 0;  // of the fid that it is about
   };
   struct Change {
     uint64_t serial;
@@ -171,7 +177,9 @@ class Cache final : public Channel, public LeaseHolder {
   [[nodiscard]] bool may_keep(const Pending& pending, std::string_view path) const;
   // Of what is at the path alone, whatever happens beside it.
   [[nodiscard]] bool may_keep_entry(const Pending& pending, std::string_view path) const;
+  void sent(const Pending& pending);
   void arrived(const Pending& pending);
+  [[nodiscard]] uint64_t last_sent_behind() const { return behind_.empty() ? 0 : *behind_.rbegin(); }
   void trim_changes();
   void give_back(uint64_t lease, const std::string& directory, bool is_recall);
   [[nodiscard]] std::vector<uint32_t> files_here(std::string_view directory) const;
@@ -190,6 +198,8 @@ class Cache final : public Channel, public LeaseHolder {
   void send_behind(Pending pending, Behind what);
   static int error_in(const Answer& answer, const Behind& what);
   void end_behind(int error, const Behind& what);
+  [[nodiscard]] bool may_be_first(const Tcreate& create) const;
+  [[nodiscard]] bool is_sure(const std::vector<Note>& notes);
 
   // making.cc: of that, what makes something, or is about what we made.
   std::optional<Prediction> predict_create(const Tcreate& create);
@@ -216,11 +226,11 @@ class Cache final : public Channel, public LeaseHolder {
   void note_mode(const Twrite& write, const Footprint& changes);
   void learn(const Pending& pending, const Note& note, const Message& reply);
   void rename(const std::string& from, const std::string& to, bool exchanges);
-  void learn_open(const Pending& pending, const Note& note, std::string_view attributes, bool is_made);
+  void learn_open(const Pending& pending, const Note& note, std::string_view attributes, uint8_t created);
   void learn_read(const Pending& pending, const Note& note, const Rread& read);
   void learn_error(const Pending& pending, const Note& note, const Rerror& error);
   void learn_listing(const Pending& pending, const Message& reply);
-  void learn_new_directory(const Pending& pending, const Message& reply);
+  void learn_new_directory(const Pending& pending, const Message& reply, bool is_first);
   // A listing that would be worth having along with the group.
   std::optional<Listing> wish(const std::vector<Message>& messages);
   [[nodiscard]] uint32_t beside() const;
@@ -230,6 +240,8 @@ class Cache final : public Channel, public LeaseHolder {
   std::string top_for(const std::string& path);
   [[nodiscard]] bool is_listable(const std::string& path);
 
+  // That a message acts on; no_fid: none.
+  static uint32_t fid_of(const Message& message);
   [[nodiscard]] std::string path_of(uint32_t fid) const;
   [[nodiscard]] std::string path_of(uint32_t fid, std::string_view below) const;
   [[nodiscard]] std::optional<uint32_t> root() const;
@@ -243,6 +255,9 @@ class Cache final : public Channel, public LeaseHolder {
   std::map<uint64_t, Pending> pending_;
   uint64_t last_tag_ = 0;
   uint64_t last_making_ = 0;
+  uint64_t last_opening_ = 0;
+  std::set<uint64_t> lost_;  // openings that could not be made, until they are closed
+  size_t unsure_ = 0;        // groups on their way
   std::list<Change> changes_;
   std::set<uint64_t> behind_;  // tags of what was answered before it was done
   size_t behind_size_ = 0;     // bytes of that
@@ -258,7 +273,8 @@ class Cache final : public Channel, public LeaseHolder {
   std::set<uint64_t> given_up_;                                        // leases that we gave back unasked
   std::vector<uint64_t> early_recalls_;                                // of leases that are not here yet
   bool has_probed_ = false;
-  size_t listings_ = 0;  // on their way
+  bool makes_links_ = false;  // the server made one
+  size_t listings_ = 0;       // on their way
   Counts counts_;
   uint64_t recalls_ = 0;
   std::function<void()> on_recall_ = [] {};

@@ -78,7 +78,7 @@ std::vector<std::pair<std::string, uint64_t>> KnownTree::put(ListedDirectory lis
   if (const auto old = directories_.find(listed.path); old != directories_.end()) {
     if (old->second.lease != listed.lease && old->second.lease != 0)
       unneeded.emplace_back(old->first, old->second.lease);
-    makes = old->second.makes;
+    if (old->second.lease == listed.lease) makes = old->second.makes;
     was_top = old->second.was_top;
     known.swap(old->second.entries);
     erase(old);
@@ -97,6 +97,7 @@ std::vector<std::pair<std::string, uint64_t>> KnownTree::put(ListedDirectory lis
   made.is_plain = listed.is_plain;
   made.was_top = is_top || was_top;
   made.makes = makes;
+  made.is_exclusive = listed.is_exclusive;
   made.used = ++clock_;
   made.listed = listed.entries.size();
   entries_ += made.listed;
@@ -199,7 +200,18 @@ void KnownTree::forget_name(std::string_view path) {
     put_last(*directory, at->second);
   }
   at->second.is_ours = false;
+  forget_id(directory->path, at->second);
+  at->second.entry.attributes.id = 0;
   forget_entry(*directory, at->second);
+}
+
+bool KnownTree::is_name_of(std::string_view path, uint64_t id) const {
+  const auto directory = directories_.find(directory_of(path));
+  if (path.empty() || directory == directories_.end()) return false;
+  const auto found = directory->second.entries.find(name_of(path));
+  if (found == directory->second.entries.end()) return false;
+  const uint64_t known = found->second.entry.attributes.id;
+  return known == id || (known == 0 && found->second.is_ours);
 }
 
 // Like what was listed, but nobody has told us its number and times.
@@ -210,7 +222,7 @@ void KnownTree::make(std::string_view path, const Attributes& attributes, uint64
   if (at == parent->entries.end()) return;
   at->second.is_ours = true;
   at->second.entry.attributes = attributes;
-  if (number == 0 || directories_.size() >= limits_.directories) return;
+  if (number == 0 || !has_room()) return;
   Directory& made = directories_[std::string(path)] = {};
   made.path = path;
   made.has_attributes = false;

@@ -53,9 +53,10 @@ class KnownTree {
     std::map<uint64_t, const Entry*> in_order{};  // of the listing
     size_t unknown = 0;                           // entries
     uint64_t next_place = 0;
+    bool is_exclusive = false;     // nobody else had a lease when it was listed, nor has been given one
     bool was_top = false;          // what is below it was asked for, as much as fits
     uint64_t making = 0;           // not 0: it was just made, and its lease is on its way
-    std::optional<Owner> makes{};  // of what we make in it, where we surely may
+    std::optional<Owner> makes{};  // of what we make in it, where we surely may, and first: the lease is ours alone
     uint64_t used = 0;
     size_t listed = 0;  // entries, as it came
   };
@@ -89,6 +90,10 @@ class KnownTree {
   void make(std::string_view path, const Attributes& attributes, uint64_t number);
   // False: the directory is not known any more.
   bool adopt(std::string_view path, uint64_t number, uint64_t lease);
+  [[nodiscard]] bool has_room() const { return directories_.size() < limits_.directories; }
+  // Whether what has this name is what we are making, or has this number.
+  [[nodiscard]] bool is_name_of(std::string_view path, uint64_t id) const;
+  [[nodiscard]] bool has_lease(uint64_t lease) const { return by_lease_.contains(lease); }
   bool unmake(std::string_view path, uint64_t number);
   // Those whose lease is on its way.
   void forget_unleased();

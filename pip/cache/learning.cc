@@ -42,6 +42,7 @@ struct Taker {
   }
   void operator()(const Tcreate& t) {
     note.fid = t.nfid, note.mode = t.mode, note.path = reader.path(t.fid, t.name).value_or("");
+    note.is_link = S_ISLNK(t.perm);
   }
   void operator()(const Tread& t) {
     note.fid = t.fid, note.attribute = t.attrs, note.offset = t.offset, note.count = t.count;
@@ -91,39 +92,42 @@ void Cache::learn(const Pending& pending, const Note& note, const Message& reply
   } else if (std::holds_alternative<Rattach>(reply)) {
     fids_[note.fid] = {.path = "", .mode = "", .file_mode = S_IFDIR, .is_attached = true};
   } else if (const auto* open = std::get_if<Ropen>(&reply)) {
-    learn_open(pending, note, open->attributes, false);
+    learn_open(pending, note, open->attributes, 0);
   } else if (const auto* create = std::get_if<Rcreate>(&reply)) {
-    learn_open(pending, note, create->attributes, create->created != 0);
+    makes_links_ = makes_links_ || note.is_link;
+    learn_open(pending, note, create->attributes, create->created);
   } else if (const auto* read = std::get_if<Rread>(&reply)) {
     learn_read(pending, note, *read);
   } else if (std::holds_alternative<Rwrite>(reply)) {
     tree_.forget_file(note.id);
   } else if (std::holds_alternative<Rrename>(reply) && note.changes.trees.size() == 2) {
     rename(note.changes.trees.at(0), note.changes.trees.at(1), note.exchanges);
+    if (!note.exchanges && may_keep_entry(pending, note.changes.trees.at(0))) tree_.remove(note.changes.trees.at(0));
   } else if (std::holds_alternative<Rclunk>(reply)) {
     fids_.erase(note.fid);
   } else if (std::holds_alternative<Rremove>(reply)) {
     for (const std::string& path : note.changes.trees)
-      if (may_keep(pending, path)) tree_.remove(path);
+      if (may_keep_entry(pending, path)) tree_.remove(path);
   }
 }
 
-void Cache::learn_open(const Pending& pending, const Note& note, std::string_view packed, bool is_made) {
+void Cache::learn_open(const Pending& pending, const Note& note, std::string_view packed, uint8_t created) {
   const auto attributes = unpack_attributes(packed);
   if (note.fid != no_fid && note.mode != name_mode)
     fids_[note.fid] = {.path = note.path,
                        .mode = note.mode,
                        .id = attributes ? attributes->id : 0,
                        .file_mode = attributes ? attributes->mode : 0,
-                       .is_ours = is_made,
+                       .is_ours = created != 0,
                        .attributes = attributes.value_or(Attributes{})};
   if (!attributes) return;
   const bool is_stat = note.mode != name_mode || note.fid == no_fid;
   const bool may = S_ISDIR(attributes->mode) ? may_keep(pending, note.path) : may_keep_entry(pending, note.path);
   if (is_stat && may) tree_.put_entry(note.path, *attributes);
-  if (!is_made) return;
-  tree_.learn_owner(directory_of(note.path), KnownTree::Owner{.uid = attributes->uid, .gid = attributes->gid});
-  if (may) tree_.make(note.path, *attributes, 0);
+  if (created == 0 || !may) return;
+  if ((created & created_first) != 0)
+    tree_.learn_owner(directory_of(note.path), KnownTree::Owner{.uid = attributes->uid, .gid = attributes->gid});
+  tree_.make(note.path, *attributes, 0);
 }
 
 // Of what a file holds, as long as it is the version that is known.
@@ -187,15 +191,16 @@ void Cache::learn_listing(const Pending& pending, const Message& reply) {
 uint32_t Cache::beside() const { return std::min(listing_beside, below_.iounit() / 4); }
 
 // One that we have just made, and so ours.
-void Cache::learn_new_directory(const Pending& pending, const Message& reply) {
+void Cache::learn_new_directory(const Pending& pending, const Message& reply, bool is_first) {
   const std::string& path = pending.listing->path;
   learn_listing(pending, reply);
   const KnownTree::Directory* const directory = tree_.find_directory(path);
   if (directory == nullptr || !directory->has_attributes) return;
   const Attributes attributes = directory->attributes;
+  const bool is_alone = directory->is_exclusive;
   const KnownTree::Owner owner{.uid = attributes.uid, .gid = attributes.gid};
-  tree_.learn_owner(directory_of(path), owner);
-  if (is_open_to_owner(attributes.mode)) tree_.learn_owner(path, owner);
+  if (is_first && may_keep_entry(pending, path)) tree_.learn_owner(directory_of(path), owner);
+  if (is_alone && is_open_to_owner(attributes.mode)) tree_.learn_owner(path, owner);
   tree_.make(path, attributes, 0);
 }
 
@@ -264,7 +269,8 @@ std::optional<Cache::Open> Cache::as_open(const std::vector<Message>& messages) 
 
 // Of the directory that it makes: then all that is made there is known, too.
 std::optional<Cache::Listing> Cache::wish_made(const Tcreate& create) {
-  if (!S_ISDIR(create.perm) || !fids_.contains(create.fid) || !is_clean_path(create.name)) return std::nullopt;
+  if (!S_ISDIR(create.perm) || !fids_.contains(create.fid) || !is_clean_path(create.name) || !tree_.has_room())
+    return std::nullopt;
   const std::string path = path_of(create.fid, create.name);
   return Listing{.path = path, .depth = 1, .count = beside(), .is_behind = true};
 }

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view name_mode = "n";
 constexpr size_t longest_name = 255;
+constexpr size_t longest_target = 1024;
 constexpr uint32_t permission_bits = 07777;
 
 // Types of which a server surely makes one where it made another.
@@ -26,7 +27,9 @@ bool is_common(uint32_t type) { return type == 0 || S_ISREG(type) || S_ISDIR(typ
 std::optional<Cache::Prediction> Cache::predict_create(const Tcreate& create) {
   const uint32_t type = create.perm & S_IFMT;
   const bool opens = create.nfid != no_fid;
-  if (!knows() || !is_common(type) || !fids_.contains(create.fid) || !is_clean_path(create.name)) return std::nullopt;
+  if (!knows() || !may_be_first(create) || !is_common(type) || !fids_.contains(create.fid) ||
+      !is_clean_path(create.name))
+    return std::nullopt;
   if (opens ? (type != 0 && type != S_IFREG) || create.mode.empty() || fids_.contains(create.nfid) : type == 0)
     return std::nullopt;
   const std::string path = path_of(create.fid, create.name);
@@ -47,8 +50,32 @@ std::optional<Cache::Prediction> Cache::predict_create(const Tcreate& create) {
                .file_mode = attributes.mode,
                .is_ours = true,
                .is_written = true,
+               .opening = ++last_opening_,
                .attributes = attributes};
   return made;
+}
+
+// What must not be there already is ours to make only while nothing that we did before can be waiting for others, and
+// the server is heard.
+bool Cache::may_be_first(const Tcreate& create) const {
+  const uint32_t type = create.perm & S_IFMT;
+  const bool must_be_first = (type != 0 && type != S_IFREG) || create.mode.find('e') != std::string_view::npos;
+  if (type == S_IFDIR && !tree_.has_room()) return false;
+  if (type == S_IFLNK && (!makes_links_ || create.target.size() >= longest_target)) return false;
+  return below_.is_well() && (!must_be_first || unsure_ == 0);
+}
+
+// Whether it waits for nobody: what it changes is in directories that are leased to us alone.
+bool Cache::is_sure(const std::vector<Note>& notes) {
+  const auto is_alone = [this](const std::string& path) {
+    const KnownTree::Directory* const directory = path.empty() ? nullptr : tree_.find_directory(directory_of(path));
+    return directory != nullptr && directory->makes.has_value();
+  };
+  return std::ranges::all_of(notes, [&](const Note& note) {
+    const Footprint& changes = note.changes;
+    return changes.trees.empty() && !changes.is_anywhere && std::ranges::all_of(changes.files, is_alone) &&
+           std::ranges::all_of(changes.names, is_alone);
+  });
 }
 
 // O_PATH: nothing is asked of it but that it is there.
@@ -59,15 +86,16 @@ std::optional<Cache::Prediction> Cache::predict_path_open(const Topen& open) {
   const std::string path = path_of(open.fid, open.path);
   const auto ours = tree_.ours(path);
   if (!ours || (open.mode.find('d') != std::string_view::npos && !S_ISDIR(ours->mode))) return std::nullopt;
-  const std::string packed = pack(*ours);
+  const Attributes told{.mode = ours->mode, .uid = ours->uid, .gid = ours->gid};  // the rest may be old
+  const std::string packed = pack(told);
   Prediction opens{
-      .answer = make_answer({opened(*ours, packed, iounit())}), .path = path, .made = {}, .opens = open.nfid};
+      .answer = make_answer({opened(told, packed, iounit())}), .path = path, .made = {}, .opens = open.nfid};
   opens.file = {.path = path,
                 .mode = std::string(open.mode),
-                .id = ours->id,
                 .file_mode = ours->mode,
                 .is_ours = true,
-                .attributes = *ours};
+                .opening = ++last_opening_,
+                .attributes = told};
   return opens;
 }
 
@@ -102,12 +130,14 @@ void Cache::made_directory(const Pending& pending, const Behind& what, const std
   const auto* const list = listing ? std::get_if<Rlist>(&*listing) : nullptr;
   const auto listed = list != nullptr ? unpack_listing(list->dat) : fail(EPROTO);
   const bool is_it = listed && listed->size() == 1 && listed->front().path == what.path;
-  const uint64_t lease = is_it && listed->front().entries.empty() ? listed->front().lease : 0;
-  const bool holds = lease != 0 && pending.epoch == below_.lease_epoch() && !given_up_.contains(lease) &&
-                     std::ranges::find(early_recalls_, lease) == early_recalls_.end();
+  const uint64_t lease = is_it ? listed->front().lease : 0;
+  const bool is_held = lease != 0 && pending.epoch == below_.lease_epoch() && !given_up_.contains(lease) &&
+                       std::ranges::find(early_recalls_, lease) == early_recalls_.end();
   if (listings_ == 0) early_recalls_.clear();
-  if (holds ? !tree_.adopt(what.path, what.making, lease) : tree_.unmake(what.path, what.making))
-    log::debug("cache", "'{}' was made, but is not leased", what.path);
+  const bool is_alone = is_held && listed->front().is_exclusive && listed->front().entries.empty();
+  if (is_alone && tree_.adopt(what.path, what.making, lease)) return;
+  tree_.unmake(what.path, what.making);
+  if (is_held && !tree_.has_lease(lease)) give_back(lease, what.path, false);
 }
 
 void Cache::made_file(const Pending& pending, const Behind& what, const Attributes& attributes) {
@@ -116,7 +146,9 @@ void Cache::made_file(const Pending& pending, const Behind& what, const Attribut
     file->second.id = attributes.id;
     file->second.attributes = attributes;
   }
-  if (may_keep_entry(pending, what.path)) tree_.put_entry(what.path, attributes);
+  // The file may have lost its name, or have others.
+  if (attributes.links == 1 && may_keep_entry(pending, what.path) && tree_.is_name_of(what.path, attributes.id))
+    tree_.put_entry(what.path, attributes);
 }
 
 }  // namespace osp::pip

@@ -13,7 +13,6 @@ namespace osp::pip {
 namespace {
 
 constexpr size_t most_behind = 8U << 20;  // bytes
-constexpr size_t most_groups = 768;       // of a server's window of 1024: opens must get through as well
 
 bool has(std::string_view mode, char letter) { return mode.find(letter) != std::string_view::npos; }
 
@@ -22,7 +21,8 @@ Answer error_answer(int error) { return make_answer({Rerror{.number = static_cas
 }  // namespace
 
 std::optional<Cache::Prediction> Cache::predict(const std::vector<Message>& messages) {
-  if (messages.empty() || behind_size_ > most_behind || behind_.size() > most_groups) return std::nullopt;
+  // Opens must get through as well.
+  if (messages.empty() || behind_size_ > most_behind || behind_.size() > below_.window() * 3 / 4) return std::nullopt;
   if (const auto* const open = std::get_if<Topen>(&messages[0])) {
     const auto* const write = messages.size() == 2 ? std::get_if<Twrite>(&messages[1]) : nullptr;
     if (write != nullptr) return predict_named_change(*open, *write);
@@ -34,7 +34,7 @@ std::optional<Cache::Prediction> Cache::predict(const std::vector<Message>& mess
   if (!answer) return std::nullopt;
   const auto* const write = std::get_if<Twrite>(&messages[0]);
   const uint32_t fid = write != nullptr ? write->fid : std::get<Tclunk>(messages[0]).fid;
-  return Prediction{.answer = std::move(*answer), .path = path_of(fid)};
+  return Prediction{.answer = std::move(*answer), .path = path_of(fid), .opening = fids_.at(fid).opening};
 }
 
 std::optional<Answer> Cache::predict_open_file(const std::vector<Message>& messages) {
@@ -92,9 +92,10 @@ std::optional<Answer> Cache::late_error(const std::vector<Message>& messages) {
   const auto* const write = std::get_if<Twrite>(&messages[0]);
   const auto* const clunk = std::get_if<Tclunk>(&messages[0]);
   const auto* const commit = std::get_if<Tcommit>(&messages[0]);
-  if (write == nullptr && clunk == nullptr && commit == nullptr) return std::nullopt;
-  const auto found = fids_.find(write != nullptr ? write->fid : clunk != nullptr ? clunk->fid : commit->fid);
+  const auto found = fids_.find(fid_of(messages[0]));
   if (found == fids_.end()) return std::nullopt;
+  if (found->second.is_lost) return error_answer(found->second.error);
+  if (write == nullptr && clunk == nullptr && commit == nullptr) return std::nullopt;
   if (const int error = std::exchange(found->second.error, 0); error != 0) return error_answer(error);
   const bool tells = write == nullptr && has(found->second.mode, 'w');
   if (const int error = tells ? std::exchange(late_error_, 0) : 0; error != 0) return error_answer(error);
@@ -106,6 +107,7 @@ void Cache::send_behind(Pending pending, Behind what) {
   behind_size_ += what.size;
   spawn_([this, alive = alive_, what = std::move(what), kept = std::make_shared<Pending>(std::move(pending))] {
     if (!*alive) return;
+    if (kept->opening != 0) end_opening(*kept);
     auto answer = below_.wait(kept->below);
     if (!*alive) return;
     behind_.erase(kept->below);
@@ -130,14 +132,18 @@ int Cache::error_in(const Answer& answer, const Behind& what) {
 }
 
 void Cache::end_behind(int error, const Behind& what) {
-  if (error == 0) return;
+  const bool is_lost = lost_.contains(what.opening);  // what follows fails as well, and says nothing new
+  if (behind_.empty()) lost_.clear();
+  if (error == 0 || is_lost) return;
   log::error("cache", "'{}' was not written as it should: {}", what.path, describe(Error(error)));
   const auto file = fids_.find(what.fid);
   if (file != fids_.end() && file->second.path == what.path) {
-    if (file->second.error == 0) file->second.error = error;  // what follows fails as well
-  } else {
+    if (file->second.error == 0) file->second.error = error;
+    file->second.is_lost = file->second.is_lost || what.makes_fid;
+  } else if (late_error_ == 0) {
     late_error_ = error;
   }
+  if (what.makes_fid) lost_.insert(what.opening);
 }
 
 // Answers come in their order, so what was written before has told by now.

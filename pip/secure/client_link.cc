@@ -129,8 +129,8 @@ void ClientLink::ping(std::string_view data, std::string& out) {
   pass(out);
 }
 
-void ClientLink::returned(uint64_t lease, std::string& out) {
-  session_.returned(lease, plain_);
+void ClientLink::returned(uint64_t lease, uint64_t after, std::string& out) {
+  session_.returned(lease, after, plain_);
   pass(out);
 }
 

@@ -115,7 +115,7 @@ TEST_F(LeaseTest, AChangeWaitsUntilTheLeaseIsBack) {
   ASSERT_EQ(reader.client.next_recall(), listed[0].lease);
   EXPECT_EQ(third.list("d").at(0).lease, 0U) << "somebody is about to change it";
   EXPECT_FALSE(reader.client.next_recall()) << "once";
-  reader.client.returned(listed[0].lease, reader.out);
+  reader.client.returned(listed[0].lease, 0, reader.out);
   reader.carry();
   writer.carry();
   EXPECT_TRUE(std::filesystem::exists(base + "/tree/d/new"));
@@ -156,14 +156,14 @@ TEST_F(LeaseTest, AnEarlyConnectionGivesNothingBack) {
   EXPECT_EQ(writer.make("d/new"), -1);
   reader.cut();
   reader.connect(false);  // somebody repeats what the reader has sent
-  reader.client.returned(lease, reader.out);
+  reader.client.returned(lease, 0, reader.out);
   reader.carry();
   EXPECT_EQ(writer.look(), -1);
   reader.cut();
   reader.connect();
   reader.carry();
   EXPECT_EQ(reader.client.next_recall(), lease) << "it is asked again";
-  reader.client.returned(lease, reader.out);
+  reader.client.returned(lease, 0, reader.out);
   reader.carry();
   EXPECT_EQ(writer.look(), 0);
 }
@@ -175,7 +175,7 @@ TEST_F(LeaseTest, WhatWaitsOnAConnectionThatIsConfirmedGoesOn) {
   writer.cut();
   writer.connect(false);  // it sends the group again
   EXPECT_TRUE(server->confirm(writer.id, writer.late));
-  reader.client.returned(lease, reader.out);
+  reader.client.returned(lease, 0, reader.out);
   reader.carry();
   EXPECT_EQ(writer.look(), 0);
 }
@@ -218,7 +218,7 @@ TEST_F(LeaseTest, ADirectoryThatTookAnothersPlaceIsWatched) {
   server->look_at_changes();
   const uint64_t another = reader.list("d/n")[0].lease;
   EXPECT_NE(another, 0U);
-  reader.client.returned(lease, reader.out);
+  reader.client.returned(lease, 0, reader.out);
   reader.carry();
   (void)reader.client.next_recall();
   std::filesystem::rename(base + "/tree/d", base + "/tree/moved");
@@ -238,7 +238,39 @@ TEST_F(LeaseTest, ARestartedServerWaitsForThoseWhoHadLeases) {
   EXPECT_EQ(writer.make("anything"), -1);
   reader.connect();
   EXPECT_NE(reader.client.lease_epoch(), epoch) << "so it knows that they are gone";
+  EXPECT_EQ(writer.look(), -1) << "what it has answered on their word may be on its way";
+  reader.client.ping("all is here", reader.out);
+  reader.carry();
   EXPECT_EQ(writer.look(), 0);
+}
+
+TEST_F(LeaseTest, WhoMakesSomethingHasTheLeaseAlone) {
+  Peer maker(*this), other(*this);
+  (void)maker.list("d");
+  EXPECT_EQ(maker.make("d/x"), 0);
+  EXPECT_EQ(std::get<Rcreate>(maker.answer->replies.at(0)).created, 1 | created_first);
+  EXPECT_EQ(other.list("d").at(0).lease, 0U) << "nobody has one beside it";
+  maker.carry();
+  const auto wanted = maker.client.next_recall();
+  ASSERT_TRUE(wanted) << "but it is asked for";
+  maker.client.returned(*wanted, 0, maker.out);
+  maker.carry();
+  EXPECT_NE(other.list("d").at(0).lease, 0U);
+  EXPECT_NE(maker.list("d").at(0).lease, 0U) << "and then both may";
+  EXPECT_EQ(maker.make("d/y"), -1);
+}
+
+TEST_F(LeaseTest, ANewDirectoryIsItsMakersAlone) {
+  Peer maker(*this), other(*this);
+  EXPECT_EQ(maker.ask({Tcreate{.fid = root_fid, .name = "new", .perm = S_IFDIR | 0755, .nfid = no_fid},
+                       Tlist{.fid = root_fid, .path = "new", .depth = 1, .count = 65536}}),
+            0);
+  const auto listed = unpack_listing(std::get<Rlist>(maker.answer->replies.at(1)).dat);
+  ASSERT_TRUE(listed && listed->size() == 1);
+  EXPECT_NE(listed->front().lease, 0U);
+  EXPECT_TRUE(listed->front().is_exclusive);
+  EXPECT_FALSE(other.list("d").at(0).is_exclusive);
+  EXPECT_EQ(other.list("new").at(0).lease, 0U);
 }
 
 TEST_F(LeaseTest, LaterGroupsWaitToo) {
@@ -251,7 +283,7 @@ TEST_F(LeaseTest, LaterGroupsWaitToo) {
   writer.tag = *writer.client.submit({Topen{.fid = root_fid, .nfid = no_fid, .path = "d", .mode = "n"}}, flag_overtakes,
                                      writer.out);
   EXPECT_EQ(writer.look(), 0);
-  reader.client.returned(lease, reader.out);
+  reader.client.returned(lease, 0, reader.out);
   reader.carry();
   writer.tag = second;
   EXPECT_EQ(writer.look(), 0);
@@ -269,7 +301,7 @@ TEST_F(LeaseTest, WhatTheHostDoesIsTold) {
   server->look_at_changes();
   reader.carry();
   EXPECT_EQ(reader.client.next_recall(), listed.at(0).lease);
-  reader.client.returned(listed[0].lease, reader.out);
+  reader.client.returned(listed[0].lease, 0, reader.out);
   reader.carry();
   const auto again = reader.list("d/e", 1);
   ASSERT_EQ(rename((base + "/tree/d").c_str(), (base + "/tree/m").c_str()), 0);

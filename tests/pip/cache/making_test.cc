@@ -46,13 +46,7 @@ struct Making : testing::Test {
     const auto* const read = answer ? std::get_if<Rread>(&answer->replies.at(0)) : nullptr;
     return read != nullptr ? unpack_attributes(read->dat).value_or(Attributes{}).id : 0;
   }
-  void do_work() {
-    while (!channel->work.empty()) {
-      const auto one = std::move(channel->work.front());
-      channel->work.pop_front();
-      one();
-    }
-  }
+  void do_work() { channel->do_work(); }
   FakeChannel* channel = new FakeChannel;  // the cache's
   Cache cache{std::unique_ptr<LeaseChannel>(channel), KnownTree::Limits{},
               [this](std::function<void()> work) { channel->work.push_back(std::move(work)); }};
@@ -122,6 +116,34 @@ TEST_F(Making, ARecallOfWhatHasNotComeYetEndsIt) {
   EXPECT_EQ(make("d/f", 3), EEXIST) << "the lease is back: it is not ours to give";
   do_work();
   EXPECT_EQ(make("d/f", 3), EEXIST) << "nor when its answer has come";
+}
+
+TEST_F(Making, WhatOthersMayMakeTooIsAsked) {
+  channel->is_shared = true;
+  EXPECT_EQ(make_directory("d"), 0);
+  do_work();
+  EXPECT_EQ(make("d/f", 3), 0);
+  EXPECT_FALSE(cache.is_behind()) << "the lease on it is not ours alone";
+}
+
+TEST_F(Making, WithoutAConnectionOneWaits) {
+  channel->is_connected = false;
+  EXPECT_EQ(make("f", 3), 0);
+  EXPECT_FALSE(cache.is_behind());
+}
+
+TEST_F(Making, AnErrorIsToldByAllThatFollowsAndOnceByNobodyElse) {
+  channel->create_error = EDQUOT;
+  EXPECT_EQ(make("f", 3), 0);
+  channel->to_write = Rerror{.number = EBADF};
+  EXPECT_EQ(ask({Twrite{.fid = 3, .offset = 0, .dat = "text"}}), 0);
+  do_work();
+  EXPECT_EQ(ask({Tread{.fid = 3, .offset = 0, .count = 4096, .attrs = "stat"}}), EDQUOT);
+  EXPECT_EQ(ask({Twrite{.fid = 3, .offset = 0, .dat = "text"}}), EDQUOT);
+  EXPECT_EQ(close(3), EDQUOT);
+  do_work();
+  channel->create_error = 0;
+  EXPECT_EQ(close(2), 0) << "the file from before is as it should be";
 }
 
 TEST_F(Making, OthersAreAskedForOwnership) {

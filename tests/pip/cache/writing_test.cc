@@ -20,13 +20,7 @@ struct Writing : testing::Test {
     const auto* const error = std::get_if<Rerror>(&answer->replies.at(0));
     return error != nullptr ? static_cast<int>(error->number) : 0;
   }
-  void do_work() {
-    while (!channel->work.empty()) {
-      const auto one = std::move(channel->work.front());
-      channel->work.pop_front();
-      one();
-    }
-  }
+  void do_work() { channel->do_work(); }
   FakeChannel* channel = new FakeChannel;  // the cache's
   Cache cache{std::unique_ptr<LeaseChannel>(channel), KnownTree::Limits{},
               [this](std::function<void()> work) { channel->work.push_back(std::move(work)); }};
