@@ -36,6 +36,8 @@ class StreamUpstream final : public pip::LeaseChannel {
   [[nodiscard]] bool is_well() const override;
   [[nodiscard]] size_t window() const override { return link_.session().window(); }
   [[nodiscard]] bool is_answered(uint64_t tag) const override { return link_.session().is_answered(tag); }
+  // The server knows the session no more; every call fails.
+  [[nodiscard]] bool is_lost() const { return link_.session().state() == pip::SessionClient::State::lost; }
 
  private:
   void ping();

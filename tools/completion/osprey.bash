@@ -68,7 +68,7 @@ _osp_pids() { _osp_words "$(osp ps 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { print $1
 _osp() {
   local command=${COMP_WORDS[1]-}
   if ((COMP_CWORD == 1)); then
-    _osp_words 'ps status ns fd maps stack checkpoint restore image key delegate agent --help --version' "$2"
+    _osp_words 'ps status ns fd maps stack checkpoint restore image key delegate agent mount unmount --help --version' "$2"
     return
   fi
   case $command:$2 in
@@ -100,6 +100,18 @@ _osp() {
         compopt -o default
       fi
       ;;
+    mount:-*) _osp_words '-f --foreground -o --allow-other --log --help' "$2" ;;
+    mount:*)
+      if [[ $3 == -o ]]; then
+        _osp_words 'ro rw allow_other' "$2"
+      elif [[ $3 == --log ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$2")
+      else
+        mapfile -t COMPREPLY < <(compgen -d -- "$2")
+      fi
+      ;;
+    unmount:-*) _osp_words '-l --lazy --help' "$2" ;;
+    unmount:*) _osp_words "$(findmnt -rno TARGET -t fuse.osp 2>/dev/null)" "$2" ;;
     *) _osp_pids "$2" ;;
   esac
 }

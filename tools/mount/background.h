@@ -1,0 +1,14 @@
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <string>
+
+namespace osp::fuse {
+
+// Goes on as a process of its own that nobody waits for. In the caller it returns once `start` is done there: the
+// status to end with, after it has printed what `start` complained of. In the new process it does not return: after
+// `start` comes `serve`, whose status ends it, with /dev/null for standard streams.
+int in_background(const std::function<std::expected<void, std::string>()>& start, const std::function<int()>& serve);
+
+}  // namespace osp::fuse

@@ -1,0 +1,135 @@
+#include "tools/mount/service.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "base/fd_limit.h"
+#include "base/log.h"
+#include "tools/mount/unmount.h"
+
+namespace osp::fuse {
+namespace {
+
+constexpr int64_t give_up_after_ms = 60'000;  // without anybody who uses the mount
+
+// Blocked, so that they are read; in all threads that come later, too.
+pip::HostFd watch_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return pip::HostFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+bool is_on_path(const std::string& program) {
+  const char* const path = getenv("PATH");
+  std::string folders = fmt::format("/usr/bin:/bin:{}", path != nullptr ? path : "");
+  for (size_t at = 0; at <= folders.size();) {
+    const size_t end = std::min(folders.find(':', at), folders.size());
+    if (access(fmt::format("{}/{}", folders.substr(at, end - at), program).c_str(), X_OK) == 0) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+// What is missing on this machine. Empty: nothing.
+std::string missing() {
+  constexpr const char* device = "/dev/fuse";
+  if (access(device, F_OK) != 0)
+    return fmt::format("there is no {}: load the kernel's module (modprobe fuse); a container needs --device {}",
+                       device, device);
+  if (geteuid() == 0) return {};
+  if (access(device, R_OK | W_OK) != 0)
+    return fmt::format("{}: {}; everybody may use it where udev made it (as root: chmod 666 {})", device,
+                       strerror(errno), device);
+  if (!is_on_path("fusermount3")) return "only root can mount without fusermount3: install the package fuse3";
+  return {};
+}
+
+std::string advice(int code, const Door::Options& options) {
+  if (code == EPERM && geteuid() == 0) return "; a container needs --cap-add SYS_ADMIN";
+  if (options.allow_other && geteuid() != 0)
+    return "; --allow-other needs the line 'user_allow_other' in /etc/fuse.conf";
+  return {};
+}
+
+}  // namespace
+
+std::expected<void, std::string> Service::connect(const pip::Url& url) {
+  std::expected<std::unique_ptr<Remote>, std::string> made;
+  bool is_done = false;
+  keeper::jobs().start([&] {
+    made = Remote::create(*loop_, url);
+    is_done = true;
+  });
+  loop_->run([&] { return is_done; });
+  if (!made) return std::unexpected(made.error());
+  remote_ = std::move(*made);
+  return {};
+}
+
+std::expected<void, std::string> Service::start(const pip::Url& url, const std::string& directory,
+                                                const Door::Options& options) {
+  directory_ = directory;
+  if (const std::string what = missing(); !what.empty())
+    return std::unexpected(fmt::format("cannot mount on '{}': {}", directory, what));
+  take_all_fds();
+  signals_ = watch_signals();
+  auto loop = keeper::Loop::create();
+  if (!loop) return std::unexpected(fmt::format("cannot start: {}", describe(loop.error())));
+  loop_ = std::move(*loop);
+  if (auto connected = connect(url); !connected) return connected;
+  std::string why;
+  auto door = Door::create(*loop_, *remote_, directory, options, why);
+  if (!door)
+    return std::unexpected(fmt::format("cannot mount on '{}': {}{}", directory,
+                                       why.empty() ? describe(door.error()) : why, advice(door.error().code, options)));
+  door_ = std::move(*door);
+  if (const auto opened = door_->open(); !opened) return std::unexpected(describe(opened.error()));
+  return {};
+}
+
+// Unmounting runs another program where we are not root, and waits for it, while the kernel may ask us.
+void Service::hear_signals() {
+  signalfd_siginfo info;
+  while (read(signals_.get(), &info, sizeof info) == sizeof info) {
+    if (std::exchange(is_leaving_, true)) continue;
+    std::thread([directory = directory_] { detach(directory); }).detach();
+  }
+}
+
+bool Service::is_over() {
+  if (!door_->is_closed()) return false;
+  if (closed_ms_ == 0) {
+    closed_ms_ = keeper::now_ms();
+    keeper::jobs().start([this] {
+      door_->close_files();
+      has_closed_ = true;
+    });
+    return false;
+  }
+  return (has_closed_ && door_->is_idle() && !remote_->is_behind()) || keeper::now_ms() - closed_ms_ > give_up_after_ms;
+}
+
+int Service::serve() {
+  if (const auto heard = loop_->watch(signals_.get(), EPOLLIN, [this](uint32_t) { hear_signals(); }); !heard)
+    log::warn("mount", "signals end it without unmounting: {}", describe(heard.error()));
+  loop_->run([this] { return is_over(); });
+  if (!has_closed_ || !door_->is_idle() || remote_->is_behind()) {
+    log::error("mount", "gives up: the server does not answer, and has not got all that was written");
+    _exit(EXIT_FAILURE);  // what still waits is left as it is
+  }
+  door_.reset();
+  remote_.reset();
+  return EXIT_SUCCESS;
+}
+
+}  // namespace osp::fuse
