@@ -15,7 +15,7 @@ import time
 import unittest
 
 BIN = os.path.join(os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build"), "bin")
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 100
 # fusermount3 wants a user with a name.
 PLAIN_USER = pwd.getpwnam("nobody").pw_uid
 
