@@ -41,6 +41,10 @@ Result<FileSystem::Created> FileSystem::create(uint64_t parent, std::string_view
                if (made && made->created) give_owner(*in, path, made->attributes, owner);
                return made;
              }));
+  // Of what is answered before it is done, nobody knows the number yet: who asks for it waits.
+  if (opened.attributes.id == 0) {
+    OSP_ASSIGN(opened.attributes, opened.file->stat());
+  }
   OSP_ASSIGN(const NodePtr made, enter(in, name, opened.attributes));
   const uint64_t file = add(made, std::move(opened.file), mode);
   return Created{.node = made, .file = file};
