@@ -20,9 +20,13 @@ Result<bool> append_happened(Server& server, const Intent& intent) {
   std::string there(intent.data.size(), '\0');
   OSP_ASSIGN(const size_t size, file.read(intent.size, std::as_writable_bytes(std::span(there))));
   if (size == 0 || there.substr(0, size) != intent.data.substr(0, size)) return false;
-  if (size == intent.data.size()) return true;
+  if (size == intent.data.size()) {
+    OSP_TRY(file.close());  // where nobody else has it open, this is the commit that would have followed
+    return true;
+  }
   const std::string_view rest = std::string_view(intent.data).substr(size);
   OSP_TRY(file.write(intent.size + size, std::as_bytes(std::span(rest))));
+  OSP_TRY(file.close());
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include "pip/directory_lister.h"
 #include "pip/group_runner.h"
 #include "pip/packing.h"
+#include "pip/past_path.h"
 
 namespace osp::pip {
 namespace {
@@ -49,10 +50,12 @@ template Walked<void> GroupRunner::handle<std::monostate>(const std::monostate&)
 #include "pip/messages.def"
 
 Walked<void> GroupRunner::handle(const Tattach& t) {
-  if (!t.aname.empty()) return refuse(ENOENT);  // one tree, which has no name
+  // One tree, which has no name; a store's as it was is "@TIME".
+  if (!t.aname.empty() && !t.aname.starts_with('@')) return refuse(ENOENT);
+  const std::string path = t.aname.empty() ? std::string() : past_path(t.aname.substr(1));
   OSP_TRY(room_for_fid(t.fid));
-  OSP_ASSIGN(const Attributes attributes, server().stat(""));
-  add_fid(t.fid, {.path = "", .mode = {.path_only = true}, .id = attributes.id},
+  OSP_ASSIGN(const Attributes attributes, server().stat(path));
+  add_fid(t.fid, {.path = path, .mode = {.path_only = true}, .id = attributes.id},
           {.file = nullptr, .is_directory = true, .is_root = true});
   return reply(Rattach{});
 }

@@ -1,5 +1,7 @@
 #include "pip/restricted_server.h"
 
+#include "pip/past_path.h"
+
 namespace osp::pip {
 namespace {
 
@@ -27,7 +29,7 @@ class ReadOnlyFile final : public File {
 bool RestrictedServer::may_open(const Access& access, std::string_view path, const OpenMode& mode) {
   if (mode.create && !access.may_name(path)) return false;
   if (mode.write || mode.truncate || mode.append) return access.may_write(path);
-  return mode.path_only ? access.may_pass(path) : access.may_read(path);
+  return mode.path_only ? access.may_pass(present_path(path)) : access.may_read(present_path(path));
 }
 
 std::unique_ptr<File> RestrictedServer::read_only(std::unique_ptr<File> file) {
@@ -48,12 +50,12 @@ Walked<Opened> RestrictedServer::open(std::string_view path, const OpenMode& mod
 }
 
 Walked<Attributes> RestrictedServer::stat(std::string_view path) {
-  OSP_TRY(require(access_.may_pass(path)));
+  OSP_TRY(require(access_.may_pass(present_path(path))));
   return server_.stat(path);
 }
 
 Walked<std::string> RestrictedServer::read_link(std::string_view path) {
-  OSP_TRY(require(access_.may_pass(path)));
+  OSP_TRY(require(access_.may_pass(present_path(path))));
   return server_.read_link(path);
 }
 
@@ -84,7 +86,7 @@ Walked<void> RestrictedServer::link(std::string_view from, std::string_view to) 
 }
 
 Walked<std::string> RestrictedServer::get_attribute(std::string_view path, std::string_view name) {
-  OSP_TRY(require(access_.may_read(path)));
+  OSP_TRY(require(access_.may_read(present_path(path))));
   return server_.get_attribute(path, name);
 }
 
@@ -100,7 +102,7 @@ Walked<void> RestrictedServer::remove_attribute(std::string_view path, std::stri
 }
 
 Walked<std::vector<std::string>> RestrictedServer::list_attributes(std::string_view path) {
-  OSP_TRY(require(access_.may_read(path)));
+  OSP_TRY(require(access_.may_read(present_path(path))));
   return server_.list_attributes(path);
 }
 

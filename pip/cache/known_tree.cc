@@ -6,6 +6,7 @@
 
 #include "pip/access.h"
 #include "pip/footprint.h"
+#include "pip/past_path.h"
 
 namespace osp::pip {
 namespace {
@@ -23,6 +24,8 @@ KnownTree::Directory* KnownTree::find_directory(std::string_view path) {
 }
 
 KnownTree::Found KnownTree::find(std::string_view path) {
+  // A store's past is in no listing of its root, and yet there (pip/past_path.h).
+  if (path.starts_with(history_directory)) return {};
   if (const Directory* directory = find_directory(path)) {
     if (!directory->has_attributes) return {};
     return {.answer = Answer::here, .attributes = directory->attributes, .directory = directory};
