@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "tools/pip_commands.h"
+#include "tools/pip_store.h"
 
 namespace osp::piptool {
 namespace {
@@ -31,10 +32,13 @@ constexpr Command commands[] = {
     {"mkdir", "Make directories", "URL", 1, -1, make_directory},
     {"mv", "Rename or move a file within its server", "FROM TO", 2, 2, move},
     {"write", "Write standard input into a file", "URL", 1, 1, write},
+    {"versions", "List the versions of files in a store", "URL", 1, -1, versions},
+    {"diff", "Show what changed from a version of a file to another, or to now", "URL VERSION [VERSION]", 2, 3, diff},
+    {"restore", "Make a version of a file its newest again", "URL VERSION", 2, 2, restore},
 };
 
 void add_flags(CLI::App& sub, std::string_view name, Options& options) {
-  if (name == "ls" || name == "stat") sub.add_flag("--json", options.json, "Print JSON");
+  if (name == "ls" || name == "stat" || name == "versions") sub.add_flag("--json", options.json, "Print JSON");
   if (name == "ls") sub.add_flag("-l,--long", options.long_form, "One line a file with its attributes");
   if (name == "cp" || name == "rm")
     sub.add_flag("-r,--recursive", options.recursive, "Directories with all below them");
@@ -42,6 +46,10 @@ void add_flags(CLI::App& sub, std::string_view name, Options& options) {
   if (name == "mkdir")
     sub.add_flag("-p,--parents", options.parents, "Make those on the way too; existing ones are fine");
   if (name == "write") sub.add_flag("-a,--append", options.append, "Append instead of replacing");
+  if (name == "cat") sub.add_option("--version", options.version, "This version of each file")->type_name("N");
+  if (name == "ls" || name == "cat" || name == "stat" || name == "tree" || name == "cp")
+    sub.add_option("--at", options.at, "As it was then, of a store: 2026-10-01, '2026-10-01 12:30', or seconds")
+        ->type_name("TIME");
   if (name == "tree") sub.add_option("--depth", options.depth, "Go down so many directories")->type_name("N");
 }
 
@@ -68,6 +76,7 @@ int main(int argc, char** argv) {
       status = run(options);
     });
   }
+  piptool::add_store_commands(app, status);
   if (const char* spec = getenv("OSP_LOG")) log::configure(spec);
   try {
     app.parse(argc, argv);

@@ -15,26 +15,12 @@ namespace {
 constexpr size_t piece = 4U << 20;  // bytes moved at once
 constexpr size_t entries_at_once = 1024;
 
-struct Target {
-  pip::Url url;
-  pip::Client* client = nullptr;
-};
-
-Outcome<Target> find_target(Remotes& remotes, const std::string& name) {
-  const auto url = pip::parse_url(name);
-  if (!url)
-    return std::unexpected(
-        Failure{fmt::format("'{}' is no URL; forms: pip://HOST[:PORT]/PATH, pip+unix:///SOCKET!/PATH", name)});
-  OSP_ASSIGN(pip::Client* const client, remotes.client(*url));
-  return Target{.url = *url, .client = client};
-}
-
 // Runs `one` for each name and reports what fails; the rest is still done.
 int for_each(const Options& options, const std::function<Outcome<void>(const Target&)>& one) {
   Remotes remotes(options.give_up_after);
   int status = EXIT_SUCCESS;
   for (const std::string& name : options.names) {
-    const auto target = find_target(remotes, name);
+    const auto target = find_target(remotes, name, options);
     const Outcome<void> done = target ? one(*target) : std::unexpected(target.error());
     if (done) continue;
     fmt::print(stderr, "pip: {}\n", done.error().what);
@@ -90,18 +76,6 @@ Outcome<void> list_one(const Target& target, const Options& options) {
   OSP_ASSIGN(const auto entries, entries_of(*opened.file, target.url.text()));
   print_entries(entries, options);
   return {};
-}
-
-Outcome<void> cat_one(const Target& target) {
-  OSP_ASSIGN(const pip::Opened opened, open(target, target.url.path, {.read = true}));
-  std::string buffer(256 * 1024, '\0');
-  for (uint64_t offset = 0;;) {
-    const auto size = opened.file->read(offset, std::as_writable_bytes(std::span(buffer)));
-    if (!size) return failure("read", target.url.text(), size.error().code);
-    if (*size == 0) return {};
-    if (fwrite(buffer.data(), 1, *size, stdout) != *size) return failure("write", "standard output", errno);
-    offset += *size;
-  }
 }
 
 Outcome<void> stat_one(const Target& target, const Options& options) {
@@ -193,11 +167,35 @@ Outcome<void> write_from_stdin(pip::File& file, bool append, const std::string& 
 
 }  // namespace
 
+Outcome<Target> find_target(Remotes& remotes, const std::string& name, const Options& options) {
+  auto url = pip::parse_url(name);
+  if (!url)
+    return std::unexpected(
+        Failure{fmt::format("'{}' is no URL; forms: pip://HOST[:PORT]/PATH, pip+unix:///SOCKET!/PATH", name)});
+  OSP_ASSIGN(url->path, path_in_time(url->path, options));
+  OSP_ASSIGN(pip::Client* const client, remotes.client(*url));
+  return Target{.url = *url, .client = client};
+}
+
+Outcome<void> write_contents(const Target& target, FILE* to) {
+  OSP_ASSIGN(const pip::Opened opened, open(target, target.url.path, {.read = true}));
+  std::string buffer(256 * 1024, '\0');
+  for (uint64_t offset = 0;;) {
+    const auto size = opened.file->read(offset, std::as_writable_bytes(std::span(buffer)));
+    if (!size) return failure("read", target.url.text(), size.error().code);
+    if (*size == 0) return {};
+    if (fwrite(buffer.data(), 1, *size, to) != *size) return failure("write what was read from", target.url.text(), errno);
+    offset += *size;
+  }
+}
+
 int list(const Options& options) {
   return for_each(options, [&](const Target& target) { return list_one(target, options); });
 }
 
-int cat(const Options& options) { return for_each(options, cat_one); }
+int cat(const Options& options) {
+  return for_each(options, [](const Target& target) { return write_contents(target, stdout); });
+}
 
 int stat(const Options& options) {
   return for_each(options, [&](const Target& target) { return stat_one(target, options); });
@@ -233,8 +231,8 @@ int write(const Options& options) {
 int move(const Options& options) {
   Remotes remotes(options.give_up_after);
   const auto moved = [&]() -> Outcome<void> {
-    OSP_ASSIGN(const Target from, find_target(remotes, options.names[0]));
-    OSP_ASSIGN(const Target to, find_target(remotes, options.names[1]));
+    OSP_ASSIGN(const Target from, find_target(remotes, options.names[0], options));
+    OSP_ASSIGN(const Target to, find_target(remotes, options.names[1], options));
     if (from.client != to.client) return failure("move between servers", from.url.text(), EXDEV);
     std::string path = to.url.path;
     if (const auto there = to.client->stat(path); there && S_ISDIR(there->mode))

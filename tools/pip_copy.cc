@@ -39,8 +39,11 @@ class Copier {
     const bool into = is_directory(to);
     if (options_.names.size() > 2 && !into) return failure("copy several files into", to.shown, ENOTDIR);
     for (size_t i = 0; i + 1 < options_.names.size(); ++i) {
-      OSP_ASSIGN(const Place from, place(options_.names[i]));
+      OSP_ASSIGN(Place from, place(options_.names[i]));
       const std::string name = from.path.substr(from.path.rfind('/') + 1);
+      if (pip::is_url(options_.names[i])) {
+        OSP_ASSIGN(from.path, path_in_time(from.path, options_));
+      }
       OSP_TRY(copy(from, into ? in(to, name) : to));
     }
     return {};

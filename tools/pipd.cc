@@ -1,4 +1,4 @@
-// pipd: serves a directory over πp.
+// pipd: serves a directory, or a store, over πp.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -16,6 +16,7 @@
 #include "pip/host_tree.h"
 #include "pip/host_watch.h"
 #include "pip/secure/key_store.h"
+#include "pip/store/store_tree.h"
 #include "tools/pipd_loop.h"
 
 namespace osp::pipd {
@@ -23,6 +24,7 @@ namespace {
 
 struct Arguments {
   std::string directory;
+  std::string store;  // or this instead
   std::vector<std::string> listen;
   std::string state;
   std::string keys;
@@ -103,6 +105,7 @@ void renew_rules(const Arguments& arguments, pip::Doorkeeper& doorkeeper) {
 
 // What is kept here would let whoever reads it in everywhere.
 std::string secret_that_would_be_served(const Arguments& arguments) {
+  if (!arguments.store.empty()) return {};  // a store's directory is not what is served
   const bool is_reached =
       std::ranges::any_of(arguments.listen, [](const auto& one) { return one.starts_with("tcp:"); });
   for (const std::string& one : {arguments.keys, arguments.access, arguments.state}) {
@@ -114,23 +117,59 @@ std::string secret_that_would_be_served(const Arguments& arguments) {
   return {};
 }
 
-int serve(Arguments& arguments) {
+// What is served: a directory of the host, or a store.
+struct Served {
+  std::unique_ptr<pip::HostTree> host{};
+  std::unique_ptr<pip::HostWatch> watch{};  // of the host's directory, which others change too
+  std::unique_ptr<pip::store::Store> store{};
+  std::unique_ptr<pip::store::StoreTree> tree{};
+
+  [[nodiscard]] pip::Server& server() const { return tree ? static_cast<pip::Server&>(*tree) : *host; }
+};
+
+using Opening = std::expected<Served, std::string>;
+
+Opening open_export(Arguments& arguments) {
   char* const real = realpath(arguments.directory.c_str(), nullptr);
-  if (real == nullptr) return complain(fmt::format("cannot export '{}': {}", arguments.directory, strerror(errno)));
+  if (real == nullptr)
+    return std::unexpected(fmt::format("cannot export '{}': {}", arguments.directory, strerror(errno)));
   arguments.directory = real;
   free(real);
+  Served served;
   auto tree = pip::HostTree::create(
       arguments.directory, {.read_only = arguments.read_only, .special_files = false, .name = arguments.directory});
-  if (!tree) return complain(fmt::format("cannot export '{}': {}", arguments.directory, describe(tree.error())));
-  if (arguments.state.empty()) arguments.state = default_state(arguments);
-  if (auto lock = take_state(arguments.state); !lock)
-    return complain(lock.error().code == EWOULDBLOCK
-                        ? fmt::format("'{}' is in use by another pipd; give --state", arguments.state)
-                        : fmt::format("cannot keep sessions in '{}': {}", arguments.state, describe(lock.error())));
+  if (!tree)
+    return std::unexpected(fmt::format("cannot export '{}': {}", arguments.directory, describe(tree.error())));
   auto watch = pip::HostWatch::create(arguments.directory);
-  if (!watch) return complain(fmt::format("cannot watch '{}': {}", arguments.directory, describe(watch.error())));
+  if (!watch)
+    return std::unexpected(fmt::format("cannot watch '{}': {}", arguments.directory, describe(watch.error())));
+  served.host = std::move(*tree), served.watch = std::move(*watch);
+  return served;
+}
+
+Opening open_store(Arguments& arguments) {
+  if (arguments.read_only) return std::unexpected("--read-only is for --export; give a store's clients 'r' (--access)");
+  std::string why;
+  auto store = pip::store::Store::open(arguments.store, {.may_create = true}, why);
+  if (!store) return std::unexpected(why);
+  Served served;
+  served.store = std::move(*store);
+  arguments.directory = std::filesystem::canonical(arguments.store).string();
+  served.tree = std::make_unique<pip::store::StoreTree>(*served.store, arguments.directory);
+  return served;
+}
+
+// A store is looked after: what its sessions left behind goes, and what they did gets to the disk.
+void look_after(const Served& served) {
+  if (!served.tree) return;
+  if (auto done = served.tree->abandon_ownerless(); !done)
+    log::warn("pipd", "drafts are not dropped: {}", describe(done.error()));
+  if (auto done = served.tree->sync(); !done) log::warn("pipd", "cannot sync: {}", describe(done.error()));
+}
+
+int serve(Arguments& arguments, const Served& served) {
   pip::FileJournalStore journals(arguments.state);
-  auto server = pip::SessionServer::create(**tree, journals, {.watch = watch->get()}, Loop::now_s());
+  auto server = pip::SessionServer::create(served.server(), journals, {.watch = served.watch.get()}, Loop::now_s());
   if (!server)
     return complain(fmt::format("cannot load sessions from '{}': {}", arguments.state, describe(server.error())));
   auto doorkeeper = make_doorkeeper(arguments);
@@ -142,8 +181,12 @@ int serve(Arguments& arguments) {
                     secret));
   auto loop = Loop::create(**server, *doorkeeper,
                            {.in_clear = arguments.in_clear,
-                            .each_while = [&] { renew_rules(arguments, *doorkeeper); },
-                            .watch = (*watch)->fd()});
+                            .each_while =
+                                [&] {
+                                  renew_rules(arguments, *doorkeeper);
+                                  look_after(served);
+                                },
+                            .watch = served.watch ? served.watch->fd() : -1});
   if (!loop) return complain(describe(loop.error()));
   std::string wrong;
   if (auto listening = listen_all(arguments, **loop, wrong); !listening)
@@ -156,14 +199,32 @@ int serve(Arguments& arguments) {
   return EXIT_SUCCESS;
 }
 
+int run(Arguments& arguments) {
+  Loop::block_signals();  // before there are threads, which would take them
+  const bool is_store = !arguments.store.empty();
+  const Opening served = is_store ? open_store(arguments) : open_export(arguments);
+  if (!served) return complain(served.error());
+  if (arguments.state.empty()) arguments.state = default_state(arguments);
+  if (auto lock = take_state(arguments.state); !lock)
+    return complain(lock.error().code == EWOULDBLOCK
+                        ? fmt::format("'{}' is in use by another pipd; give --state", arguments.state)
+                        : fmt::format("cannot keep sessions in '{}': {}", arguments.state, describe(lock.error())));
+  return serve(arguments, *served);
+}
+
 }  // namespace
 }  // namespace osp::pipd
 
 int main(int argc, char** argv) {
   using namespace osp;
-  CLI::App app("Serves a directory over πp.");
+  CLI::App app("Serves a directory or a versioned store over πp.");
   pipd::Arguments arguments;
-  app.add_option("--export", arguments.directory, "The directory to serve")->required()->type_name("DIR");
+  CLI::Option_group& what = *app.add_option_group("what to serve");
+  what.add_option("--export", arguments.directory, "A directory, as it stands")->type_name("DIR");
+  what.add_option("--store", arguments.store,
+                  "A versioned store in this directory, which is made if it is empty or not there")
+      ->type_name("DIR");
+  what.require_option(1);
   app.add_option("--listen", arguments.listen,
                  fmt::format("unix:PATH or tcp:ADDRESS[:PORT] (port {}); may be repeated", pip::default_port))
       ->required()
@@ -188,5 +249,5 @@ int main(int argc, char** argv) {
   }
   if (const char* spec = getenv("OSP_LOG")) log::configure(spec);
   take_all_fds();
-  return pipd::serve(arguments);
+  return pipd::run(arguments);
 }

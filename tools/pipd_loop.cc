@@ -28,17 +28,22 @@ Result<std::unique_ptr<Loop>> Loop::create(pip::SessionServer& server, const pip
   std::unique_ptr<Loop> loop(new Loop(server, doorkeeper, std::move(options)));
   loop->epoll_ = pip::HostFd(epoll_create1(EPOLL_CLOEXEC));
   if (loop->epoll_.get() < 0) return fail(errno);
+  const sigset_t set = block_signals();
+  loop->signals_ = pip::HostFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (loop->signals_.get() < 0) return fail(errno);
+  OSP_TRY(loop->watch(loop->signals_.get(), EPOLLIN, EPOLL_CTL_ADD));
+  if (loop->options_.watch >= 0) OSP_TRY(loop->watch(loop->options_.watch, EPOLLIN, EPOLL_CTL_ADD));
+  return loop;
+}
+
+sigset_t Loop::block_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGHUP);
   sigprocmask(SIG_BLOCK, &set, nullptr);
-  loop->signals_ = pip::HostFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (loop->signals_.get() < 0) return fail(errno);
-  OSP_TRY(loop->watch(loop->signals_.get(), EPOLLIN, EPOLL_CTL_ADD));
-  if (loop->options_.watch >= 0) OSP_TRY(loop->watch(loop->options_.watch, EPOLLIN, EPOLL_CTL_ADD));
-  return loop;
+  return set;
 }
 
 Result<void> Loop::watch(int fd, uint32_t events, int operation) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -23,6 +24,9 @@ class Loop {
   // The references are the caller's. EMFILE, ENOMEM.
   static Result<std::unique_ptr<Loop>> create(pip::SessionServer& server, const pip::Doorkeeper& doorkeeper,
                                               Options options);
+
+  // Keeps the signals that it takes by an fd from this thread and those that it starts. create() does this, too.
+  static sigset_t block_signals();
 
   Result<void> add_listener(pip::HostFd listener);
   // Serves until SIGTERM or SIGINT.

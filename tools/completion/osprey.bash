@@ -118,18 +118,20 @@ _osp() {
 
 _pipd() {
   case $3 in
-    --export | --state | --keys) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
+    --export | --store | --state | --keys) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
     --listen) _osp_words 'unix: tcp:' "$2" ;;
     --access) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
-    *) _osp_words '--export --listen --state --keys --access --in-clear --read-only --help --version' "$2" ;;
+    *) _osp_words '--export --store --listen --state --keys --access --in-clear --read-only --help --version' "$2" ;;
   esac
 }
 
 _pip() {
   if ((COMP_CWORD == 1)); then
-    _osp_words 'ls cat cp stat tree rm mkdir mv write --timeout --help --version' "$2"
+    _osp_words 'ls cat cp stat tree rm mkdir mv write versions diff restore store --timeout --help --version' "$2"
+  elif ((COMP_CWORD == 2)) && [[ ${COMP_WORDS[1]} == store ]]; then
+    _osp_words 'check gc stat import export' "$2"
   elif [[ $2 == -* ]]; then
-    _osp_words '--json --long --recursive --dir --parents --append --depth --help' "$2"
+    _osp_words '--json --long --recursive --dir --parents --append --depth --version --at --keep --help' "$2"
   else
     compopt -o default
   fi
