@@ -7,6 +7,8 @@
 #include "libosp/task/worker.h"
 #include "libosp/trap/frame.h"
 #include "namespace/ns_file.h"
+#include "pip/footprint.h"
+#include "pip/past_path.h"
 #include "pip/url.h"
 
 namespace osp::file {
@@ -24,6 +26,16 @@ ns::Checked<ns::Attached> attach_device(const ns::DeviceName& name) {
     return ns::Attached{std::move(*server), name.path};
   }
   return ns::trouble(ENODEV, "there is no such device", "devices are #U (host), #m (memory) and #p (control)");
+}
+
+// Of "one,KEY=VALUE": the value; "": there is none.
+std::string value_of(std::string_view options, std::string_view key) {
+  while (!options.empty()) {
+    const std::string_view option = options.substr(0, options.find(','));
+    if (option.starts_with(key)) return std::string(option.substr(key.size()));
+    options.remove_prefix(std::min(options.size(), option.size() + 1));
+  }
+  return {};
 }
 
 // The same until the host's clock ticks, or the program makes a call by which others could have told it something: so
@@ -49,14 +61,15 @@ Result<std::unique_ptr<pip::HostTree>> host_tree() {
                                      .moment = present_moment});
 }
 
-ns::Checked<ns::Attached> CoreServers::attach(const std::string& name, const std::string&) {
+ns::Checked<ns::Attached> CoreServers::attach(const std::string& name, const std::string& options) {
   if (const auto device = ns::parse_device(name)) return attach_device(*device);
   const auto url = pip::parse_url(name);
   if (!url)
     return ns::trouble(EINVAL, "not a URL of a server", "write pip://HOST[:PORT]/PATH or pip+unix:///SOCKET!/PATH");
   auto server = keeper::attach(url->server());
   if (!server) return std::unexpected(server.error());
-  return ns::Attached{std::move(*server), url->path};
+  const std::string time = value_of(options, "at=");
+  return ns::Attached{std::move(*server), time.empty() ? url->path : pip::join_paths(pip::past_path(time), url->path)};
 }
 
 }  // namespace osp::file
