@@ -32,9 +32,9 @@ def arguments():
     parser.add_argument("--door", action="append", choices=world.DOORS,
                         help="how to run (default: run and preload); again for more than one")
     parser.add_argument("--user", choices=("root", "plain", "both"), default="both", help="default: both")
-    parser.add_argument("--on", action="append", choices=("host", "pip", "pip-dir"),
+    parser.add_argument("--on", action="append", choices=("host", "pip", "pip-dir", "store"),
                         help="where the working directory lies: on the host, on a πp mount together with /usr, "
-                             "on a πp mount alone (default: host and pip)")
+                             "on a πp mount alone, on a mount of a versioned store (default: host and pip)")
     parser.add_argument("--times", type=int, help="runs of each case (default: each case's own few)")
     parser.add_argument("--soak", action="store_true", help=f"everything {SOAK_TIMES} times")
     parser.add_argument("--case", nargs="+", action="extend", metavar="NAME", help="only these cases")
@@ -102,9 +102,9 @@ def prepare(options, base, users):
     """Installs what the cases need below `base`; the settings and all units."""
     doors, places = options.door or ("run", "preload"), options.on or ("host", "pip")
     found = selected(options)
-    served = any(place.startswith("pip") for place in places) and any("pip" in case.places for case in found)
+    served = any(place != "host" for place in places) and any("pip" in case.places for case in found)
     served = served and "run" in doors
-    build = world.Build.copied(options.build, os.path.join(base, "osp"), doors, ["pipd"] if served else [])
+    build = world.Build.copied(options.build, os.path.join(base, "osp"), doors, ["pipd", "pip"] if served else [])
     installed = os.path.join(base, "cases")
     os.mkdir(installed)
     cache = os.path.join(options.build if os.access(options.build, os.W_OK) else base, "programs-cache")

@@ -5,12 +5,14 @@ import dataclasses
 import difflib
 import os
 import shutil
+import subprocess
 
 from . import process, terminal, tree, world
 
 DIFF_LINES = 60
 USR_ON_MOUNT = "pip"      # /usr and the working directory are both on πp mounts
 DIR_ON_MOUNT = "pip-dir"  # only the working directory is
+DIR_ON_STORE = "store"    # it is on a mount of a versioned store
 
 
 @dataclasses.dataclass
@@ -72,6 +74,7 @@ class Runner:
         os.makedirs(work)
         self.folder = os.path.join(work, "dir")      # what the program sees, by every door
         self.export = os.path.join(work, "export")   # what a mount there is made of
+        self.store = os.path.join(work, "store")     # or this
         self.socket = os.path.join(work, "s")
         self.log = os.path.join(work, "pipd.log")
         self.work = work
@@ -109,8 +112,26 @@ class Runner:
         env = world.base_env(self.user, self.folder)
         return self.seen(self.execute(self.argv(), env, ()), self.folder)
 
+    def export_store(self):
+        """After the server's end by SIGKILL, the store must be whole; its tree is then what was made."""
+        for command in world.store_commands(self.settings.build, self.store, self.export):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, **self.user.popen_options())
+            if done.returncode != 0:
+                raise world.WorldError(f"{self.unit.name}: {' '.join(command)}: {done.stdout}{done.stderr}")
+
+    def inside_store(self, env):
+        self.fresh(self.export)
+        self.fresh(self.store)
+        mounts = ["-m", f"{world.pip_url(self.socket)}={self.folder}"]
+        with self.served([(self.store, self.socket)], "--store") as servers:
+            argv, env = world.enter(self.unit.door, self.argv(), env, self.settings.build,
+                                    [*mounts, *self.settings.options])
+            outcome = self.execute(argv, env, servers)
+        self.export_store()
+        return self.seen(outcome, self.export)
+
     @contextlib.contextmanager
-    def served(self, exports):
+    def served(self, exports, kind="--export"):
         """Serves each (directory, socket) for the time of the block; yields the servers' pids."""
         servers = []
         try:
@@ -118,7 +139,7 @@ class Runner:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(socket)
                 servers.append(world.Server(self.settings.build, folder, f"unix:{socket}", self.user, self.log,
-                                            f"{socket}.state"))
+                                            f"{socket}.state", kind))
             yield {server.pid for server in servers}
         finally:
             for server in servers:
@@ -131,6 +152,8 @@ class Runner:
             argv, env = world.enter(self.unit.door, self.argv(), env, self.settings.build, self.settings.options)
             argv = [self.settings.guard, *argv] if self.settings.guard else argv
             return self.seen(self.execute(argv, env, ()), self.folder)
+        if self.unit.place == DIR_ON_STORE:
+            return self.inside_store(env)
         self.fresh(self.export)
         exports, mounts = [(self.export, self.socket)], ["-m", f"{world.pip_url(self.socket)}={self.folder}"]
         if self.unit.place == USR_ON_MOUNT:

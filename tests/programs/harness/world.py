@@ -92,12 +92,17 @@ def image_check_command(build, image):
     return [build.tool("osp"), "image", "check", image]
 
 
-class Server:
-    """A pipd that serves one directory, on a unix socket or a port, run as `user`."""
+def store_commands(build, store, folder):
+    """What sees that a store is whole, and copies its tree to `folder`."""
+    return [[build.tool("pip"), "store", "check", store], [build.tool("pip"), "store", "export", store, folder]]
 
-    def __init__(self, build, export, listen, user, log, state):
+
+class Server:
+    """A pipd that serves one directory, or a store in it, on a unix socket or a port, run as `user`."""
+
+    def __init__(self, build, export, listen, user, log, state, kind="--export"):
         self.config = f"{state}-config"
-        self.command = [build.tool("pipd"), "--export", export, "--listen", listen, "--state", state,
+        self.command = [build.tool("pipd"), kind, export, "--listen", listen, "--state", state,
                         "--keys", os.path.join(self.config, "osp")]
         self.user, self.log, self.listen = user, log, listen
         self.start()
