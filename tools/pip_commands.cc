@@ -184,7 +184,8 @@ Outcome<void> write_contents(const Target& target, FILE* to) {
     const auto size = opened.file->read(offset, std::as_writable_bytes(std::span(buffer)));
     if (!size) return failure("read", target.url.text(), size.error().code);
     if (*size == 0) return {};
-    if (fwrite(buffer.data(), 1, *size, to) != *size) return failure("write what was read from", target.url.text(), errno);
+    if (fwrite(buffer.data(), 1, *size, to) != *size)
+      return failure("write what was read from", target.url.text(), errno);
     offset += *size;
   }
 }

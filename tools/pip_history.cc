@@ -157,8 +157,7 @@ Outcome<void> restore_one(const Options& options) {
 }  // namespace
 
 Outcome<std::string> path_in_time(const std::string& path, const Options& options) {
-  if (options.version != 0)
-    return fmt::format("{}/version/{}/{}", pip::history_directory, options.version, path);
+  if (options.version != 0) return fmt::format("{}/version/{}/{}", pip::history_directory, options.version, path);
   if (options.at.empty()) return path;
   const auto seconds = local_time(options.at);
   if (!seconds)

@@ -51,8 +51,9 @@ Outcome<int> check(const StoreOptions& options) {
   if (options.json) {
     std::string wrong;
     for (const std::string& one : found.wrong) wrong += (wrong.empty() ? "" : ", ") + json_string(one);
-    fmt::print("{{\"files\": {}, \"directories\": {}, \"versions\": {}, \"chunks\": {}, \"bytes\": {}, \"wrong\": [{}]}}\n",
-               found.files, found.directories, found.versions, found.chunks, found.bytes, wrong);
+    fmt::print(
+        "{{\"files\": {}, \"directories\": {}, \"versions\": {}, \"chunks\": {}, \"bytes\": {}, \"wrong\": [{}]}}\n",
+        found.files, found.directories, found.versions, found.chunks, found.bytes, wrong);
   } else {
     for (const std::string& one : found.wrong) fmt::print("{}\n", one);
     fmt::print("{}: {} files, {} directories, {} versions, {} chunks of {} bytes: {}\n", options.directory, found.files,
@@ -98,8 +99,9 @@ Outcome<int> show(const StoreOptions& options) {
   if (!counted) return failure("read", options.directory, counted.error().code);
   const uint64_t packs = store->chunks().stored_bytes();
   if (options.json) {
-    fmt::print("{{\"files\": {}, \"bytes\": {}, \"versions\": {}, \"bytes_of_versions\": {}, \"bytes_of_packs\": {}}}\n",
-               inodes, now, versions, bytes, packs);
+    fmt::print(
+        "{{\"files\": {}, \"bytes\": {}, \"versions\": {}, \"bytes_of_versions\": {}, \"bytes_of_packs\": {}}}\n",
+        inodes, now, versions, bytes, packs);
   } else {
     fmt::print("{}: {} files and directories of {} bytes, {} versions of {} bytes, {} bytes of packs\n",
                options.directory, inodes, now, versions, bytes, packs);

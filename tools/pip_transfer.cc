@@ -44,9 +44,8 @@ class Transfer {
 
  private:
   Outcome<void> directory(const std::string& path, const pip::Attributes& attributes) {
-    OSP_TRY(for_entries(from_, path, [&](const std::string& at, const pip::DirectoryEntry& entry) {
-      return one(at, entry);
-    }));
+    OSP_TRY(for_entries(from_, path,
+                        [&](const std::string& at, const pip::DirectoryEntry& entry) { return one(at, entry); }));
     return describe_as(path, attributes);
   }
 

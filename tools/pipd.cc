@@ -138,8 +138,7 @@ Opening open_export(Arguments& arguments) {
   Served served;
   auto tree = pip::HostTree::create(
       arguments.directory, {.read_only = arguments.read_only, .special_files = false, .name = arguments.directory});
-  if (!tree)
-    return std::unexpected(fmt::format("cannot export '{}': {}", arguments.directory, describe(tree.error())));
+  if (!tree) return std::unexpected(fmt::format("cannot export '{}': {}", arguments.directory, describe(tree.error())));
   auto watch = pip::HostWatch::create(arguments.directory);
   if (!watch)
     return std::unexpected(fmt::format("cannot watch '{}': {}", arguments.directory, describe(watch.error())));

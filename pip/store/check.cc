@@ -100,7 +100,8 @@ class Checker {
   Result<void> need(const ChunkId& id, uint64_t length, uint64_t file, uint64_t number) {
     if (!good_.contains(id)) {
       OSP_ASSIGN(const bool has, store_.chunks().has(id));
-      if (!has) return wrong("version {} of file {}: the chunk {} is not there", number, file, id.text()), Result<void>();
+      if (!has)
+        return wrong("version {} of file {}: the chunk {} is not there", number, file, id.text()), Result<void>();
       const auto bytes = store_.chunks().get(id);
       if (!bytes)  // verify() names it
         return wrong("version {} of file {} needs the damaged chunk {}", number, file, id.text()), Result<void>();
@@ -114,7 +115,8 @@ class Checker {
   Result<void> read_version(uint64_t file, uint64_t number, std::string_view value) {
     ++result_.versions;
     const auto version = decode_version(value);
-    const auto content = version ? Content::decode(version->content, store_.chunks()) : std::unexpected(version.error());
+    const auto content =
+        version ? Content::decode(version->content, store_.chunks()) : std::unexpected(version.error());
     if (!content) return wrong("version {} of file {}: the record is damaged", number, file), Result<void>();
     if (content->size() != version->size)
       wrong("version {} of file {} has {} bytes, not {}", number, file, content->size(), version->size);
@@ -145,7 +147,8 @@ class Checker {
       return;
     }
     const auto versions = sizes_.find(id);
-    const auto found = versions == sizes_.end() ? std::map<uint64_t, uint64_t>::iterator() : versions->second.find(number);
+    const auto found =
+        versions == sizes_.end() ? std::map<uint64_t, uint64_t>::iterator() : versions->second.find(number);
     if (versions == sizes_.end() || found == versions->second.end())
       wrong("file {} {} is at version {}, which is not there", id, when, number);
     else if (found->second != size)
@@ -206,8 +209,8 @@ class Checker {
   MetadataStore& metadata_;
   CheckResult result_;
   std::unordered_map<uint64_t, Seen> seen_;
-  std::map<ChunkId, uint64_t> good_;                              // and how long
-  std::set<ChunkId> lists_;                                       // that were looked into
+  std::map<ChunkId, uint64_t> good_;                                  // and how long
+  std::set<ChunkId> lists_;                                           // that were looked into
   std::unordered_map<uint64_t, std::map<uint64_t, uint64_t>> sizes_;  // of versions, by file and number
 };
 

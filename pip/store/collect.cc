@@ -145,12 +145,11 @@ class Collector {
     return for_each(metadata_, "v", [&](auto, auto value) -> Result<void> {
       OSP_ASSIGN(const Version version, decode_version(value));
       OSP_ASSIGN(const Content content, Content::decode(version.content, store_.chunks()));
-      return content.visit(
-          {.list = [&](const ChunkId& list) -> Result<bool> { return wanted_.insert(list).second; },
-           .piece = [&](const Piece& piece) -> Result<void> {
-             if (piece.chunk) wanted_.insert(*piece.chunk);
-             return {};
-           }});
+      return content.visit({.list = [&](const ChunkId& list) -> Result<bool> { return wanted_.insert(list).second; },
+                            .piece = [&](const Piece& piece) -> Result<void> {
+                              if (piece.chunk) wanted_.insert(*piece.chunk);
+                              return {};
+                            }});
     });
   }
 

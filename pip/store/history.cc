@@ -57,9 +57,8 @@ class PastFile final : public File {
     if (first == 0 || !listing_) {
       OSP_ASSIGN(listing_, Listing::of(*view_, id_));
     }
-    return listing_->entries(*view_, first, count, [this](uint64_t id, const Inode& inode) {
-      return inode.describe(past_id(id, moment_));
-    });
+    return listing_->entries(*view_, first, count,
+                             [this](uint64_t id, const Inode& inode) { return inode.describe(past_id(id, moment_)); });
   }
   Result<Attributes> stat() override { return attributes_; }
 
@@ -95,8 +94,7 @@ class PastTree final : public Server {
   Walked<Opened> open(std::string_view path, const OpenMode& mode) override {
     OSP_ASSIGN(const Entry entry, view_.walk(path));
     OSP_ASSIGN(const Inode inode, walked(view_.inode(entry.id)));
-    if (S_ISLNK(entry.kind) && !mode.path_only)
-      return std::unexpected(WalkError::link(path.size(), inode.target));
+    if (S_ISLNK(entry.kind) && !mode.path_only) return std::unexpected(WalkError::link(path.size(), inode.target));
     OSP_TRY(check_mode(entry.kind, mode));
     if (!mode.path_only && !view_.may(inode, mode.read ? 4 : 0)) return refuse(EACCES);
     OSP_ASSIGN(Content content, mode.path_only ? Content() : content_of(store_, entry.id, inode.committed.version));

@@ -184,10 +184,8 @@ Result<void> Node::resize(uint64_t size) {
 Result<void> Node::make_version(Batch batch, Inode changed, Version version) {
   changed.is_draft = false;
   changed.draft_base_end = 0;
-  changed.committed = {.version = changed.version,
-                       .size = version.size,
-                       .allocated = version.allocated,
-                       .mtime_ns = version.mtime_ns};
+  changed.committed = {
+      .version = changed.version, .size = version.size, .allocated = version.allocated, .mtime_ns = version.mtime_ns};
   changed.size = version.size, changed.allocated = version.allocated, changed.mtime_ns = version.mtime_ns;
   store_.put_version(batch, id_, changed.version, version);
   store_.put_inode(batch, id_, changed);

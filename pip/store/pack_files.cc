@@ -51,8 +51,7 @@ Result<PackFiles::Place> PackFiles::decode(std::string_view value) {
   return place;
 }
 
-Result<std::unique_ptr<PackFiles>> PackFiles::create(std::string directory, MetadataStore& index,
-                                                     bool is_after_crash) {
+Result<std::unique_ptr<PackFiles>> PackFiles::create(std::string directory, MetadataStore& index, bool is_after_crash) {
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail(errno);
   std::unique_ptr<PackFiles> packs(new PackFiles(std::move(directory), index));
   OSP_TRY(packs->load());
@@ -151,7 +150,8 @@ Result<std::string> PackFiles::read(const ChunkId& id, const Place& place) {
   const auto pack = packs_.find(place.pack);
   if (pack == packs_.end()) return fail(EBADMSG);
   std::string record(place.size, '\0');
-  OSP_ASSIGN(const size_t size, read_at(pack->second.fd.get(), place.offset, std::as_writable_bytes(std::span(record))));
+  OSP_ASSIGN(const size_t size,
+             read_at(pack->second.fd.get(), place.offset, std::as_writable_bytes(std::span(record))));
   if (size != record.size()) return fail(EBADMSG);
   return read_pack_record(id, record);
 }

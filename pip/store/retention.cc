@@ -38,7 +38,8 @@ uint64_t step_of(std::string_view word) {
 }  // namespace
 
 std::expected<Retention, std::string> Retention::parse(std::string_view rules) {
-  constexpr std::string_view forms = "rules are all, last=N, for=TIME, hourly=TIME, daily=TIME, weekly=TIME; TIME as 30d";
+  constexpr std::string_view forms =
+      "rules are all, last=N, for=TIME, hourly=TIME, daily=TIME, weekly=TIME; TIME as 30d";
   Retention retention;
   while (true) {
     const std::string_view rule = rules.substr(0, rules.find(','));

@@ -100,8 +100,8 @@ rocksdb::Options options_of_store() {
   options.keep_log_file_num = 2;
   options.info_log_level = rocksdb::WARN_LEVEL;
   const auto known = rocksdb::GetSupportedCompressions();
-  options.compression = std::ranges::find(known, rocksdb::kZSTD) != known.end() ? rocksdb::kZSTD
-                                                                                 : rocksdb::kNoCompression;
+  options.compression =
+      std::ranges::find(known, rocksdb::kZSTD) != known.end() ? rocksdb::kZSTD : rocksdb::kNoCompression;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(block_cache);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(bloom_bits));

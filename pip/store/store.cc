@@ -66,8 +66,8 @@ Result<void> Store::take(std::string& why) {
     return no(is_new.error().code, fmt::format("cannot open '{}': {}", directory_, describe(is_new.error())));
   const std::string format = directory_ + "/format";
   if (*is_new && !options_.may_create)
-    return no(ENOENT, fmt::format("'{}' is no store: it is empty; 'pipd --store' and 'pip store import' make one",
-                                  directory_));
+    return no(ENOENT,
+              fmt::format("'{}' is no store: it is empty; 'pipd --store' and 'pip store import' make one", directory_));
   const auto text = read_file(format);
   if (!*is_new && !text)
     return no(ENOTEMPTY, fmt::format("'{}' is no store, and is not empty: there is no '{}'", directory_, format));

@@ -68,8 +68,7 @@ Walked<void> StoreTree::may_set(const Inode& inode, std::string_view name, bool 
   return {};
 }
 
-Walked<void> StoreTree::set_attribute(std::string_view path, std::string_view name, std::string_view value,
-                                      int flags) {
+Walked<void> StoreTree::set_attribute(std::string_view path, std::string_view name, std::string_view value, int flags) {
   if (History::is_past(path)) return refuse(EROFS);
   OSP_ASSIGN(const NodePtr node, walk_node(path));
   if (name == restore_name) {

@@ -52,7 +52,8 @@ Result<std::vector<DirectoryEntry>> StoreFile::read_directory(uint64_t first, si
   if (first == 0 || !listing_) {
     OSP_ASSIGN(listing_, Listing::of(tree_.view_, node_->id()));
   }
-  return listing_->entries(tree_.view_, first, count, [](uint64_t id, const Inode& inode) { return inode.describe(id); });
+  return listing_->entries(tree_.view_, first, count,
+                           [](uint64_t id, const Inode& inode) { return inode.describe(id); });
 }
 
 Result<void> StoreFile::change(const AttributeChange& change) {

@@ -63,9 +63,7 @@ Walked<NodePtr> StoreTree::walk_node(std::string_view path) {
 Walked<Opened> StoreTree::open_node(const Entry& entry, const OpenMode& mode, bool created) {
   OSP_TRY(check_kind(entry.kind, mode));
   OSP_ASSIGN(const NodePtr node, walked(this->node(entry.id)));
-  const uint32_t bits = mode.path_only || created
-                            ? 0
-                            : (mode.read ? 4U : 0U) | (mode.write || mode.truncate ? 2U : 0U);
+  const uint32_t bits = mode.path_only || created ? 0 : (mode.read ? 4U : 0U) | (mode.write || mode.truncate ? 2U : 0U);
   if (!view_.may(node->inode(), bits)) return refuse(EACCES);
   OpenMode kept = mode;
   kept.write = mode.write && !mode.path_only;

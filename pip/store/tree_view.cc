@@ -55,8 +55,8 @@ Result<std::optional<Entry>> TreeView::lookup(uint64_t directory, std::string_vi
 }
 
 Result<std::vector<std::string>> TreeView::names(uint64_t directory) {
-  constexpr size_t head = 9;           // of a key: the kind and the directory
-  constexpr size_t tail = 1 + 8;       // of a past one: NUL and the second
+  constexpr size_t head = 9;      // of a key: the kind and the directory
+  constexpr size_t tail = 1 + 8;  // of a past one: NUL and the second
   std::vector<std::string> names;
   const auto take = [&](std::string_view key, std::string_view value) -> Result<void> {
     if (!as_of_s_) {
