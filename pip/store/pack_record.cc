@@ -45,8 +45,8 @@ Result<std::string> read_pack_record(const ChunkId& id, std::string_view record)
   const uint32_t stored = reader.u32();
   const uint32_t size = reader.u32();
   const uint8_t codec = reader.u8();
-  if (!reader.ok() || magic != record_magic || record.size() != pack_header_size + stored || size > ChunkStore::most ||
-      record.substr(pack_header_size - ChunkId::size, ChunkId::size) != id.view())
+  if (!reader.ok() || magic != record_magic || codec > zstd || record.size() != pack_header_size + stored ||
+      size > ChunkStore::most || record.substr(pack_header_size - ChunkId::size, ChunkId::size) != id.view())
     return fail(EBADMSG);
   const std::string_view data = record.substr(pack_header_size);
   std::string contents;
