@@ -35,7 +35,8 @@ Result<std::vector<Piece>> decode_pieces(std::string_view bytes) {
     const uint8_t kind = in.u8();
     Piece piece{.length = in.u64(), .chunk = {}};
     if (!in.ok() || kind > 1 || piece.length == 0 || piece.length > uint64_t{INT64_MAX}) return fail(EBADMSG);
-    if (kind == 1 && (piece.length > ChunkStore::most || !(piece.chunk = take_id(in)))) return fail(EBADMSG);
+    if (kind == 1) piece.chunk = take_id(in);
+    if (kind == 1 && (piece.length > ChunkStore::most || !piece.chunk)) return fail(EBADMSG);
     pieces.push_back(piece);
   }
   if (!in.ok()) return fail(EBADMSG);
@@ -117,8 +118,8 @@ Result<Content> Content::decode(std::string_view record, ChunkStore& chunks) {
     while (in.ok() && !in.rest().empty()) {
       List list;
       list.length = in.u64(), list.allocated = in.u64();
-      if (!in.ok() || list.length == 0 || list.allocated > list.length || !(list.stored = take_id(in)))
-        return fail(EBADMSG);
+      list.stored = take_id(in);
+      if (!in.ok() || list.length == 0 || list.allocated > list.length || !list.stored) return fail(EBADMSG);
       content.lists_.push_back(list);
     }
     if (!in.ok()) return fail(EBADMSG);

@@ -129,6 +129,7 @@ class PastTree final : public Server {
     OSP_ASSIGN(const Entry entry, view_.walk(path));
     OSP_ASSIGN(const Inode inode, walked(view_.inode(entry.id)));
     std::vector<std::string> names;
+    names.reserve(inode.attributes.size());
     for (const auto& [name, value] : inode.attributes) names.push_back(name);
     return names;
   }

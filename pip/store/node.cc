@@ -181,7 +181,7 @@ Result<void> Node::resize(uint64_t size) {
   return write_down(std::move(batch), std::move(changed));
 }
 
-Result<void> Node::make_version(Batch batch, Inode changed, Version version) {
+Result<void> Node::make_version(Batch batch, Inode changed, const Version& version) {
   changed.is_draft = false;
   changed.draft_base_end = 0;
   changed.committed = {
@@ -240,7 +240,7 @@ Result<void> Node::restore(uint64_t number) {
   Inode changed = inode_;
   ++changed.version;
   version.mtime_ns = changed.ctime_ns = version.time_ns;
-  OSP_TRY(make_version({}, std::move(changed), std::move(version)));
+  OSP_TRY(make_version({}, std::move(changed), version));
   content_.reset();
   return {};
 }

@@ -44,7 +44,7 @@ class Node {
   // An inode that has a draft; `batch` gets what says so.
   Result<Inode> drafting(Batch& batch);
   Result<void> write_down(Batch batch, Inode changed);
-  Result<void> make_version(Batch batch, Inode changed, Version version);
+  Result<void> make_version(Batch batch, Inode changed, const Version& version);
   Result<void> read_whole(uint64_t offset, std::span<std::byte> into);
   void drop_draft_file();
 
