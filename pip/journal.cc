@@ -205,6 +205,11 @@ Result<std::unique_ptr<Journal>> FileJournalStore::create(std::string_view token
   return std::make_unique<FileJournal>(open_, std::move(fd), path, 0);
 }
 
+void FileJournalStore::erase_all() {
+  if (const auto all = load())
+    for (const LoadedJournal& one : *all) one.journal->erase();
+}
+
 Result<std::vector<LoadedJournal>> FileJournalStore::load() {
   std::vector<LoadedJournal> loaded;
   DIR* directory = opendir(directory_.c_str());

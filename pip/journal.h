@@ -55,6 +55,8 @@ class FileJournalStore final : public JournalStore {
   explicit FileJournalStore(std::string directory);
   Result<std::unique_ptr<Journal>> create(std::string_view token) override;
   Result<std::vector<LoadedJournal>> load() override;
+  // Ends all sessions: what they speak of is not there any more.
+  void erase_all();
   [[nodiscard]] bool durable() const override { return true; }
 
  private:

@@ -62,7 +62,7 @@ class Transfer {
       if (!is_first) return link(first->second, path);
     }
     if (S_ISREG(a.mode)) {
-      OSP_TRY(contents(path, a));
+      OSP_TRY(contents(path));
     } else {
       OSP_TRY(special(path, entry));
     }
@@ -96,7 +96,7 @@ class Transfer {
     return {};
   }
 
-  Outcome<void> contents(const std::string& path, const pip::Attributes& a) {
+  Outcome<void> contents(const std::string& path) {
     auto source = from_.open(path, {.read = true});
     if (!source) return failure("open", path, source.error().code);
     auto target = to_.open(path, {.write = true, .truncate = true, .create = true, .permissions = 0600});
@@ -113,7 +113,7 @@ class Transfer {
     }
     pip::AttributeChange whole;  // where it ends with a hole
     whole.has_size = true, whole.size = offset;
-    if (offset != 0 && a.blocks * 512 < offset)
+    if (offset != 0)
       if (auto sized = target->file->change(whole); !sized) return failure("write", path, sized.error().code);
     if (auto closed = target->file->close(); !closed) return failure("write", path, closed.error().code);
     return {};

@@ -168,6 +168,8 @@ void look_after(const Served& served) {
 
 int serve(Arguments& arguments, const Served& served) {
   pip::FileJournalStore journals(arguments.state);
+  // Their fids stand for drafts that the machine's end has taken: going on with them would be a success that is none.
+  if (served.store && served.store->is_after_crash()) journals.erase_all();
   auto server = pip::SessionServer::create(served.server(), journals, {.watch = served.watch.get()}, Loop::now_s());
   if (!server)
     return complain(fmt::format("cannot load sessions from '{}': {}", arguments.state, describe(server.error())));

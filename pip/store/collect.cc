@@ -145,7 +145,10 @@ class Collector {
     return for_each(metadata_, "v", [&](auto, auto value) -> Result<void> {
       OSP_ASSIGN(const Version version, decode_version(value));
       OSP_ASSIGN(const Content content, Content::decode(version.content, store_.chunks()));
-      return content.visit({.list = [&](const ChunkId& list) -> Result<bool> { return wanted_.insert(list).second; },
+      return content.visit({.list = [&](const ChunkId& list) -> Result<bool> {
+                              wanted_.insert(list);
+                              return lists_.insert(list).second;
+                            },
                             .piece = [&](const Piece& piece) -> Result<void> {
                               if (piece.chunk) wanted_.insert(*piece.chunk);
                               return {};
@@ -164,6 +167,7 @@ class Collector {
   std::unordered_set<uint64_t> living_;
   std::unordered_map<uint64_t, std::set<uint64_t>> kept_;  // versions, by file
   std::set<ChunkId> wanted_;
+  std::set<ChunkId> lists_;  // of these, what was looked into: one may have the same bytes as a piece of data
 };
 
 }  // namespace

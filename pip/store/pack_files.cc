@@ -105,11 +105,16 @@ Result<void> PackFiles::recover() {
 
 Result<void> PackFiles::begin_pack() {
   if (active_ != 0) OSP_TRY(sync());
-  const uint32_t number = packs_.empty() ? 1 : packs_.rbegin()->first + 1;
+  OSP_ASSIGN(const Place mark, synced());  // it may speak of one that is gone: its number is not used again
+  const uint32_t number = std::max(packs_.empty() ? 0 : packs_.rbegin()->first, mark.pack) + 1;
   HostFd fd(::open(path(number).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (fd.get() < 0) return fail(errno);
-  OSP_TRY(write_at(fd.get(), 0, std::string_view(pack_magic.data(), pack_start)));
-  OSP_TRY(sync_directory(directory_));
+  auto begun = write_at(fd.get(), 0, std::string_view(pack_magic.data(), pack_start));
+  if (begun) begun = sync_directory(directory_);
+  if (!begun) {
+    unlink(path(number).c_str());
+    return begun;
+  }
   packs_[number] = {.fd = std::move(fd), .size = pack_start};
   active_ = number;
   return {};
@@ -169,9 +174,14 @@ Result<bool> PackFiles::has(const ChunkId& id) {
 }
 
 Result<void> PackFiles::sync() {
+  if (has_failed_) return fail(EIO);
   if (!is_dirty_) return {};
   const Pack& pack = packs_[active_];
-  if (fdatasync(pack.fd.get()) != 0) return fail(errno);
+  if (fdatasync(pack.fd.get()) != 0) {
+    const int why = errno;
+    has_failed_ = true;  // the next call would succeed, and what failed be lost
+    return fail(why);
+  }
   is_dirty_ = false;
   Batch batch;
   batch.put(std::string(synced_key), encode({.pack = active_, .offset = pack.size}));

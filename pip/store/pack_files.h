@@ -61,6 +61,7 @@ class PackFiles final : public ChunkStore {
   std::map<uint32_t, Pack> packs_;
   uint32_t active_ = 0;  // 0: none yet
   bool is_dirty_ = false;
+  bool has_failed_ = false;  // to reach the disk: until the next start nothing is said to be there
 };
 
 }  // namespace osp::pip::store

@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -111,9 +112,14 @@ rocksdb::Options options_of_store() {
 
 }  // namespace
 
-Result<std::unique_ptr<MetadataStore>> open_rocks_metadata(const std::string& directory) {
+Result<std::unique_ptr<MetadataStore>> open_rocks_metadata(const std::string& directory, bool may_create) {
+  // It has names and small files in it, whatever others may do with the directory above.
+  if (mkdir(directory.c_str(), 0700) != 0 && (errno != EEXIST || chmod(directory.c_str(), 0700) != 0))
+    return fail(errno);
   rocksdb::DB* db = nullptr;
-  OSP_TRY(done(rocksdb::DB::Open(options_of_store(), directory, &db)));
+  rocksdb::Options options = options_of_store();
+  options.create_if_missing = may_create;
+  OSP_TRY(done(rocksdb::DB::Open(options, directory, &db)));
   return std::make_unique<RocksMetadata>(std::unique_ptr<rocksdb::DB>(db));
 }
 

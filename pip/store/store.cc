@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::string_view format_text = "osp store 1\n";
 constexpr std::string_view clean_word = "clean";
+constexpr uint64_t taken_back = 1U << 20;  // numbers of versions that may have been seen and are lost
 constexpr int64_t ns_per_s = 1'000'000'000;
 constexpr uint64_t ids_at_once = 1024;
 
@@ -88,14 +89,27 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& directory, Options
   std::unique_ptr<Store> store(new Store(directory, std::move(options)));
   OSP_TRY(store->take(why));
   why = fmt::format("cannot read the store '{}': the reasons are above; restore it from a copy", directory);
-  OSP_ASSIGN(store->metadata_, open_rocks_metadata(directory + "/metadata"));
-  OSP_ASSIGN(const bool is_after_crash, store->note_boot());
-  OSP_ASSIGN(auto packs, PackFiles::create(directory + "/packs", *store->metadata_, is_after_crash));
+  OSP_ASSIGN(const bool has_metadata, store->may_begin_metadata(why));
+  OSP_ASSIGN(store->metadata_, open_rocks_metadata(directory + "/metadata", !has_metadata));
+  OSP_ASSIGN(store->is_after_crash_, store->has_crashed());
+  OSP_ASSIGN(auto packs, PackFiles::create(directory + "/packs", *store->metadata_, store->is_after_crash_));
   store->chunks_ = std::make_unique<CachedChunks>(std::move(packs), chunk_cache);
   store->drafts_ = directory + "/drafts";
-  OSP_TRY(store->load(is_after_crash));
+  OSP_TRY(store->load(store->is_after_crash_));
+  OSP_TRY(store->note_boot());  // not before all is as it should be: else the next start would not look
   why.clear();
   return store;
+}
+
+// An empty one beside packs would say that nothing of them is needed.
+Result<bool> Store::may_begin_metadata(std::string& why) const {
+  const std::string metadata = directory_ + "/metadata", packs = directory_ + "/packs";
+  std::error_code error;
+  if (std::filesystem::exists(metadata + "/CURRENT", error)) return true;
+  const auto pack = std::filesystem::directory_iterator(packs, error);
+  if (error || pack == std::filesystem::directory_iterator()) return false;
+  why = fmt::format("the store '{}' has packs, but no '{}': restore that from a copy", directory_, metadata);
+  return fail(ENOENT);
 }
 
 Result<std::unique_ptr<Store>> Store::assemble(std::unique_ptr<MetadataStore> metadata,
@@ -110,21 +124,34 @@ Result<std::unique_ptr<Store>> Store::assemble(std::unique_ptr<MetadataStore> me
 }
 
 Store::~Store() {
-  if (!is_loaded_ || directory_.empty() || !sync()) return;
+  if (!is_loaded_ || directory_.empty() || !sync() || !sync_drafts()) return;
   Batch batch;
   batch.put(key::setting("boot"), std::string(clean_word));
   if (!metadata_->write(batch) || !metadata_->sync()) log::warn("store", "{}: is not closed well", directory_);
 }
 
 // Whether the machine has ended since the store was last open, and not been closed.
-Result<bool> Store::note_boot() {
+Result<bool> Store::has_crashed() {
   OSP_ASSIGN(const auto before, metadata_->get(key::setting("boot")));
-  const std::string now = boot_id();
+  return before && *before != clean_word && *before != boot_id();
+}
+
+Result<void> Store::note_boot() {
   Batch batch;
-  batch.put(key::setting("boot"), now);
+  batch.put(key::setting("boot"), boot_id());
   OSP_TRY(metadata_->write(batch));
-  OSP_TRY(metadata_->sync());
-  return before && *before != clean_word && *before != now;
+  return metadata_->sync();
+}
+
+// What is not committed yet outlives an orderly end, whatever the machine does then.
+Result<void> Store::sync_drafts() {
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(drafts_, error)) {
+    const HostFd fd(::open(file.path().c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd.get() < 0 || fdatasync(fd.get()) != 0) return fail(errno);
+  }
+  const HostFd directory(::open(drafts_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return directory.get() >= 0 && fsync(directory.get()) == 0 ? Result<void>{} : fail(errno);
 }
 
 Result<uint64_t> Store::number_setting(std::string_view name) {
@@ -191,7 +218,8 @@ Result<void> Store::take_back(uint64_t id, uint64_t number) {
     OSP_ASSIGN(Inode inode, decode_inode(record));
     if (inode.committed.version != number) return {};
     inode.committed = before;
-    inode.is_draft = true;  // for without_draft()
+    inode.version += taken_back;  // whoever has seen this number, saw other contents
+    inode.is_draft = true;        // for without_draft()
     batch.put(std::string(at), encode(inode.without_draft()));
     return {};
   };

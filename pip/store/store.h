@@ -64,6 +64,8 @@ class Store {
   // All that was written is on the disk.
   Result<void> sync();
   [[nodiscard]] bool is_dirty() const { return is_dirty_; }
+  // Whether the machine ended while it was last open: what was not on the disk, and all drafts, are gone.
+  [[nodiscard]] bool is_after_crash() const { return is_after_crash_; }
 
   // The second that all that happens now counts for: as of it and later, it is seen.
   [[nodiscard]] uint64_t history_second();
@@ -80,7 +82,10 @@ class Store {
   Result<void> load(bool is_after_crash);
   Result<void> make_root();
   Result<uint64_t> number_setting(std::string_view name);
-  Result<bool> note_boot();
+  Result<bool> may_begin_metadata(std::string& why) const;
+  Result<bool> has_crashed();
+  Result<void> note_boot();
+  Result<void> sync_drafts();
   Result<void> recover_versions(bool is_after_crash);
   Result<void> take_back(uint64_t id, uint64_t number);
   Result<bool> is_whole(const Version& version);
@@ -96,6 +101,7 @@ class Store {
   int64_t last_ns_ = 0;
   uint64_t saved_second_ = 0;
   bool is_loaded_ = false;
+  bool is_after_crash_ = false;
   uint64_t next_id_ = 0, known_ids_ = 0;  // those below known_ids_ may be given away
   bool is_dirty_ = false;
 };

@@ -61,7 +61,7 @@ Result<void> StoreFile::change(const AttributeChange& change) {
 }
 
 Result<void> StoreFile::commit() {
-  OSP_TRY(shown(node_->commit()));
+  if (mode_.write) OSP_TRY(shown(node_->commit()));
   return tree_.store_.sync();
 }
 

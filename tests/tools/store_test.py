@@ -149,6 +149,19 @@ class Store(unittest.TestCase):
         self.assertEqual(os.getxattr(self.path("out/d"), "user.a"), b"b")
         self.assertLess(os.stat(self.path("out/again")).st_blocks * 512, 10 << 20)
 
+    def test_files_that_end_with_zeros_keep_their_size(self):
+        sizes = {"whole": 3 << 20, "odd": (3 << 20) + 70_000, "small": 100}
+        os.mkdir(self.path("zeros"))
+        for name, size in sizes.items():
+            with open(self.path(f"zeros/{name}"), "wb") as file:
+                file.write(b"x" + bytes(size - 1))
+        self.run_command("pip", "store", "import", self.path("zero-store"), self.path("zeros"))
+        self.run_command("pip", "store", "export", self.path("zero-store"), self.path("back"))
+        for name, size in sizes.items():
+            with open(self.path(f"back/{name}"), "rb") as file:
+                self.assertEqual(file.read(), b"x" + bytes(size - 1), name)
+        self.assertEqual(os.stat(self.path("zero-store/metadata")).st_mode & 0o077, 0)
+
     def test_what_is_wrong(self):
         told = self.run_command("pip", "store", "check", self.path("store"), status=1)
         self.assertIn("is in use by another process", told)
@@ -166,6 +179,11 @@ class Store(unittest.TestCase):
             file.write(b"damaged")
         told = self.run_command("pip", "store", "check", self.path("store"), status=1)
         self.assertIn(f"{pack}: the chunk blake2b-256:", told)
+        os.rename(self.path("store/metadata"), self.path("elsewhere"))
+        for command in ("check", "stat"):
+            told = self.run_command("pip", "store", command, self.path("store"), status=1)
+            self.assertIn("has packs, but no", told)
+        os.rename(self.path("elsewhere"), self.path("store/metadata"))
         with open(self.path("store/format"), "w", encoding="ascii") as file:
             file.write("osp store 99\n")
         self.assertIn("another form ('osp store 99')", self.run_command("pip", "store", "stat", self.path("store"), status=1))
