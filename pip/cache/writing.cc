@@ -32,8 +32,7 @@ std::optional<Cache::Prediction> Cache::predict(const std::vector<Message>& mess
   if (const auto* const create = std::get_if<Tcreate>(&messages[0])) return predict_create(*create);
   auto answer = predict_open_file(messages);
   if (!answer) return std::nullopt;
-  const auto* const write = std::get_if<Twrite>(&messages[0]);
-  const uint32_t fid = write != nullptr ? write->fid : std::get<Tclunk>(messages[0]).fid;
+  const uint32_t fid = fid_of(messages[0]);
   return Prediction{.answer = std::move(*answer), .path = path_of(fid), .opening = fids_.at(fid).opening};
 }
 

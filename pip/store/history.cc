@@ -10,6 +10,7 @@
 #include "pip/store/content.h"
 #include "pip/store/keys.h"
 #include "pip/store/store_file.h"
+#include "pip/store/walked.h"
 
 namespace osp::pip::store {
 namespace {
@@ -18,18 +19,6 @@ constexpr uint64_t ns_per_s = 1'000'000'000;
 constexpr uint64_t own_id = uint64_t{1} << 63;  // no file of the present has it
 constexpr uint32_t search_only = 0111;          // what cannot be listed must not look empty: clients remember that
 constexpr size_t most_in_answer = 60000;        // bytes
-
-std::unexpected<WalkError> refuse(int code) { return std::unexpected(WalkError(code)); }
-
-template <class T = void>
-Walked<T> walked(Result<T> result) {
-  if (!result) return std::unexpected(WalkError(result.error().code == EBADMSG ? Error(EIO) : result.error()));
-  if constexpr (std::is_void_v<T>) {
-    return {};
-  } else {
-    return std::move(*result);
-  }
-}
 
 // What a file that was is called by; the same each time.
 uint64_t past_id(uint64_t id, uint64_t moment) {

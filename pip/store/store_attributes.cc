@@ -6,6 +6,7 @@
 
 #include "pip/store/edit.h"
 #include "pip/store/store_tree.h"
+#include "pip/store/walked.h"
 
 namespace osp::pip::store {
 namespace {
@@ -14,18 +15,6 @@ constexpr size_t most_in_name = 255, most_in_value = 65536;  // xattr(7)
 constexpr size_t most_together = 1U << 20;                   // of one file
 constexpr std::string_view versions_name = "osp.versions";
 constexpr std::string_view restore_name = "osp.restore";
-
-std::unexpected<WalkError> refuse(int code) { return std::unexpected(WalkError(code)); }
-
-template <class T = void>
-Walked<T> walked(Result<T> result) {
-  if (!result) return std::unexpected(WalkError(result.error().code == EBADMSG ? Error(EIO) : result.error()));
-  if constexpr (std::is_void_v<T>) {
-    return {};
-  } else {
-    return std::move(*result);
-  }
-}
 
 std::optional<uint64_t> number_of(std::string_view text) {
   uint64_t number = 0;

@@ -5,27 +5,12 @@
 #include "pip/footprint.h"
 #include "pip/store/edit.h"
 #include "pip/store/store_tree.h"
+#include "pip/store/walked.h"
 
 namespace osp::pip::store {
 namespace {
 
 constexpr unsigned no_replace = 1, exchange_flag = 2;  // renameat2(2)
-
-std::unexpected<WalkError> refuse(int code, int which = 0) {
-  WalkError error(code);
-  error.which = which;
-  return std::unexpected(std::move(error));
-}
-
-template <class T = void>
-Walked<T> walked(Result<T> result) {
-  if (!result) return std::unexpected(WalkError(result.error().code == EBADMSG ? Error(EIO) : result.error()));
-  if constexpr (std::is_void_v<T>) {
-    return {};
-  } else {
-    return std::move(*result);
-  }
-}
 
 template <class T>
 Walked<T> of_second(Walked<T> result) {

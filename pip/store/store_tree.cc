@@ -7,23 +7,12 @@
 #include "pip/store/edit.h"
 #include "pip/store/keys.h"
 #include "pip/store/store_file.h"
+#include "pip/store/walked.h"
 
 namespace osp::pip::store {
 namespace {
 
 constexpr uint64_t file_system_type = 0x6f737073;  // "osps"
-
-std::unexpected<WalkError> refuse(int code) { return std::unexpected(WalkError(code)); }
-
-template <class T = void>
-Walked<T> walked(Result<T> result) {
-  if (!result) return std::unexpected(WalkError(result.error().code == EBADMSG ? Error(EIO) : result.error()));
-  if constexpr (std::is_void_v<T>) {
-    return {};
-  } else {
-    return std::move(*result);
-  }
-}
 
 bool changes(const OpenMode& mode) { return mode.write || mode.truncate || mode.create; }
 
