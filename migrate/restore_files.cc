@@ -272,8 +272,19 @@ void FileRestore::take_locks() {
       range.l_type = lock.exclusive ? F_WRLCK : F_RDLCK;
       range.l_whence = SEEK_SET;
       range.l_start = static_cast<off_t>(lock.start), range.l_len = static_cast<off_t>(lock.length);
-      const long taken = lock.kind == 2 ? raw::syscall(SYS_flock, fd, (lock.exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)
-                                        : raw::syscall(SYS_fcntl, fd, lock.kind == 1 ? F_OFD_SETLK : F_SETLK, &range);
+      const pip::LockRange wanted{
+          .type = lock.exclusive ? pip::LockType::exclusive : pip::LockType::shared,
+          .first = lock.kind == 2 ? 0 : lock.start,
+          .last = lock.kind == 2 || lock.length == 0 ? pip::LockRange::most : lock.start + lock.length - 1};
+      const auto granted =
+          served == r_.served.end()
+              ? pip::LockAnswer{}
+              : served->second->lock(lock.kind == 2 ? pip::LockKind::whole : pip::LockKind::range, wanted);
+      const bool is_granted = granted && granted->is_granted;
+      const long taken = !is_granted      ? -EAGAIN
+                         : lock.kind == 2 ? raw::syscall(SYS_flock, fd, (lock.exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)
+                                          : raw::syscall(SYS_fcntl, fd, lock.kind == 1 ? F_OFD_SETLK : F_SETLK, &range);
+      if (is_granted && served != r_.served.end()) served->second->lock_settled();
       if (taken < 0) log::warn("restore", "{}: its lock is held by somebody else now", what(i));
     }
   }

@@ -56,6 +56,10 @@ Result<Place> change(const Table& table, const Request& request, const pip::Attr
   return change_with(table, request, [&](const Step& step) { return step.server.change(step.path, change); });
 }
 
+Result<std::string> watch(const Table& table, const Request& request) {
+  return value_of<std::string>(table, request, [&](const Step& step) { return step.server.watch(step.path); });
+}
+
 Result<std::string> get_attribute(const Table& table, const Request& request, std::string_view name) {
   return value_of<std::string>(table, request,
                                [&](const Step& step) { return step.server.get_attribute(step.path, name); });

@@ -38,6 +38,9 @@ Result<Pair> rename(const Table& table, const Request& from, const Request& to, 
 // linkat; with from.follow as AT_SYMLINK_FOLLOW.
 Result<Pair> link(const Table& table, const Request& from, const Request& to);
 
+// pip::Server::watch(). EOPNOTSUPP: its server has none.
+Result<std::string> watch(const Table& table, const Request& request);
+
 // getxattr and its family; the l… forms without request.follow.
 Result<std::string> get_attribute(const Table& table, const Request& request, std::string_view name);
 Result<void> set_attribute(const Table& table, const Request& request, std::string_view name, std::string_view value,

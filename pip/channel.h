@@ -24,6 +24,12 @@ class Channel {
   // A host's fifo (O_PATH; the caller's) that stands for the server's file `id` in all processes of the environment.
   // ENODEV: the other end has none.
   virtual Result<int> fifo(uint64_t) { return fail(ENODEV); }
+  // As Server::watch(); the path is one that leads somewhere.
+  virtual Result<std::string> watch(std::string_view) { return fail(EOPNOTSUPP); }
+  // As File::lock() of an open file, and what follows it. Granted: nobody else can have any.
+  virtual Result<LockAnswer> lock(uint32_t, LockKind, const LockRange&) { return LockAnswer{}; }
+  virtual void lock_settled() {}
+  virtual void lock_released() {}
   // Counts what others changed through the same session: what was read ahead before is stale.
   [[nodiscard]] virtual uint64_t outside_changes() const { return 0; }
 

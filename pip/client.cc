@@ -184,6 +184,11 @@ Walked<std::vector<std::string>> Client::list_attributes(std::string_view path) 
   return names;
 }
 
+Walked<std::string> Client::watch(std::string_view path) {
+  OSP_TRY(stat(path));
+  return walked(shared_->channel->watch(path));
+}
+
 Result<FileSystemStat> Client::statfs() {
   const auto answer = run({Tread{.fid = root_, .offset = 0, .count = 4096, .attrs = "statfs"}});
   if (!answer) return fail(answer.error().code);

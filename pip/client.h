@@ -51,6 +51,7 @@ class Client final : public Server {
   Walked<void> remove_attribute(std::string_view path, std::string_view name) override;
   Walked<std::vector<std::string>> list_attributes(std::string_view path) override;
   Result<int> fifo(uint64_t id) override { return shared_->channel->fifo(id); }
+  Walked<std::string> watch(std::string_view path) override;
   Result<FileSystemStat> statfs() override;
   [[nodiscard]] std::string name() const override { return name_; }
 

@@ -27,6 +27,11 @@ class ClientFile final : public File {
   Result<void> close() override;
 
   Result<PageRange> map(uint64_t offset, uint64_t size, bool writable) override;
+  Result<LockAnswer> lock(LockKind kind, const LockRange& range) override {
+    return shared_->channel->lock(fid_, kind, range);
+  }
+  void lock_settled() override { shared_->channel->lock_settled(); }
+  void lock_released() override { shared_->channel->lock_released(); }
 
   // What came along with the open: the contents (or entries) from 0 on, `asked` bytes of them. `seen` is what
   // ClientShared::changes() was before.

@@ -216,6 +216,7 @@ void GroupRunner::drop_fid(uint32_t number) {
   }
   session_.fids.erase(fid);
   const auto record = session_.state.fids.find(number);
+  tree_.locks().drop({.ssid = session_.ssid, .fid = number}, record->second.id);
   gone_.push_back(std::move(record->second));
   session_.state.fids.erase(record);
 }

@@ -12,8 +12,10 @@ namespace osp::pip {
 // Blocks as long as the served tree does.
 class GroupRunner {
  public:
-  GroupRunner(Export& tree, ServerSession& session, OptionSet options, uint32_t msize)
-      : tree_(tree), session_(session), options_(options), msize_(msize) {}
+  // `is_reachable`: whether a session can be asked something.
+  GroupRunner(Export& tree, ServerSession& session, OptionSet options, uint32_t msize,
+              LockTable::Reachable is_reachable)
+      : tree_(tree), session_(session), options_(options), msize_(msize), is_reachable_(std::move(is_reachable)) {}
 
   // The Rgroup's body, which is also retained in the session.
   std::string run(const Tgroup& head, const std::vector<Message>& messages);
@@ -33,6 +35,7 @@ class GroupRunner {
   Walked<void> handle(const Tflush& t);
   Walked<void> handle(const Tlist& t);
   Walked<void> handle(const Trelease& t);
+  Walked<void> handle(const Tlock& t);
   Walked<void> handle(const Tping& t);
   template <class T>
   Walked<void> handle(const T&);  // not a request: EPROTO
@@ -83,6 +86,7 @@ class GroupRunner {
   ServerSession& session_;
   OptionSet options_;
   uint32_t msize_;
+  LockTable::Reachable is_reachable_;
 
   uint64_t tag_ = 0;
   uint16_t index_ = 0;

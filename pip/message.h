@@ -12,12 +12,14 @@
 namespace osp::pip {
 
 // What a peer may agree to in Tproto; base is always agreed to.
-enum class Option : uint8_t { base, resume, linux_, lease };
+enum class Option : uint8_t { base, resume, linux_, lease, lock };
 
 class OptionSet {
  public:
   constexpr OptionSet() = default;
-  static constexpr OptionSet all() { return OptionSet().with(Option::resume).with(Option::linux_).with(Option::lease); }
+  static constexpr OptionSet all() {
+    return OptionSet().with(Option::resume).with(Option::linux_).with(Option::lease).with(Option::lock);
+  }
   [[nodiscard]] constexpr OptionSet with(Option option) const {
     OptionSet set = *this;
     set.bits_ |= 1U << static_cast<unsigned>(option);
@@ -72,6 +74,9 @@ constexpr uint16_t flag_each = 2;        // Tgroup: do not stop at an error
 constexpr uint8_t created_first =
     2;  // Rcreate's Created: nobody else has a lease on the directory, nor will beside ours
 constexpr uint16_t flag_overtakes = 4;      // Tgroup: need not wait for groups that wait for leases
+constexpr uint8_t lock_granted = 0;         // Rlock's State
+constexpr uint8_t lock_in_use = 1;          // another session's programs have it
+constexpr uint8_t lock_asked_for = 2;       // another session has it, and is asked whether its programs do
 constexpr uint64_t abandon = ~uint64_t{0};  // Tclunk Version
 constexpr uint32_t remove_directory = 1;    // Tremove Flags
 constexpr uint64_t attr_create = 1;         // Twrite Offset with an Attr: XATTR_CREATE

@@ -362,6 +362,34 @@ Walked<void> GroupRunner::handle(const Trelease& t) {
   return reply(Rrelease{});
 }
 
+// Range locks to write are for who may write, as fcntl(2) has it.
+Walked<void> GroupRunner::handle(const Tlock& t) {
+  OSP_ASSIGN(const Found found, find(t.fid));
+  const bool is_sound = t.kind < lock_kinds && t.how <= static_cast<uint8_t>(LockType::exclusive) &&
+                        t.first <= t.last && t.last <= LockRange::most;
+  if (!is_sound || found.record.is_name || found.fid.is_root) return refuse(EINVAL);
+  const auto kind = static_cast<LockKind>(t.kind);
+  const LockRange wanted{.type = static_cast<LockType>(t.how), .first = t.first, .last = t.last};
+  const std::string& path = found.record.was.empty() ? found.record.path : found.record.was;
+  const bool may_write = kind == LockKind::whole || session_.access.may_write(path);
+  const LockType most = may_write ? LockType::exclusive : LockType::shared;
+  if (wanted.type > most) return refuse(EACCES);
+  const LockTable::Holder holder{.ssid = session_.ssid, .fid = t.fid};
+  LockTable& locks = tree_.locks();
+  OSP_ASSIGN(const LockTable::Answer answer,
+             walked(locks.lock(holder, found.record.id, kind, wanted, most, is_reachable_)));
+  if (answer.state == LockTable::State::granted) {
+    const RangeLocks* const held = locks.held(holder, found.record.id, kind);
+    found.record.locks[t.kind] = held != nullptr ? *held : RangeLocks();
+    changes_[t.fid] = found.record;
+    mutated_ = true;
+  }
+  return reply(Rlock{.state = static_cast<uint8_t>(answer.state),
+                     .how = static_cast<uint8_t>(answer.range.type),
+                     .first = answer.range.first,
+                     .last = answer.range.last});
+}
+
 Walked<void> GroupRunner::handle(const Tping& t) { return reply(Rping{.dat = t.dat}); }
 
 }  // namespace osp::pip

@@ -12,7 +12,8 @@ struct OptionName {
   Option option;
   std::string_view name;
 };
-constexpr OptionName option_names[] = {{Option::resume, "resume"}, {Option::linux_, "linux"}, {Option::lease, "lease"}};
+constexpr OptionName option_names[] = {
+    {Option::resume, "resume"}, {Option::linux_, "linux"}, {Option::lease, "lease"}, {Option::lock, "lock"}};
 
 void print_bytes(std::string_view bytes, std::string& out) {
   out += '"';

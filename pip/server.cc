@@ -18,6 +18,8 @@ bool Server::parents_are_plain(std::string_view) { return false; }
 
 Result<int> Server::fifo(uint64_t) { return fail(ENXIO); }
 
+Walked<std::string> Server::watch(std::string_view) { return std::unexpected(WalkError(EOPNOTSUPP)); }
+
 Walked<std::string> Server::get_attribute(std::string_view, std::string_view) {
   return std::unexpected(WalkError(EOPNOTSUPP));
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "pip/range_locks.h"
 
 // The one interface of everything that serves files: devices in the core implement it and are called
 // directly; pip::Client implements it and speaks to a remote; pipd puts any Server on the network.
@@ -99,6 +100,12 @@ struct PageRange {
   std::shared_ptr<const void> keep{};  // null: there is nothing but the File that keeps it
 };
 
+// Whether a lock may be taken as far as others than this environment are concerned; else what stands against it.
+struct LockAnswer {
+  bool is_granted = true;
+  LockRange range{};
+};
+
 // An open file (a fid). Not thread-safe against itself being closed; otherwise calls may overlap.
 // Every call may block the calling fiber or thread; none may be made from a signal handler.
 class File {
@@ -120,6 +127,13 @@ class File {
   virtual Result<void> commit() { return {}; }  // fsync(2): what was written is durable, and the next version
   virtual Result<void> close() { return {}; }   // commits; reports a write error not yet reported. Once.
   virtual Result<PageRange> map(uint64_t offset, uint64_t size, bool writable);  // ENODEV where it cannot
+
+  // Before one of this environment takes a lock on the pages' fd: asks the server, and does not wait for others. What
+  // is granted is the environment's until it is seen not to be locked there, from lock_settled() on, which must follow
+  // each granting answer once. ENOLCK, EACCES, ESTALE.
+  virtual Result<LockAnswer> lock(LockKind, const LockRange&) { return LockAnswer{}; }
+  virtual void lock_settled() {}
+  virtual void lock_released() {}  // something there was unlocked
 };
 
 struct Opened {
@@ -170,6 +184,10 @@ class Server {
   // A host's fifo (O_PATH; the caller's) that stands for the fifo `id` of this server among the processes here, since
   // what is written to a fifo never leaves the machine. ENXIO: there is none.
   virtual Result<int> fifo(uint64_t id);
+
+  // A path of the host whose inotify(7) events stand for those of the file at `path` (not of what a final link leads
+  // to), as long as this environment lives. EOPNOTSUPP: there is none.
+  virtual Walked<std::string> watch(std::string_view path);
 
   virtual Result<FileSystemStat> statfs() = 0;
 

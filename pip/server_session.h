@@ -7,6 +7,7 @@
 
 #include "pip/journal.h"
 #include "pip/lease_table.h"
+#include "pip/lock_table.h"
 #include "pip/restricted_server.h"
 #include "pip/server.h"
 #include "pip/session_state.h"
@@ -58,6 +59,7 @@ class Export {
 
   [[nodiscard]] Server& server() { return server_; }
   [[nodiscard]] LeaseTable& leases() { return leases_; }
+  [[nodiscard]] LockTable& locks() { return locks_; }
   void add(ServerSession& session) { sessions_[session.ssid] = &session; }
   void forget(ServerSession& session) { sessions_.erase(session.ssid); }
 
@@ -91,6 +93,7 @@ class Export {
   Server& server_;
   bool durable_;
   LeaseTable leases_;
+  LockTable locks_;
   uint64_t held_count_ = 0;
   std::map<std::string, uint64_t> held_;  // hidden name → the file's id
   std::map<uint32_t, ServerSession*> sessions_;

@@ -10,7 +10,7 @@ namespace {
 // Where in a Tgroup's packet: length[4] type[1] Ssid[4] Tag[8] Acked[8].
 constexpr size_t ssid_at = 5;
 constexpr size_t acked_at = 17;
-constexpr size_t most_recalls = 65536;  // at once: no server has given so many leases
+constexpr size_t most_recalls = 65536;  // at once: no server has given so many leases, nor asks for so many locks
 constexpr OptionSet options = OptionSet::all();
 
 }  // namespace
@@ -38,6 +38,7 @@ void SessionClient::disconnected() {
   agreed_ = false;
   answered_ping_.clear();
   recalls_.clear();  // they come again
+  lock_news_.clear();
   returns_.clear();
   frames_ = FrameReader(options_.msize);
   sent_ = under_way_ = 0;
@@ -72,7 +73,7 @@ Result<void> SessionClient::take_packet(std::string_view body, std::string& out)
   }
   if (const auto* r = std::get_if<Rsession>(&packet.head); r != nullptr && agreed_)
     return opened(*r, out), Result<void>{};
-  if (std::holds_alternative<Tgroup>(packet.head)) return take_recalls(packet.messages), Result<void>{};
+  if (std::holds_alternative<Tgroup>(packet.head)) return take_news(packet.messages), Result<void>{};
   if (const auto* r = std::get_if<Rping>(&packet.head)) return answered_ping_ = r->dat, Result<void>{};
   if (const auto* r = std::get_if<Rerror>(&packet.head)) return refused(*r);
   return fail(EPROTO);
@@ -174,10 +175,31 @@ std::optional<uint64_t> SessionClient::next_answered() {
   return std::nullopt;
 }
 
-void SessionClient::take_recalls(const std::vector<Message>& messages) {
-  for (const Message& message : messages)
+void SessionClient::take_news(const std::vector<Message>& messages) {
+  const auto take_locks = [this](const auto& t, bool is_retry) {
+    if (t.kind < lock_kinds && lock_news_.size() < most_recalls)
+      lock_news_.push_back({.fid = t.fid, .kind = static_cast<LockKind>(t.kind), .is_retry = is_retry});
+  };
+  for (const Message& message : messages) {
     if (const auto* t = std::get_if<Trecall>(&message); t != nullptr && recalls_.size() < most_recalls)
       recalls_.push_back(t->lease);
+    if (const auto* t = std::get_if<Tunlock>(&message)) take_locks(*t, false);
+    if (const auto* t = std::get_if<Tretry>(&message)) take_locks(*t, true);
+  }
+}
+
+std::optional<SessionClient::LockNews> SessionClient::next_lock_news() {
+  if (lock_news_.empty()) return std::nullopt;
+  const LockNews news = lock_news_.front();
+  lock_news_.pop_front();
+  return news;
+}
+
+void SessionClient::keep(uint32_t fid, LockKind kind, const RangeLocks& locks, std::string& out) {
+  if (state_ != State::open) return;  // it is asked again
+  const std::string packed = pack(locks);
+  (void)encode_group(Rgroup{.csid = ssid_}, {Runlock{.fid = fid, .kind = static_cast<uint8_t>(kind), .dat = packed}},
+                     options, msize_, out);
 }
 
 std::optional<uint64_t> SessionClient::next_recall() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pip/codec.h"
+#include "pip/range_locks.h"
 
 namespace osp::pip {
 
@@ -62,6 +63,15 @@ class SessionClient {
   std::optional<uint64_t> next_recall();
   // Not before all up to the group `after` are sent, which were answered on its word.
   void returned(uint64_t lease, uint64_t after, std::string& out);
+  // What the server has to say of locks (docs/pip.md, "Locks"), each once.
+  struct LockNews {
+    uint32_t fid = 0;
+    LockKind kind = LockKind::range;
+    bool is_retry = false;  // what was refused may be had now; else the server asks what is in use: answer keep()
+  };
+  std::optional<LockNews> next_lock_news();
+  // What our programs have of what we hold; all else is given back. No Tlock of the file and kind may be under way.
+  void keep(uint32_t fid, LockKind kind, const RangeLocks& locks, std::string& out);
   // How many groups may be unanswered.
   [[nodiscard]] uint16_t window() const { return window_; }
   // Changes when the server has forgotten which leases we had. Term: seconds of silence that end them.
@@ -92,7 +102,7 @@ class SessionClient {
   Result<void> take_packet(std::string_view body, std::string& out);
   Result<void> refused(const Rerror& r);
   Result<void> take_answer(const Rgroup& head, std::string_view body);
-  void take_recalls(const std::vector<Message>& messages);
+  void take_news(const std::vector<Message>& messages);
   void opened(const Rsession& session, std::string& out);
   void send(std::string& out);
   void send_to(uint32_t ssid, std::string& out);
@@ -117,6 +127,7 @@ class SessionClient {
   std::map<uint64_t, Answer> answers_;
   std::deque<uint64_t> answered_;
   std::deque<uint64_t> recalls_;
+  std::deque<LockNews> lock_news_;
   std::deque<std::pair<uint64_t, uint64_t>> returns_;  // after which group, and the lease
   std::string answered_ping_;
   uint64_t epoch_ = 0;

@@ -90,11 +90,13 @@ void SessionServer::recall_again(const ServerSession& session) {
     if (lease->is_recalled) send_recall(*sessions_.at(session.ssid), lease->number);
 }
 
-void SessionServer::send_recall(ServerSession& session, uint64_t lease) {
+void SessionServer::send_recall(ServerSession& session, uint64_t lease) { send_to(session, Trecall{.lease = lease}); }
+
+void SessionServer::send_to(ServerSession& session, const Message& message) {
   const auto connection = connections_.find(session.connection);
   if (connection == connections_.end()) return;
   const Tgroup head{.ssid = session.csid, .tag = ++session.last_tag};
-  (void)encode_group(head, {Trecall{.lease = lease}}, connection->second.options, connection->second.msize,
+  (void)encode_group(head, {message}, connection->second.options, connection->second.msize,
                      outgoing_[connection->first]);
 }
 
@@ -103,8 +105,10 @@ Result<void> SessionServer::take_answer(const Connection& connection, const Rgro
   const auto session = sessions_.find(head.csid);
   const bool has_it = connection.sessions.contains(head.csid) && session != sessions_.end();
   if (!has_it || !connection.is_confirmed) return {};
-  for (const Message& message : packet.messages)
+  for (const Message& message : packet.messages) {
     if (const auto* r = std::get_if<Rrecall>(&message)) export_.leases().release(head.csid, r->lease);
+    if (const auto* r = std::get_if<Runlock>(&message)) take_kept_locks(*session->second, *r);
+  }
   retry_if_ended();  // before it asks for it again
   return {};
 }

@@ -88,6 +88,9 @@ void SessionServer::restore_fids(ServerSession& session) {
     OpenFid& fid = session.fids[number];
     fid.durable = true;
     export_.opened(record);
+    for (const LockKind kind : {LockKind::range, LockKind::whole})
+      export_.locks().restore({.ssid = session.ssid, .fid = number}, record.id, kind,
+                              record.locks[static_cast<size_t>(kind)]);
     fid.is_root = record.path.empty() && record.mode.path_only;
     fid.is_directory = fid.is_root;
     if (record.is_name || fid.is_root) continue;
@@ -111,6 +114,7 @@ void SessionServer::restrict_to(uint64_t id, const Access& access) {
       if (session->second->access != access)
         for (LeaseTable::Lease* lease : export_.leases().of_session(ssid)) recall(*lease);
       session->second->restrict_to(export_.server(), access);
+      drop_stale_locks(*session->second);
     }
 }
 
@@ -218,6 +222,8 @@ void SessionServer::take_over(uint64_t id, Connection& connection, const Wanted&
   session.state.linger_s = std::min(wanted.linger_s, options_.most_linger_s);
   if (!session.write(record::session(session.state))) log::warn("pip", "a journal cannot be written");
   recall_again(session);
+  if (!session.access.is_everything()) drop_stale_locks(session);
+  send_lock_news(export_.locks().unanswered(session.ssid));
 }
 
 Result<void> SessionServer::tell_session(Connection& connection, const ServerSession& session, std::string& out) {
@@ -322,10 +328,12 @@ void SessionServer::run_now(const Connection& connection, ServerSession& session
   const Footprint own = is_watched ? footprint_of(session, packet.messages) : Footprint();
   if (is_watched) recall_changed({}, 0);
   leases.drop_trees(session.ssid, own);
-  GroupRunner runner(export_, session, connection.options, connection.msize);
+  GroupRunner runner(export_, session, connection.options, connection.msize,
+                     [this](uint32_t ssid) { return can_be_asked(ssid); });
   append_body(runner.run(std::get<Tgroup>(packet.head), packet.messages), out);
   for (const uint64_t wanted : leases.take_wanted())
     if (LeaseTable::Lease* const lease = leases.find(wanted)) recall(*lease);
+  send_lock_news(export_.locks().take_news());
   if (is_watched) recall_changed(own, session.ssid);
 }
 
@@ -365,7 +373,11 @@ void SessionServer::end_session(uint32_t ssid) {
   if (--owned_[session->state.owner] == 0) owned_.erase(session->state.owner);
   export_.forget(*session);
   session->fids.clear();
-  for (const auto& [number, record] : session->state.fids) export_.closed(record);
+  for (const auto& [number, record] : session->state.fids) {
+    export_.locks().drop({.ssid = ssid, .fid = number}, record.id);
+    export_.closed(record);
+  }
+  send_lock_news(export_.locks().take_news());
   session->journal->erase();
 }
 

@@ -115,6 +115,12 @@ class SessionServer {
   Result<void> run_group(uint64_t id, Connection& connection, std::string_view body, const Packet& packet,
                          std::string& out);
   void run_now(const Connection& connection, ServerSession& session, const Packet& packet, std::string& out);
+  // session_locks.cc: locks.
+  [[nodiscard]] bool can_be_asked(uint32_t ssid) const;
+  void send_lock_news(const std::vector<LockTable::News>& news);
+  void drop_stale_locks(ServerSession& session);
+  void take_kept_locks(ServerSession& session, const Runlock& r);
+  void send_to(ServerSession& session, const Message& message);
   // session_leases.cc: leases.
   Result<void> take_answer(const Connection& connection, const Rgroup& head, const Packet& packet);
   bool must_wait(ServerSession& session, const Tgroup& head, const std::vector<Message>& messages);

@@ -15,13 +15,15 @@ namespace {
 
 enum class Type : uint8_t { session = 1, intent, step, result, resolved, fids, has_leases };
 
-constexpr uint8_t is_name_flag = 1, was_flag = 2;  // of a fid; journals from before the second have only the first
+constexpr uint8_t is_name_flag = 1, was_flag = 2, locks_flag = 4;  // of a fid; older journals have only the first ones
 
 struct Builder {
   std::string bytes;
   Writer out{bytes};
   explicit Builder(Type type) { out.u8(static_cast<uint8_t>(type)); }
 };
+
+bool has_locks(const FidRecord& record) { return !record.locks[0].is_empty() || !record.locks[1].is_empty(); }
 
 void encode_changes(const FidChanges& changes, Writer& out) {
   out.u32(static_cast<uint32_t>(changes.size()));
@@ -30,8 +32,11 @@ void encode_changes(const FidChanges& changes, Writer& out) {
     out.u8(record.has_value() ? 1 : 0);
     if (!record) continue;
     out.bytes(record->path), out.bytes(mode_text(record->mode)), out.u64(record->id), out.u64(record->made_by);
-    out.u8((record->is_name ? is_name_flag : 0) | (record->was.empty() ? 0 : was_flag));
+    out.u8((record->is_name ? is_name_flag : 0) | (record->was.empty() ? 0 : was_flag) |
+           (has_locks(*record) ? locks_flag : 0));
     if (!record->was.empty()) out.bytes(record->was);
+    if (has_locks(*record))
+      for (const RangeLocks& locks : record->locks) out.bytes(pack(locks));
   }
 }
 
@@ -49,6 +54,9 @@ void apply_changes(Reader& in, SessionState& state) {
     const uint8_t flags = in.u8();
     fid_record.is_name = (flags & is_name_flag) != 0;
     if ((flags & was_flag) != 0) fid_record.was = in.bytes();
+    if ((flags & locks_flag) != 0)
+      for (RangeLocks& locks : fid_record.locks)
+        locks = unpack_locks(in.bytes()).value_or(RangeLocks(LockRange{.type = LockType::exclusive}));
     if (in.ok()) state.fids[fid] = std::move(fid_record);
   }
 }

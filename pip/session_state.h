@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "pip/intent.h"
+#include "pip/range_locks.h"
 #include "pip/server.h"
 
 // The part of a session that outlives the server, and the journal records it is rebuilt from.
@@ -19,6 +21,7 @@ struct FidRecord {
   uint64_t id = 0;       // the file's
   uint64_t made_by = 0;  // tag
   bool is_name = false;  // a name fid: nothing is open, and it ends with its group
+  std::array<RangeLocks, lock_kinds> locks{};
 };
 
 // Fids that came (or moved) and fids that went.

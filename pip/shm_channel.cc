@@ -65,6 +65,37 @@ Result<int> ShmChannel::fifo(uint64_t id) {
   return port_.link().receive_fd(serial);
 }
 
+Result<std::string> ShmChannel::watch(std::string_view path) {
+  OSP_ASSIGN(ShmReply reply, port_.exchange(shm::Kind::watch, server_, path));
+  return reply.status == 0 ? Result<std::string>(std::move(reply.bytes)) : fail(reply.status);
+}
+
+Result<LockAnswer> ShmChannel::lock(uint32_t fid, LockKind kind, const LockRange& range) {
+  std::string request;
+  Writer writer(request);
+  writer.u32(fid), writer.u8(static_cast<uint8_t>(kind)), writer.u8(static_cast<uint8_t>(range.type));
+  writer.u64(range.first), writer.u64(range.last);
+  OSP_ASSIGN(const ShmReply reply, port_.exchange(shm::Kind::lock, server_, request));
+  if (reply.status != 0) return fail(reply.status);
+  Reader reader(reply.bytes);
+  LockAnswer answer{.is_granted = reader.u32() != 0};
+  answer.range.type = static_cast<LockType>(reader.u32());
+  answer.range.first = reader.u64(), answer.range.last = reader.u64();
+  return reader.finished() ? Result<LockAnswer>(answer) : fail(EPROTO);
+}
+
+// The keeper looks at the one after it has set the other, and we set the one before we look at the other.
+void ShmChannel::lock_settled() {
+  port_.header().locks_settled.fetch_add(1);
+  if (environment_.locks_wanted.load() == 0) return;
+  if (const auto tag = port_.submit(shm::Kind::unlocked, server_, {})) port_.forget(*tag);
+}
+
+// Whoever is told of it otherwise finds it unlocked.
+void ShmChannel::lock_released() {
+  if (environment_.locks_wanted.load() != 0) (void)port_.exchange(shm::Kind::unlocked, server_, {});
+}
+
 uint64_t ShmChannel::outside_changes() const {
   return forks_ + environment_.changes[server_].load(std::memory_order_acquire);
 }

@@ -20,6 +20,10 @@ class ShmChannel final : public Channel {
   [[nodiscard]] uint32_t iounit() const override { return iounit_; }
   Result<PageRange> map(uint32_t fid, uint64_t offset, uint64_t size, bool writable) override;
   Result<int> fifo(uint64_t id) override;
+  Result<std::string> watch(std::string_view path) override;
+  Result<LockAnswer> lock(uint32_t fid, LockKind kind, const LockRange& range) override;
+  void lock_settled() override;
+  void lock_released() override;
   [[nodiscard]] uint64_t outside_changes() const override;
 
   // Whether somebody may have written through a mapping.

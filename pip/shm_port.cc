@@ -55,6 +55,7 @@ Result<uint64_t> ShmPort::submit(shm::Kind kind, uint32_t server, std::string_vi
   shm::Slot& s = header().slots[slot];
   s.kind = kind, s.server = server, s.request_size = static_cast<uint32_t>(request.size());
   s.tag = ++last_tag_;
+  s.word.store(shm::Word::none, std::memory_order_relaxed);
   asked_[slot] = {.tag = last_tag_};
   s.state.store(shm::State::asked, std::memory_order_release);
   link_.ring();
@@ -72,11 +73,19 @@ Result<ShmReply> ShmPort::wait(uint64_t tag) {
     const size_t slot = find(tag);
     if (slot == slot_count) return fail(ESTALE);
     if (is_done(slot)) return take(slot);
-    if (auto waited = link_.wait(header(), seen); !waited) {
-      forget(tag);
-      return std::unexpected(waited.error());
-    }
+    const auto waited = link_.wait(header(), seen);
+    if (waited || has_just_come(slot, tag)) continue;
+    forget(tag);
+    return std::unexpected(waited.error());
   }
+}
+
+// Nobody will look at the reply any more, unless it is there.
+bool ShmPort::has_just_come(size_t slot, uint64_t tag) {
+  if (asked_[slot].tag != tag) return replies_.contains(tag);
+  if (header().slots[slot].word.exchange(shm::Word::abandoned) != shm::Word::replied) return false;
+  while (!is_done(slot)) continue;  // a few instructions of the keeper's
+  return true;
 }
 
 void ShmPort::forget(uint64_t tag) {

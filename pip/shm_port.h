@@ -55,6 +55,7 @@ class ShmPort {
 
   size_t find(uint64_t tag) const;
   bool is_done(size_t slot);
+  bool has_just_come(size_t slot, uint64_t tag);
   ShmReply take(size_t slot);
   bool collect();
   Result<size_t> free_slot();

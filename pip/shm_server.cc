@@ -43,21 +43,23 @@ std::vector<ShmServer::Request> ShmServer::take() {
   return requests;
 }
 
-void ShmServer::reply(size_t slot, int status, size_t size) {
+bool ShmServer::reply(size_t slot, int status, size_t size) {
   shm::Slot& s = header().slots[slot];
   s.status = status;
   s.reply_size = static_cast<uint32_t>(size);
   busy_[slot] = false;
+  const bool is_awaited = s.word.exchange(shm::Word::replied) != shm::Word::abandoned;
   s.state.store(shm::State::done, std::memory_order_release);
   header().replies.fetch_add(1);
   if (header().sleeping.exchange(0) != 0) raw::syscall(SYS_futex, &header().replies, FUTEX_WAKE, INT_MAX);
   if (header().polling.exchange(0) != 0) eventfd_write(event_fd_.get(), 1);
+  return is_awaited;
 }
 
-void ShmServer::reply(size_t slot, int status, std::string_view bytes) {
+bool ShmServer::reply(size_t slot, int status, std::string_view bytes) {
   if (bytes.size() > shm::area_size) return reply(slot, EMSGSIZE, size_t{0});
   memcpy(area(slot), bytes.data(), bytes.size());
-  reply(slot, status, bytes.size());
+  return reply(slot, status, bytes.size());
 }
 
 }  // namespace osp::pip

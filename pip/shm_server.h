@@ -31,11 +31,13 @@ class ShmServer {
   std::vector<Request> take();
   // The area that the reply to a slot may be written to.
   [[nodiscard]] std::byte* area(size_t slot) { return shm::reply_area(segment_, slot); }
-  // Finishes a request. `status` 0: the first `size` bytes of the area are the reply. Wakes the client.
-  void reply(size_t slot, int status, size_t size);
+  // Finishes a request. `status` 0: the first `size` bytes of the area are the reply. Wakes the client. False: the
+  // client has given up waiting and never looks at it.
+  bool reply(size_t slot, int status, size_t size);
   // The same with bytes that are copied; EMSGSIZE if there are too many.
-  void reply(size_t slot, int status, std::string_view bytes);
+  bool reply(size_t slot, int status, std::string_view bytes);
 
+  [[nodiscard]] uint32_t locks_settled() { return header().locks_settled.load(); }
   [[nodiscard]] int segment_fd() const { return segment_fd_.get(); }
   [[nodiscard]] int event_fd() const { return event_fd_.get(); }
 

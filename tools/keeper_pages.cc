@@ -168,14 +168,15 @@ void PageFile::resize(uint64_t size) {
   if (is_written()) written_.resize(size);
 }
 
-void PageFile::meet(uint64_t version, uint64_t size) {
-  if (version == version_) return;
+bool PageFile::meet(uint64_t version, uint64_t size) {
+  if (version == version_) return false;
   version_ = version;
-  if (ftruncate(memory_.get(), static_cast<off_t>(size)) != 0) return;
+  if (ftruncate(memory_.get(), static_cast<off_t>(size)) != 0) return true;
   size_ = size;
   valid_.assign((size + chunk - 1) / chunk, false);
   cached_ = 0;
   if (is_written()) written_.resize(size);
+  return true;
 }
 
 namespace {

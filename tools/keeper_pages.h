@@ -34,7 +34,8 @@ class PageFile {
   void write(uint64_t offset, std::string_view bytes);
   void resize(uint64_t size);
   // The server's version: another than ours means that others have changed the file.
-  void meet(uint64_t version, uint64_t size);
+  // True: they have.
+  bool meet(uint64_t version, uint64_t size);
   void set_version(uint64_t version) { version_ = version; }
 
   [[nodiscard]] int fd() const { return memory_.get(); }

@@ -40,6 +40,12 @@ class Process {
   Result<void> receive();
   // The fds that the process has sent under this serial. EIO: there are none.
   Result<std::vector<pip::HostFd>> take_sent(uint32_t serial);
+  // A lock was granted to it, which it takes next.
+  void granted_lock() { ++locks_granted_; }
+  // It was granted, but nobody waits for the answer any more.
+  void abandoned_lock() { --locks_granted_; }
+  // Whether it may still be about to take one.
+  [[nodiscard]] bool is_locking() { return !gone_ && channel_->locks_settled() != locks_granted_; }
   [[nodiscard]] bool is_gone() const { return gone_; }
   void set_gone() { gone_ = true; }
 
@@ -50,6 +56,7 @@ class Process {
   uint32_t last_serial_ = 0;
   std::map<uint32_t, std::vector<pip::HostFd>> sent_;  // that nobody has asked for yet
   bool gone_ = false;
+  uint32_t locks_granted_ = 0;
 };
 
 }  // namespace osp::keeper

@@ -15,7 +15,9 @@
 #include "pip/cache/cache.h"
 #include "pip/url.h"
 #include "pip/wire.h"
+#include "tools/keeper_locks.h"
 #include "tools/keeper_saving.h"
+#include "tools/keeper_watches.h"
 
 namespace osp::keeper {
 
@@ -98,6 +100,7 @@ void Service::remove(const ProcessPtr& process) {
   std::erase(processes_, kept);
   left_ms_ = now_ms();
   kept->set_gone();
+  look_at_locks();
   start_job([this, kept] {
     pages_.end(kept.get());
     kept->end();
@@ -114,6 +117,10 @@ void Service::run() {
 }
 
 void Service::tick() {
+  for (const auto& tree : trees_) {
+    if (tree->locks != nullptr) tree->locks->tick();
+    tree->watches->tick();
+  }
   constexpr unsigned flush_every = 4;
   if (++ticks_ % flush_every != 0) return;
   pages_.trim();
@@ -132,11 +139,16 @@ void Service::serve(const ProcessPtr& process, const Request& request) {
   if (request.kind == shm::Kind::attach) {
     std::string why;
     const auto attached = attach(request, why);
-    return process->channel().reply(request.slot, attached ? 0 : attached.error().code, attached ? *attached : why);
+    process->channel().reply(request.slot, attached ? 0 : attached.error().code, attached ? *attached : why);
+    return;
   }
+  if (request.kind == shm::Kind::lock) return serve_lock(process, request);
   const auto bytes = answer(*process, request);
-  if (bytes) return process->channel().reply(request.slot, 0, *bytes);
-  process->channel().reply(request.slot, bytes.error().code, size_t{0});
+  if (bytes) {
+    process->channel().reply(request.slot, 0, *bytes);
+  } else {
+    process->channel().reply(request.slot, bytes.error().code, size_t{0});
+  }
 }
 
 Result<std::string> Service::answer(Process& process, const Request& request) {
@@ -157,6 +169,12 @@ Result<std::string> Service::answer(Process& process, const Request& request) {
   if (request.kind == shm::Kind::map) return map(process, tree, request);
   if (request.kind == shm::Kind::fifo) return fifo(process, tree, request);
   if (request.kind == shm::Kind::group) return group(process, tree, request);
+  if (request.kind == shm::Kind::watch) return tree.watches->watch(request.bytes);
+  if (request.kind == shm::Kind::unlocked) {
+    look_at_locks();
+    if (tree.locks != nullptr) tree.locks->settle();
+    return std::string();
+  }
   if (request.kind == shm::Kind::save) return save_memory(process, tree, pages_);
   if (request.kind == shm::Kind::load) return load_memory(process, tree, request.bytes);
   if (request.kind == shm::Kind::loaded) return end_load_memory(tree);
@@ -166,7 +184,9 @@ Result<std::string> Service::answer(Process& process, const Request& request) {
 Result<std::string> Service::group(Process& process, Tree& tree, const Request& request) {
   OSP_ASSIGN(Packet packet, decode_body(request.bytes, OptionSet::all(), default_nmsgs));
   if (!std::holds_alternative<Tgroup>(packet.head)) return fail(EPROTO);
-  return Group(process, tree, pages_).run(std::move(packet.messages));
+  auto answer = Group(process, tree, pages_).run(std::move(packet.messages));
+  if (tree.take_change()) tree.watches->changed();
+  return answer;
 }
 
 Result<void> Service::connect(Tree& tree, std::string& why) {
@@ -178,12 +198,27 @@ Result<void> Service::connect(Tree& tree, std::string& why) {
   }
   OSP_ASSIGN(const Url parsed, parse_url(tree.url));
   OSP_ASSIGN(auto stream, StreamUpstream::create(*loop_, parsed.address, why));
+  StreamUpstream* const upstream = stream.get();  // the cache's
   auto cache = std::make_unique<Cache>(std::move(stream), KnownTree::Limits{},
                                        [this](std::function<void()> work) { start_job(std::move(work)); });
-  cache->on_recall([raw = &tree] { raw->changed(); });
+  cache->on_recall([raw = &tree] {
+    raw->changed();
+    if (raw->take_change()) raw->watches->changed();
+  });
   cache->on_idle([this] { idle_.wake_all(); });
   tree.cache = cache.get();
   tree.channel = std::move(cache);
+  tree.locks = std::make_shared<TreeLocks>(
+      tree, *upstream, pages_,
+      TreeLocks::Environment{.start_job = [this](std::function<void()> work) { start_job(std::move(work)); },
+                             .is_locking = [this] { return is_locking(); },
+                             .finish =
+                                 [this, raw = &tree] {
+                                   (void)pages_.flush(raw);
+                                   wait_for_server(*raw);
+                                 },
+                             .is_lost = [upstream] { return upstream->is_lost(); },
+                             .wanted = &environment_->locks_wanted});
   return {};
 }
 
@@ -192,6 +227,8 @@ Result<Tree*> Service::find_or_add(const std::string& url, std::string& why) {
   if (const auto found = find(); found != trees_.end()) return found->get();
   auto tree = std::make_unique<Tree>();
   tree->url = url;
+  tree->watches =
+      std::make_shared<TreeWatches>(*tree, [this](std::function<void()> work) { start_job(std::move(work)); });
   OSP_TRY(connect(*tree, why));
   if (const auto found = find(); found != trees_.end()) return found->get();  // by another job meanwhile
   if (trees_.size() == shm::Environment::most_servers) return fail(ENFILE);
@@ -209,6 +246,11 @@ void Service::wait_for_servers() {
       behind.emplace_back(tree->cache, tree->cache->last_behind());
   for (const auto& [cache, last] : behind)
     while (!cache->is_done(last)) idle_.wait();
+}
+
+void Service::wait_for_server(const Tree& tree) {
+  const uint64_t last = tree.cache->last_behind();
+  while (!tree.cache->is_done(last)) idle_.wait();
 }
 
 Result<std::string> Service::attach(const Request& request, std::string& why) {
@@ -251,6 +293,46 @@ Result<std::string> Service::map(Process& process, Tree& tree, const Request& re
   writer.u32(serial);
   writer.u64(pages->size());
   return bytes;
+}
+
+// Nothing may come between the grant and the reply, since what is granted is in use from here on.
+void Service::serve_lock(const ProcessPtr& process, const Request& request) {
+  const auto answer = request.server < trees_.size() ? lock(*process, *trees_[request.server], request) : fail(EBADF);
+  if (!answer) {
+    process->channel().reply(request.slot, answer.error().code, size_t{0});
+    return;
+  }
+  if (answer->is_granted) process->granted_lock();
+  std::string bytes;
+  Writer writer(bytes);
+  writer.u32(answer->is_granted ? 1 : 0), writer.u32(static_cast<uint32_t>(answer->range.type));
+  writer.u64(answer->range.first), writer.u64(answer->range.last);
+  if (process->channel().reply(request.slot, 0, bytes) || !answer->is_granted) return;
+  process->abandoned_lock();
+  look_at_locks();
+}
+
+Result<LockAnswer> Service::lock(Process& process, Tree& tree, const Request& request) {
+  Reader reader(request.bytes);
+  const uint32_t number = reader.u32();
+  const uint8_t kind = reader.u8(), type = reader.u8();
+  const LockRange wanted{.type = static_cast<LockType>(type), .first = reader.u64(), .last = reader.u64()};
+  const Process::Held* const held = process.find(tree.number, number);
+  const bool is_sound = reader.finished() && kind < lock_kinds && type >= 1 && type <= 2 &&
+                        wanted.first <= wanted.last && wanted.last <= LockRange::most;
+  if (!is_sound || held == nullptr) return fail(EBADF);
+  if (tree.locks == nullptr) return LockAnswer{.is_granted = true, .range = wanted};
+  const FidPtr fid = held->fid;
+  return tree.locks->lock(fid, static_cast<LockKind>(kind), wanted);
+}
+
+void Service::look_at_locks() {
+  for (const auto& tree : trees_)
+    if (tree->locks != nullptr) tree->locks->look();
+}
+
+bool Service::is_locking() const {
+  return std::ranges::any_of(processes_, [](const ProcessPtr& process) { return process->is_locking(); });
 }
 
 Result<std::string> Service::fifo(Process& process, Tree& tree, const Request& request) {

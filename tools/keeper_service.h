@@ -36,11 +36,16 @@ class Service {
   Result<std::string> group(Process& process, Tree& tree, const Request& request);
   Result<std::string> attach(const Request& request, std::string& why);
   Result<std::string> map(Process& process, Tree& tree, const Request& request);
+  Result<pip::LockAnswer> lock(Process& process, Tree& tree, const Request& request);
+  void serve_lock(const ProcessPtr& process, const Request& request);
+  void look_at_locks();
+  [[nodiscard]] bool is_locking() const;
   Result<std::string> fifo(Process& process, Tree& tree, const Request& request);
   Result<std::string> fork(Process& process);
   Result<Tree*> find_or_add(const std::string& url, std::string& why);
   Result<void> connect(Tree& tree, std::string& why);
   void wait_for_servers();
+  void wait_for_server(const Tree& tree);
 
   std::unique_ptr<Loop> loop_;
   pip::HostFd doorbell_;

@@ -12,6 +12,9 @@
 
 namespace osp::keeper {
 
+class TreeLocks;
+class TreeWatches;
+
 // A server of the environment, and the one session with it.
 struct Tree {
   std::string url;
@@ -22,10 +25,18 @@ struct Tree {
   pip::FidPool fids;
   std::atomic<uint64_t>* changes = nullptr;  // in the environment's page
   std::map<uint64_t, pip::HostFd> fifos;     // by the file's id: what stands for it here
+  std::shared_ptr<TreeLocks> locks;          // null: nobody else can lock anything there
+  std::shared_ptr<TreeWatches> watches;
 
-  void changed() const {
+  void changed() {
+    has_changed_ = true;
     if (changes != nullptr) changes->fetch_add(1, std::memory_order_release);
   }
+  // Whether changed() was called since.
+  bool take_change() { return std::exchange(has_changed_, false); }
+
+ private:
+  bool has_changed_ = false;
 };
 
 // An open file of the session. Processes that inherited it share it; the last one closes it.

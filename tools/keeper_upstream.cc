@@ -153,6 +153,26 @@ void StreamUpstream::ping() {
 
 void StreamUpstream::returned(uint64_t lease, uint64_t after) {
   link_.returned(lease, after, out_);
+  flush_soon();
+}
+
+void StreamUpstream::keep(uint32_t fid, pip::LockKind kind, const pip::RangeLocks& locks) {
+  link_.keep(fid, kind, locks, out_);
+  flush_soon();
+}
+
+void StreamUpstream::take_lock_news() {
+  while (const auto news = session().next_lock_news()) {
+    if (lock_holder() == nullptr) continue;
+    if (news->is_retry) {
+      lock_holder()->may_retry(news->fid, news->kind);
+    } else {
+      lock_holder()->asked(news->fid, news->kind);
+    }
+  }
+}
+
+void StreamUpstream::flush_soon() {
   if (const auto flushed = flush(); !flushed) log::debug("keeper", "{}", describe(flushed.error()));  // noticed later
 }
 
@@ -192,6 +212,7 @@ Result<void> StreamUpstream::receive() {
   heard_ms_ = now_ms();
   OSP_TRY(link_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
   take_leases();
+  take_lock_news();
   if (!was_open && session().state() == pip::SessionClient::State::open) {
     pause_ms_ = 0, told_.clear();
     ping();  // only now the server surely hears it as the session's

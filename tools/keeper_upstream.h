@@ -33,6 +33,7 @@ class StreamUpstream final : public pip::LeaseChannel {
   [[nodiscard]] bool leases_hold() const override;
   [[nodiscard]] uint64_t lease_epoch() const override { return link_.session().lease_epoch(); }
   void returned(uint64_t lease, uint64_t after) override;
+  void keep(uint32_t fid, pip::LockKind kind, const pip::RangeLocks& locks) override;
   [[nodiscard]] bool is_well() const override;
   [[nodiscard]] size_t window() const override { return link_.session().window(); }
   [[nodiscard]] bool is_answered(uint64_t tag) const override { return link_.session().is_answered(tag); }
@@ -42,6 +43,7 @@ class StreamUpstream final : public pip::LeaseChannel {
  private:
   void ping();
   void take_leases();
+  void take_lock_news();
   void tick();
   Result<void> open();
   pip::SessionClient& session() { return link_.session(); }
@@ -51,6 +53,7 @@ class StreamUpstream final : public pip::LeaseChannel {
   void serve(uint32_t events);
   Result<void> receive();
   Result<void> flush();
+  void flush_soon();
   void send();
   void drop(Error why);
   void tell(Error why);

@@ -57,6 +57,10 @@ class Description {
   // A host's fd whose locks (fcntl(2), flock(2)) stand for the file's among all processes of the environment; it stays
   // this object's. Minus an errno: there is none.
   virtual int lock_fd() { return -ENODEV; }
+  // What must be granted before a lock is taken on lock_fd(), and what must be told then; as pip::File's.
+  virtual Result<pip::LockAnswer> lock(pip::LockKind, const pip::LockRange&) { return pip::LockAnswer{}; }
+  virtual void lock_settled() {}
+  virtual void lock_released() {}
   [[nodiscard]] virtual int held_lock_fd() const { return -1; }  // the same, if anybody has asked for it yet
   // Two that are open on the same file have the same.
   [[nodiscard]] virtual FileIdentity identity();

@@ -14,7 +14,10 @@ class ServedFile : public Description {
   explicit ServedFile(std::unique_ptr<pip::File> file) : file_(std::move(file)) {}
   // What the name space has opened; its path is the place's.
   static std::shared_ptr<ServedFile> of(ns::OpenedPlace opened);
-  ~ServedFile() override { drop_fd(lock_fd_); }
+  ~ServedFile() override {
+    drop_fd(lock_fd_);
+    if (lock_fd_ >= 0) file_->lock_released();
+  }
 
   Result<size_t> contents(uint64_t offset, std::span<std::byte> to) override { return file_->read(offset, to); }
   long read(task::Thread& thread, void* to, size_t size) override;
@@ -32,6 +35,11 @@ class ServedFile : public Description {
     return file_->map(offset, size, writable);
   }
   int lock_fd() override;
+  Result<pip::LockAnswer> lock(pip::LockKind kind, const pip::LockRange& range) override {
+    return file_->lock(kind, range);
+  }
+  void lock_settled() override { file_->lock_settled(); }
+  void lock_released() override { file_->lock_released(); }
   [[nodiscard]] FileIdentity identity() override;
   long close() override;
   void inherited() override { offset_.inherited(); }

@@ -8,6 +8,7 @@
 
 #include "libosp/file/files.h"
 #include "libosp/linux/calls.h"
+#include "libosp/linux/lock.h"
 #include "libosp/linux/send_whole.h"
 #include "libosp/linux/stat.h"
 
@@ -230,34 +231,6 @@ long sys_dup3(Call& c) {
 
 namespace {
 
-bool waits_for_lock(uint64_t command) { return command == F_SETLKW || command == F_OFD_SETLKW; }
-
-bool is_lock(uint64_t command) {
-  return waits_for_lock(command) || command == F_SETLK || command == F_GETLK || command == F_OFD_SETLK ||
-         command == F_OFD_GETLK;
-}
-
-// On the fd that stands for the file; it knows neither our offset nor, for sure, the size.
-long lock_served(Call& c, file::Description& file) {
-  const int fd = file.lock_fd();
-  if (fd == -ENODEV) return waits_for_lock(c.b) ? 0 : forward(c);
-  if (fd < 0) return fd;
-  struct flock range = {};
-  if (!get(c.c, range)) return -EFAULT;
-  if (range.l_whence == SEEK_CUR) range.l_start += file.seek(0, SEEK_CUR);
-  if (range.l_whence == SEEK_END) {
-    const auto now = file.stat();
-    if (!now) return -now.error().code;
-    range.l_start += static_cast<int64_t>(now->size);
-  }
-  range.l_whence = SEEK_SET;
-  Call host = c;
-  host.a = static_cast<uint64_t>(fd), host.c = reinterpret_cast<uint64_t>(&range);
-  const long result = waits_for_lock(c.b) ? call_patiently(host) : raw::syscall(SYS_fcntl, fd, c.b, &range);
-  const bool asked = c.b == F_GETLK || c.b == F_OFD_GETLK;
-  return result == 0 && asked && !put(c.c, range) ? -EFAULT : result;
-}
-
 // A call of the host's that makes the file's calls wait or not, of all fds that it has.
 long change_waiting(Call& c, bool waits) {
   if (waits) c.process.files->forget_who_never_waits();
@@ -271,8 +244,7 @@ long change_waiting(Call& c, bool waits) {
 long sys_fcntl(Call& c) {
   const auto fd = static_cast<int>(c.a);
   auto file = c.process.files->share(fd);
-  if (file != nullptr && is_lock(c.b)) return lock_served(c, *file);
-  if (waits_for_lock(c.b)) return call_patiently(c);
+  if (is_lock_command(c.b)) return file != nullptr ? lock_served(c, *file) : lock_of_host(c);
   if (file == nullptr) {
     const long result = c.b == F_SETFL ? change_waiting(c, (c.c & O_NONBLOCK) == 0) : forward(c);
     if (c.b == F_DUPFD || c.b == F_DUPFD_CLOEXEC) copy_directory(c, result);

@@ -18,34 +18,6 @@
 #include "libosp/task/worker.h"
 
 namespace osp::linux {
-namespace {
-
-constexpr uint64_t patience_ns = 1'000'000;
-
-}  // namespace
-
-long call_patiently(Call& c) {
-  if (c.process.single_threaded()) return forward_blocking(c);
-  const bool lock = c.nr == SYS_fcntl;
-  const bool whole_file = c.nr == SYS_flock;
-  uint64_t command = c.b;
-  if (lock) command = c.b == F_SETLKW ? F_SETLK : F_OFD_SETLK;
-  if (whole_file) command |= LOCK_NB;
-  for (;;) {
-    const long result = raw::syscall(c.nr, c.a, command, c.c);
-    if (result != -EAGAIN && result != -EACCES) return result;
-    if (c.process.scheduler.park(c.thread, task::host_now_ns() + patience_ns, true) == task::Wake::signal)
-      return task::restart_sys;
-  }
-}
-
-long sys_flock(Call& c) {
-  Call host = c;
-  if (const auto file = c.process.files->share(static_cast<int>(c.a)))
-    if (const int fd = file->lock_fd(); fd >= 0) host.a = static_cast<uint64_t>(fd);
-  return (c.b & LOCK_NB) != 0 ? forward(host) : call_patiently(host);
-}
-
 long sys_gettimeofday(Call& c) { return forward(c); }
 long sys_time(Call& c) { return forward(c); }
 

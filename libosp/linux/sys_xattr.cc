@@ -1,5 +1,6 @@
 // Extended attributes (xattr(7)), and calls that join two files or a name and a socket.
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -140,7 +141,9 @@ long sys_inotify_add_watch(Call& c) {
   PathArgument path(c, AT_FDCWD, c.b);
   if (path.error() != 0) return path.error();
   if (path.plain()) return forward(c);
-  const auto host = host_path_of(path, true);
+  const bool follow = (c.c & IN_DONT_FOLLOW) == 0;
+  auto host = host_path_of(path, follow);
+  if (!host && host.error().code == ENODEV) host = ns::watch(path.table(), path.request(follow));
   return host ? raw::syscall(SYS_inotify_add_watch, c.a, host->c_str(), c.c) : -host.error().code;
 }
 

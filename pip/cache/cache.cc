@@ -25,6 +25,7 @@ struct Needed {
   void operator()(const Tcommit& t) { fids = {t.fid}; }
   void operator()(const Trename& t) { fids = {t.fid, t.dfid}; }
   void operator()(const Tlink& t) { fids = {t.fid, t.dfid}; }
+  void operator()(const Tlock& t) { fids = {t.fid}; }
   template <class T>
   void operator()(const T&) {}
 };

@@ -134,6 +134,11 @@ void ClientLink::returned(uint64_t lease, uint64_t after, std::string& out) {
   pass(out);
 }
 
+void ClientLink::keep(uint32_t fid, LockKind kind, const RangeLocks& locks, std::string& out) {
+  session_.keep(fid, kind, locks, plain_);
+  pass(out);
+}
+
 void ClientLink::end(std::string& out) {
   session_.end(plain_);
   pass(out);

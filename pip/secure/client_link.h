@@ -28,6 +28,7 @@ class ClientLink {
   Result<uint64_t> submit(const std::vector<Message>& messages, uint16_t flags, std::string& out);
   void ping(std::string_view data, std::string& out);
   void returned(uint64_t lease, uint64_t after, std::string& out);
+  void keep(uint32_t fid, LockKind kind, const RangeLocks& locks, std::string& out);
   void end(std::string& out);
 
   [[nodiscard]] SessionClient& session() { return session_; }

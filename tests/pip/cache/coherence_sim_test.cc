@@ -93,6 +93,7 @@ class World::Link final : public LeaseChannel {
   [[nodiscard]] uint64_t lease_epoch() const override { return session_.lease_epoch(); }
   [[nodiscard]] bool is_answered(uint64_t tag) const override { return session_.is_answered(tag); }
   void returned(uint64_t lease, uint64_t after) override { session_.returned(lease, after, out_); }
+  void keep(uint32_t fid, LockKind kind, const RangeLocks& locks) override { session_.keep(fid, kind, locks, out_); }
   [[nodiscard]] bool is_well() const override { return id_ != 0 && session_.state() == SessionClient::State::open; }
   [[nodiscard]] size_t window() const override { return session_.window(); }
 

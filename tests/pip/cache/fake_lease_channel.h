@@ -54,6 +54,7 @@ class FakeChannel final : public LeaseChannel {
   [[nodiscard]] bool leases_hold() const override { return true; }
   [[nodiscard]] uint64_t lease_epoch() const override { return 1; }
   void returned(uint64_t lease, uint64_t) override { given_back.push_back(lease); }
+  void keep(uint32_t, LockKind, const RangeLocks&) override {}
   [[nodiscard]] bool is_well() const override { return is_connected; }
   [[nodiscard]] size_t window() const override { return 64; }
   [[nodiscard]] bool is_answered(uint64_t) const override { return true; }
