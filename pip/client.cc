@@ -221,7 +221,9 @@ Walked<void> Client::write_file(std::string_view path, std::string_view contents
                      Twrite{.fid = fid, .offset = 0, .dat = contents, .attr = ""}, Tclunk{.fid = fid}});
   if (!answer) (void)run({Tclunk{.fid = fid}});
   shared_->fids.give_back(fid);
-  return nothing(answer);
+  OSP_TRY(nothing(answer));
+  OSP_ASSIGN(const Rwrite written, reply_as<Rwrite>(*answer, 1));
+  return written.count < contents.size() ? std::unexpected(WalkError(ENOSPC)) : Walked<void>{};
 }
 
 }  // namespace osp::pip

@@ -170,28 +170,36 @@ Result<size_t> ClientFile::write(uint64_t offset, std::span<const std::byte> fro
   }
   size_t done = 0;
   Result<void> error;
-  for (const uint64_t tag : tags) {
+  for (bool ended = false; const uint64_t tag : tags) {
     const auto answer = shared_->channel->wait(tag);
     const auto written = answer ? only_reply<Rwrite>(*answer) : std::unexpected(answer.error());
-    if (!written && error) error = std::unexpected(written.error());
-    if (written && error) done += written->count;
+    if (ended) continue;
+    if (!written) error = std::unexpected(written.error());
+    const size_t wanted = std::min(unit, bytes.size() - done);
+    const size_t size = written ? std::min<size_t>(written->count, wanted) : 0;
+    done += size;
+    ended = size < wanted;  // what lies behind a hole does not count
   }
   if (done == 0 && !error) return std::unexpected(error.error());
   return done;
 }
 
+// Where the server takes less, it is asked for the rest: it says then why.
 Result<uint64_t> ClientFile::append(std::span<const std::byte> from) {
   if (!mode_.write) return fail(EBADF);
   shared_->changed();
   const std::string_view bytes(reinterpret_cast<const char*>(from.data()), from.size());  // bytes are chars in πp
   const size_t unit = shared_->channel->iounit();
   uint64_t end = 0;
-  for (size_t at = 0; at == 0 || at < bytes.size(); at += unit) {
-    OSP_ASSIGN(const Answer answer,
-               exchange(Twrite{.fid = fid_, .offset = append_offset, .dat = bytes.substr(at, unit), .attr = ""}));
+  size_t done = 0;
+  do {
+    const std::string_view part = bytes.substr(done, unit);
+    OSP_ASSIGN(const Answer answer, exchange(Twrite{.fid = fid_, .offset = append_offset, .dat = part, .attr = ""}));
     OSP_ASSIGN(const Rwrite written, only_reply<Rwrite>(answer));
+    if (written.count == 0 && !part.empty()) return fail(ENOSPC);
+    done += std::min<size_t>(written.count, part.size());
     end = written.offset;
-  }
+  } while (done < bytes.size());
   return end;
 }
 

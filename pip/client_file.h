@@ -19,6 +19,7 @@ class ClientFile final : public File {
 
   Result<size_t> read(uint64_t offset, std::span<std::byte> into) override;
   Result<size_t> write(uint64_t offset, std::span<const std::byte> from) override;
+  // All of it, or an error; then a part of it may be there.
   Result<uint64_t> append(std::span<const std::byte> from) override;
   Result<std::vector<DirectoryEntry>> read_directory(uint64_t first, size_t count) override;
   Result<Attributes> stat() override;

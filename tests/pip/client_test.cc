@@ -1,8 +1,10 @@
 #include "pip/client.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -123,6 +125,41 @@ TEST_F(ClientTest, LargeFilesInSmallPackets) {
   EXPECT_TRUE(file->close());
   for (const size_t at_once : {1000UL, 5000UL, 100000UL})
     EXPECT_EQ(read_all(*client_->open("big", {.read = true})->file, at_once), contents) << at_once;
+}
+
+// The largest size of a file, for as long as this lives: what is written beyond it is short, and then EFBIG.
+class SizeLimit {
+ public:
+  explicit SizeLimit(rlim_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~SizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, handler_);
+  }
+  SizeLimit(const SizeLimit&) = delete;
+  SizeLimit& operator=(const SizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  sighandler_t handler_ = signal(SIGXFSZ, SIG_IGN);
+};
+
+TEST_F(ClientTest, WhatIsWrittenShortIsNotTakenForWhole) {
+  use(8192);
+  const std::string text(20000, 'x');
+  const auto log = std::move(client_->open("log", {.write = true, .create = true, .permissions = 0600})->file);
+  const auto file = std::move(client_->open("file", {.write = true, .create = true, .permissions = 0600})->file);
+  const SizeLimit limit(10000);
+  EXPECT_EQ(log->append(bytes(text.substr(0, 6000))), 6000U);
+  EXPECT_EQ(log->append(bytes(text.substr(0, 6000))).error().code, EFBIG);
+  EXPECT_EQ(log->stat()->size, 10000U);
+  EXPECT_EQ(file->write(0, bytes(text)), 10000U);
+  EXPECT_EQ(file->write(12000, bytes("x")).error().code, EFBIG);
+  const SizeLimit less(1000);
+  EXPECT_EQ(client_->write_file("whole", text.substr(0, 2000), 0600).error().code, ENOSPC);
 }
 
 TEST_F(ClientTest, ReadAheadSeesOwnWrites) {
