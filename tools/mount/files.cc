@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "tools/mount/file_system.h"
+#include "tools/mount/reading.h"
 
 namespace osp::fuse {
 namespace {
@@ -87,7 +88,7 @@ Result<std::string> FileSystem::read(uint64_t file, uint64_t offset, size_t size
   while (open->reading.contains(offset)) open->turn.wait();
   const auto here = open->reading.insert(offset + size);
   std::string bytes(size, '\0');
-  const auto read = open->file->read(offset, std::as_writable_bytes(std::span(bytes)));
+  const auto read = read_whole(*open->file, offset, std::as_writable_bytes(std::span(bytes)));
   open->reading.erase(here);
   open->turn.wake_all();
   if (!read) return std::unexpected(read.error());
