@@ -56,6 +56,14 @@ void cut_after_error(std::vector<Message>& replies) {
   if (error != replies.end()) replies.erase(error + 1, replies.end());
 }
 
+// The fid of a single message that comes after all that was written to it, and says whether that went well.
+uint32_t tells_of(const std::vector<Message>& messages) {
+  if (messages.size() != 1) return no_fid;
+  if (const auto* const commit = std::get_if<Tcommit>(&messages[0])) return commit->fid;
+  const auto* const write = std::get_if<Twrite>(&messages[0]);
+  return write != nullptr && !write->attr.empty() ? write->fid : no_fid;
+}
+
 // What goes over the line, for whoever wants to know where the round trips are (OSP_LOG=cache=trace).
 void trace_sent(const std::vector<Message>& messages, const char* what) {
   if (!log::enabled("cache", log::Level::trace)) return;
@@ -168,8 +176,8 @@ void Cache::forget(uint64_t tag) {
 Result<Cache::Pending> Cache::pass(const std::vector<Message>& messages, uint16_t flags, bool may_list) {
   Pending pending{.stops = (flags & flag_each) == 0};
   if (may_list && knows()) pending.listing = wish(messages);
-  if (const auto* commit = messages.size() == 1 ? std::get_if<Tcommit>(&messages[0]) : nullptr)
-    pending.commits = commit->fid;
+  pending.tells = tells_of(messages);
+  pending.commits = pending.tells != no_fid && std::holds_alternative<Tcommit>(messages[0]);
   FootprintReader reader(
       [this](uint32_t fid) { return fids_.contains(fid) ? std::optional(path_of(fid)) : std::nullopt; });
   for (const Message& message : messages) {
@@ -274,14 +282,14 @@ Result<Answer> Cache::wait(uint64_t tag) {
   auto answer = below_.wait(pending.below);
   if (pending.listing) --listings_;
   arrived(pending);
-  // What it was to make sure of has failed before it.
-  if (answer && pending.commits != no_fid)
-    if (auto error = error_of_commit(pending.commits)) return std::move(*error);
   if (!answer) {
     for (const Note& note : pending.notes) change(note.changes);
     return answer;
   }
-  return finish(pending, std::move(*answer));
+  Answer done = finish(pending, std::move(*answer));
+  // What it was to make sure of has failed before it.
+  auto error = error_before(pending);
+  return error ? std::move(*error) : std::move(done);
 }
 
 Result<Answer> Cache::wait_for_listing(Pending& pending) {

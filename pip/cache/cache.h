@@ -108,7 +108,8 @@ class Cache final : public Channel, public LeaseHolder {
     uint64_t opening = 0;              // tag of a group that opens `opened`, 0: none
     std::vector<uint32_t> opened{};
     std::vector<uint32_t> closing{};  // whose numbers are in use until it is answered
-    uint32_t commits = no_fid;        // of a single Tcommit
+    uint32_t tells = no_fid;          // of a single Tcommit, or change of an attribute
+    bool commits = false;             // it is a Tcommit
     uint64_t below = 0;               // tag
     bool stops = true;                // at the first error
     std::vector<Note> notes{};
@@ -193,7 +194,7 @@ class Cache final : public Channel, public LeaseHolder {
   [[nodiscard]] std::vector<Message> with_stat(const std::vector<Message>& messages) const;
   static bool is_owners(const Twrite& write, const Attributes& file, bool may_resize);
   Result<Pending> begin_predicted(const std::vector<Message>& messages, Prediction prediction);
-  std::optional<Answer> error_of_commit(uint32_t fid);
+  std::optional<Answer> error_before(const Pending& pending);
   std::optional<Answer> late_error(const std::vector<Message>& messages);
   void send_behind(Pending pending, Behind what);
   static int error_in(const Answer& answer, const Behind& what);

@@ -146,10 +146,11 @@ void Cache::end_behind(int error, const Behind& what) {
 }
 
 // Answers come in their order, so what was written before has told by now.
-std::optional<Answer> Cache::error_of_commit(uint32_t fid) {
-  const auto file = fids_.find(fid);
+std::optional<Answer> Cache::error_before(const Pending& pending) {
+  if (pending.tells == no_fid) return std::nullopt;
+  const auto file = fids_.find(pending.tells);
   int error = file != fids_.end() ? std::exchange(file->second.error, 0) : 0;
-  if (error == 0) error = std::exchange(late_error_, 0);
+  if (error == 0 && pending.commits) error = std::exchange(late_error_, 0);
   return error != 0 ? std::optional(error_answer(error)) : std::nullopt;
 }
 

@@ -46,6 +46,16 @@ TEST_F(Writing, FsyncTellsWhatFailedBeforeIt) {
   EXPECT_EQ(ask(Tcommit{.fid = 2}), 0) << "once";
 }
 
+TEST_F(Writing, AChangeTellsWhatFailedBeforeItInAFileThatWeHaveNotMade) {
+  EXPECT_EQ(ask(Topen{.fid = 1, .nfid = 3, .path = "g", .mode = "w"}), 0);
+  const Message well = std::exchange(channel->to_write, Rerror{.number = ENOSPC});
+  EXPECT_EQ(ask(Twrite{.fid = 3, .offset = 0, .dat = "text"}), 0);
+  channel->to_write = well;
+  EXPECT_EQ(ask(Twrite{.fid = 3, .offset = 0, .dat = pack(AttributeChange{}), .attr = "stat"}), ENOSPC);
+  EXPECT_EQ(ask(Twrite{.fid = 3, .offset = 0, .dat = pack(AttributeChange{}), .attr = "stat"}), 0) << "once";
+  EXPECT_EQ(ask(Tclunk{.fid = 3}), 0);
+}
+
 TEST_F(Writing, AShortWriteIsAnError) {
   channel->to_write = Rwrite{.count = 3, .offset = 3};
   EXPECT_EQ(ask(Twrite{.fid = 2, .offset = 0, .dat = "text"}), 0);
