@@ -418,6 +418,25 @@ class Trouble(Case):
         self.unmount()
         self.assertEqual(self.read_file("export/f"), "new\n")
 
+    def fill_soon(self):
+        """What is exported has room for little from now on."""
+        self.sh("mount -t tmpfs -o size=256k,mode=777 full export")
+        self.addCleanup(subprocess.run, ["umount", "--lazy", self.path("export")], check=False)
+        self.kill_server()
+        self.serve()
+
+    def test_a_server_without_room_is_heard_at_the_close(self):
+        self.fill_soon()
+        self.sh("echo old > export/f")
+        self.mount()
+        self.python("""
+f = os.open('f', os.O_WRONLY)
+try:
+    os.write(f, bytes(1 << 20)); os.close(f)
+except OSError as error: assert error.errno == errno.ENOSPC, error
+else: assert False, 'nothing was said'
+""")
+
     def test_a_mount_in_use_is_not_taken_away(self):
         self.mount()
         user = self.start("bash", "-c", "cd m; echo in; exec sleep 600")

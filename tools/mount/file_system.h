@@ -82,6 +82,7 @@ class FileSystem {
   void give_owner(const Node& parent, const std::string& path, pip::Attributes& made, Owner owner);
   Result<void> change_by_name(const Node& node, const pip::AttributeChange& change);
   Result<OpenFilePtr> open_file(uint64_t file) const;
+  Result<size_t> write_some(OpenFile& open, uint64_t offset, std::string_view bytes, bool at_end);
   Result<uint64_t> open_again(const NodePtr& node, const pip::OpenMode& mode);
   Result<uint64_t> open_at_path(const NodePtr& node, const pip::OpenMode& mode);
   uint64_t add(const NodePtr& node, std::unique_ptr<pip::File> file, const pip::OpenMode& mode);

@@ -97,21 +97,29 @@ Result<std::string> FileSystem::read(uint64_t file, uint64_t offset, size_t size
 }
 
 // Where the end is the server knows. If it is elsewhere than the kernel thought, what it keeps is wrong.
-Result<size_t> FileSystem::write(uint64_t file, uint64_t offset, std::string_view bytes, bool at_end) {
-  OSP_ASSIGN(const OpenFilePtr open, open_file(file));
-  uint64_t end = 0;
+Result<size_t> FileSystem::write_some(OpenFile& open, uint64_t offset, std::string_view bytes, bool at_end) {
   size_t size = bytes.size();
+  uint64_t end = 0;
   if (at_end) {
-    OSP_ASSIGN(end, open->file->append(bytes_of(bytes)));
-    if (end != offset + size) contents_changed_(open->node->number());
+    OSP_ASSIGN(end, open.file->append(bytes_of(bytes)));
+    if (end != offset + size) contents_changed_(open.node->number());
   } else {
-    open->is_written = true;
-    OSP_ASSIGN(size, open->file->write(offset, bytes_of(bytes)));
+    OSP_ASSIGN(size, open.file->write(offset, bytes_of(bytes)));
     end = offset + size;
   }
-  pip::Attributes& known = open->node->attributes;
+  pip::Attributes& known = open.node->attributes;
   known.size = std::max(known.size, end);
   return size;
+}
+
+// An error may be of what was answered before, and the kernel drops it where it has written something in the same
+// call: it is told again at the close.
+Result<size_t> FileSystem::write(uint64_t file, uint64_t offset, std::string_view bytes, bool at_end) {
+  OSP_ASSIGN(const OpenFilePtr open, open_file(file));
+  open->is_written = open->is_written || !at_end;
+  auto written = write_some(*open, offset, bytes, at_end);
+  if (!written) open->is_written = true, open->error = written.error().code;
+  return written;
 }
 
 Result<void> FileSystem::late_error() {
@@ -122,7 +130,9 @@ Result<void> FileSystem::late_error() {
 Result<void> FileSystem::sync(uint64_t file) {
   OSP_ASSIGN(const OpenFilePtr open, open_file(file));
   open->is_written = false;
+  const int error = std::exchange(open->error, 0);
   OSP_TRY(open->file->commit());
+  if (error != 0) return osp::fail(error);
   return open->can_write ? late_error() : Result<void>{};
 }
 
@@ -130,8 +140,9 @@ Result<void> FileSystem::sync(uint64_t file) {
 Result<void> FileSystem::flush(uint64_t file) {
   OSP_ASSIGN(const OpenFilePtr open, open_file(file));
   if (!std::exchange(open->is_written, false)) return {};
+  const int error = std::exchange(open->error, 0);
   OSP_TRY(open->file->change({}));
-  return late_error();
+  return error != 0 ? osp::fail(error) : late_error();
 }
 
 // Where a call that was interrupted still uses it, it is closed with that.

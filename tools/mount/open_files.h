@@ -17,6 +17,7 @@ struct OpenFile {
   NodePtr node;
   bool can_read = false, can_write = false;
   bool is_written = false;            // since its errors were last asked for
+  int error = 0;                      // of a write, to be told at the close
   std::multiset<uint64_t> reading{};  // where reads that are on their way end
   keeper::WaitList turn{};            // reads that go on where another one ends
 };
