@@ -38,11 +38,19 @@ class Cache final : public Channel, public LeaseHolder {
   // Called when that happens.
   void on_recall(std::function<void()> call) { on_recall_ = std::move(call); }
 
+  // What was answered and then failed, of a file that was closed before: taken, it is told to nobody else.
+  struct Failure {
+    int error = 0;  // 0: nothing
+    std::string path{};
+  };
+  Failure take_failure() { return std::exchange(failure_, {}); }
+  // The paths of what was answered and is still to be done.
+  [[nodiscard]] std::vector<std::string> behind() const;
   // Whether something that was answered is still to be done.
   [[nodiscard]] bool is_behind() const { return !behind_.empty(); }
   // The last of that so far, and whether all up to such a one is done.
-  [[nodiscard]] uint64_t last_behind() const { return behind_.empty() ? 0 : *behind_.rbegin(); }
-  [[nodiscard]] bool is_done(uint64_t behind) const { return behind_.empty() || *behind_.begin() > behind; }
+  [[nodiscard]] uint64_t last_behind() const { return behind_.empty() ? 0 : behind_.rbegin()->first; }
+  [[nodiscard]] bool is_done(uint64_t behind) const { return behind_.empty() || behind_.begin()->first > behind; }
   // Called when some of it is done.
   void on_idle(std::function<void()> call) { on_idle_ = std::move(call); }
 
@@ -180,7 +188,7 @@ class Cache final : public Channel, public LeaseHolder {
   [[nodiscard]] bool may_keep_entry(const Pending& pending, std::string_view path) const;
   void sent(const Pending& pending);
   void arrived(const Pending& pending);
-  [[nodiscard]] uint64_t last_sent_behind() const { return behind_.empty() ? 0 : *behind_.rbegin(); }
+  [[nodiscard]] uint64_t last_sent_behind() const { return last_behind(); }
   void trim_changes();
   void give_back(uint64_t lease, const std::string& directory, bool is_recall);
   [[nodiscard]] std::vector<uint32_t> files_here(std::string_view directory) const;
@@ -260,9 +268,9 @@ class Cache final : public Channel, public LeaseHolder {
   std::set<uint64_t> lost_;  // openings that could not be made, until they are closed
   size_t unsure_ = 0;        // groups on their way
   std::list<Change> changes_;
-  std::set<uint64_t> behind_;  // tags of what was answered before it was done
-  size_t behind_size_ = 0;     // bytes of that
-  int late_error_ = 0;         // of a file that was closed before
+  std::map<uint64_t, std::string> behind_;  // what was answered before it was done: tags and paths
+  size_t behind_size_ = 0;                  // bytes of that
+  Failure failure_;                         // of a file that was closed before
   ReadAhead ahead_;
   std::list<Fetch> fetches_;
   std::multiset<uint64_t> in_flight_;  // serials of what is on its way

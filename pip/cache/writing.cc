@@ -97,12 +97,18 @@ std::optional<Answer> Cache::late_error(const std::vector<Message>& messages) {
   if (write == nullptr && clunk == nullptr && commit == nullptr) return std::nullopt;
   if (const int error = std::exchange(found->second.error, 0); error != 0) return error_answer(error);
   const bool tells = write == nullptr && has(found->second.mode, 'w');
-  if (const int error = tells ? std::exchange(late_error_, 0) : 0; error != 0) return error_answer(error);
+  if (const int error = tells ? take_failure().error : 0; error != 0) return error_answer(error);
   return std::nullopt;
 }
 
+std::vector<std::string> Cache::behind() const {
+  std::set<std::string> paths;
+  for (const auto& [tag, path] : behind_) paths.insert(path);
+  return {paths.begin(), paths.end()};
+}
+
 void Cache::send_behind(Pending pending, Behind what) {
-  behind_.insert(pending.below);
+  behind_.emplace(pending.below, what.path);
   behind_size_ += what.size;
   spawn_([this, alive = alive_, what = std::move(what), kept = std::make_shared<Pending>(std::move(pending))] {
     if (!*alive) return;
@@ -139,8 +145,8 @@ void Cache::end_behind(int error, const Behind& what) {
   if (file != fids_.end() && file->second.path == what.path) {
     if (file->second.error == 0) file->second.error = error;
     file->second.is_lost = file->second.is_lost || what.makes_fid;
-  } else if (late_error_ == 0) {
-    late_error_ = error;
+  } else if (failure_.error == 0) {
+    failure_ = {.error = error, .path = what.path};
   }
   if (what.makes_fid) lost_.insert(what.opening);
 }
@@ -150,7 +156,7 @@ std::optional<Answer> Cache::error_before(const Pending& pending) {
   if (pending.tells == no_fid) return std::nullopt;
   const auto file = fids_.find(pending.tells);
   int error = file != fids_.end() ? std::exchange(file->second.error, 0) : 0;
-  if (error == 0 && pending.commits) error = std::exchange(late_error_, 0);
+  if (error == 0 && pending.commits) error = take_failure().error;
   return error != 0 ? std::optional(error_answer(error)) : std::nullopt;
 }
 

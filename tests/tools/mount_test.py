@@ -151,7 +151,7 @@ class Case(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (0, ""))
 
     def start(self, *command):
-        return subprocess.Popen([*self.prefix(), *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        return subprocess.Popen([*self.prefix(), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 cwd=self.folder, text=True)
 
     def run_there(self, *command):
@@ -327,6 +327,11 @@ class ProgramsOfAUser(Programs):
 class Trouble(Case):
     """Links that break, servers that die, signals, and what is asked for wrongly."""
 
+    def await_mount(self):
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not os.path.ismount(self.path("m")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def mount_by_relay(self):
         self.relay = Relay(self.path("home/relay"), self.path("home/socket"))
         self.mount(url=self.url(name="home/relay"))
@@ -437,6 +442,54 @@ except OSError as error: assert error.errno == errno.ENOSPC, error
 else: assert False, 'nothing was said'
 """)
 
+    def test_unmount_tells_what_is_lost(self):
+        self.fill_soon()
+        self.mount()
+        self.sh("dd if=/dev/zero of=m/f bs=400k count=1 2> /dev/null || true")
+        done = self.osp("unmount", self.path("m"))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, "^osp: not all that was written is on the server: 'f': No space left on device")
+
+    def test_unmount_tells_when_the_server_is_away(self):
+        self.mount_by_relay()
+        self.sh("mkdir m/d")
+        holder = self.start("python3", "-c", "import mmap, os, sys\nf = os.open('m/d/f', os.O_CREAT | os.O_RDWR)\n"
+                            "os.ftruncate(f, 9)\npages = mmap.mmap(f, 9)\npages[0:3] = b'old'\npages.flush()\n"
+                            "print('ready', flush=True)\nsys.stdin.read(1)\npages[0:3] = b'new'\nos._exit(0)")
+        self.addCleanup(holder.stdout.close)
+        self.assertEqual(holder.stdout.readline(), "ready\n")
+        self.relay.cut()
+        holder.stdin.write("\n")
+        holder.stdin.close()
+        self.assertEqual(holder.wait(10), 0)
+        done = self.osp("unmount", self.path("m"))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, "the server does not answer, and may not have what was written last to 'd/f'")
+
+    def test_unmount_tells_when_the_process_was_killed(self):
+        mount = self.start(os.path.join(BIN, "osp"), "mount", "-f", self.url(), self.path("m"))
+        self.await_mount()
+        mount.send_signal(signal.SIGSTOP)
+        unmount = self.start(os.path.join(BIN, "osp"), "unmount", self.path("m"))
+        time.sleep(0.5)
+        mount.kill()
+        mount.wait()
+        mount.stdout.close()
+        said, _ = unmount.communicate(timeout=DEADLINE_SECONDS)
+        self.assertEqual(unmount.returncode, 1)
+        self.assertRegex(said, "whether the server has all that was written is not known")
+
+    def test_a_signal_does_not_take_away_what_lies_over_it(self):
+        mount = self.start(os.path.join(BIN, "osp"), "mount", "-f", self.url(), self.path("m"))
+        self.await_mount()
+        self.sh("mount -t tmpfs over m; echo x > m/over")
+        mount.send_signal(signal.SIGTERM)
+        self.assertIn("another mount lies over it", mount.stdout.readline())
+        self.assertEqual(self.sh("cat m/over; umount m"), "x\n")
+        mount.send_signal(signal.SIGTERM)
+        said, _ = mount.communicate(timeout=DEADLINE_SECONDS)
+        self.assertEqual((mount.returncode, said), (0, ""))
+
     def test_a_mount_in_use_is_not_taken_away(self):
         self.mount()
         user = self.start("bash", "-c", "cd m; echo in; exec sleep 600")
@@ -452,9 +505,7 @@ else: assert False, 'nothing was said'
 
     def test_in_the_foreground_a_signal_ends_it(self):
         mount = self.start(os.path.join(BIN, "osp"), "mount", "-f", self.url(), self.path("m"))
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not os.path.ismount(self.path("m")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self.await_mount()
         self.sh("echo x > m/f; cat m/f")
         mount.send_signal(signal.SIGTERM)
         said, _ = mount.communicate(timeout=DEADLINE_SECONDS)
@@ -463,9 +514,7 @@ else: assert False, 'nothing was said'
 
     def test_what_is_left_by_a_dead_process_is_unmounted(self):
         mount = self.start(os.path.join(BIN, "osp"), "mount", "-f", self.url(), self.path("m"))
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not os.path.ismount(self.path("m")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self.await_mount()
         mount.kill()
         mount.wait()
         mount.stdout.close()

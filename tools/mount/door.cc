@@ -48,7 +48,9 @@ std::string mount_options(const Door::Options& options) {
 }  // namespace
 
 Door::Door(keeper::Loop& loop, Remote& remote, const Options& options)
-    : loop_(loop), files_(remote, {.gives_owner = options.allow_other}, [this](uint64_t number) {
+    : loop_(loop),
+      report_(options.report),
+      files_(remote, {.gives_owner = options.allow_other}, [this](uint64_t number) {
         if (notifier_ != nullptr) notifier_->contents_changed(number);
       }) {}
 

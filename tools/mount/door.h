@@ -14,13 +14,11 @@ namespace osp::fuse {
 // The kernel's side of a mount: takes its requests, and has the FileSystem serve each in a job of its own.
 class Door {
  public:
-  // An extended attribute that every file of a mount seems to have: the pid of the process that serves it.
-  static constexpr std::string_view pid_attribute = "system.osp.pid";
-
   struct Options {
     std::string source;  // what mount(8) shows: the URL
     bool read_only = false;
     bool allow_other = false;
+    std::string report{};  // EndReport::name()
   };
 
   // Mounts it on `directory` (absolute); its requests wait from then on. On failure `why` is what libfuse said. EPERM,
@@ -35,6 +33,9 @@ class Door {
   [[nodiscard]] bool is_closed() const;
   // Nothing is being served any more.
   [[nodiscard]] bool is_idle() const { return running_ == 0; }
+  // What could not be written, and has been told to nobody yet.
+  Failure take_failure() { return files_.take_failure(); }
+  [[nodiscard]] const std::string& report() const { return report_; }
   // In a job, when it is closed: closes what is still open.
   void close_files() { files_.release_all(); }
 
@@ -46,6 +47,7 @@ class Door {
 
   friend struct Requests;
   keeper::Loop& loop_;
+  std::string report_;
   Calls calls_;
   FileSystem files_;
   fuse_session* session_ = nullptr;

@@ -64,6 +64,8 @@ class FileSystem {
   void release(uint64_t file);
   // The same of all that are open: the kernel is gone.
   void release_all();
+  // What went wrong and has been told to nobody. Once.
+  Failure take_failure();
 
   // directories.cc
   Result<uint64_t> open_directory(uint64_t number);
@@ -94,7 +96,7 @@ class FileSystem {
   InodeTable table_;
   OpenFiles files_;
   keeper::WaitList moves_;  // calls that wait for a rename
-  int late_error_ = 0;      // of a file that was closed before it was known
+  Failure failure_;         // of a file that was closed before it was known
 };
 
 // Where `operation` ended at a link, somebody has put it in a directory's place.

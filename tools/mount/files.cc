@@ -122,8 +122,13 @@ Result<size_t> FileSystem::write(uint64_t file, uint64_t offset, std::string_vie
   return written;
 }
 
+Failure FileSystem::take_failure() {
+  Failure failure = std::exchange(failure_, {});
+  return failure.error != 0 ? failure : remote_.take_failure();
+}
+
 Result<void> FileSystem::late_error() {
-  const int error = std::exchange(late_error_, 0);
+  const int error = take_failure().error;
   return error != 0 ? Result<void>(osp::fail(error)) : Result<void>{};
 }
 
@@ -150,7 +155,9 @@ void FileSystem::release(uint64_t file) {
   const OpenFilePtr open = files_.take(file);
   if (open == nullptr || open.use_count() > 1 || open->file.use_count() > 1) return;
   const auto closed = open->file->close();
-  if (!closed && open->session == remote_.session()) late_error_ = closed.error().code;
+  const int error = closed ? open->error : closed.error().code;
+  if (error != 0 && open->session == remote_.session() && failure_.error == 0)
+    failure_ = {.error = error, .path = table_.path(*open->node).value_or("")};
 }
 
 void FileSystem::release_all() {

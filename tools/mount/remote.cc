@@ -49,6 +49,11 @@ std::string Remote::path(std::string_view below) const {
   return url_.path + "/" + std::string(below);
 }
 
+Failure Remote::take_failure() {
+  Failure failure = std::exchange(failure_, {});
+  return failure.error != 0 ? failure : session_->cache->take_failure();
+}
+
 void Remote::tick() {
   if (renewing_ || !session_->upstream->is_lost()) return;
   renewing_ = true;
@@ -62,6 +67,7 @@ void Remote::renew() {
   std::string why;
   auto session = connect(why);
   if (!session) return log::info("mount", "no new session with {}: {}", url_.server(), describe(session.error()));
+  if (failure_.error == 0) failure_ = session_->cache->take_failure();
   session_ = std::move(*session);
   on_recall_();
   log::error("mount", "{}: the server had forgotten the session; files that were open then answer ESTALE", url_.text());

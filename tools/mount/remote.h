@@ -13,6 +13,8 @@
 
 namespace osp::fuse {
 
+using Failure = pip::Cache::Failure;
+
 // One session with the server, from its beginning to its loss. Files that were opened in it hold it.
 struct Session {
   keeper::StreamUpstream* upstream = nullptr;  // the cache's
@@ -35,8 +37,13 @@ class Remote {
   [[nodiscard]] std::string path(std::string_view below) const;
   // Called when others change what was known.
   void on_recall(std::function<void()> call) { on_recall_ = std::move(call); }
-  // Whether the server has not done yet all that was answered.
+  // Whether the server has not done yet all that was answered, and of which files.
   [[nodiscard]] bool is_behind() const { return session_->cache->is_behind(); }
+  [[nodiscard]] std::vector<std::string> behind() const { return session_->cache->behind(); }
+  // It has been heard just now.
+  [[nodiscard]] bool is_well() const { return session_->upstream->is_well(); }
+  // What was answered and then failed, of a file that was closed before. Once.
+  Failure take_failure();
 
  private:
   Remote(keeper::Loop& loop, pip::Url url) : loop_(loop), url_(std::move(url)) {}
@@ -50,6 +57,7 @@ class Remote {
   SessionPtr session_;
   pip::Attributes root_;
   bool renewing_ = false;
+  Failure failure_;  // of sessions that are lost
   std::function<void()> on_recall_ = [] {};
 };
 

@@ -1,12 +1,12 @@
 // Requests of the kernel, from libfuse's form to the FileSystem's and back.
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/log.h"
 #include "tools/mount/door.h"
+#include "tools/mount/end_report.h"
 
 namespace osp::fuse {
 
@@ -236,7 +236,7 @@ void attribute(Served& served, const Result<std::string>& value, size_t size) {
 
 void getxattr_of(fuse_req_t request, fuse_ino_t number, const char* name, size_t size) {
   Served served(request);
-  if (name == Door::pid_attribute) return attribute(served, std::to_string(getpid()), size);
+  if (name == EndReport::attribute) return attribute(served, Requests::door(request).report(), size);
   attribute(served, served.files.get_attribute(number, name), size);
 }
 

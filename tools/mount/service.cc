@@ -1,6 +1,7 @@
 #include "tools/mount/service.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 namespace osp::fuse {
 namespace {
 
-constexpr int64_t give_up_after_ms = 60'000;  // without anybody who uses the mount
+constexpr int64_t give_up_after_ms = 60'000;  // without the server
 
 // Blocked, so that they are read; in all threads that come later, too.
 pip::HostFd watch_signals() {
@@ -87,12 +88,18 @@ std::expected<void, std::string> Service::start(const pip::Url& url, const std::
   if (!loop) return std::unexpected(fmt::format("cannot start: {}", describe(loop.error())));
   loop_ = std::move(*loop);
   if (auto connected = connect(url); !connected) return connected;
+  auto report = EndReport::create(*loop_);
+  if (!report) return std::unexpected(fmt::format("cannot start: {}", describe(report.error())));
+  report_ = std::move(*report);
+  Door::Options all = options;
+  all.report = report_->name();
   std::string why;
-  auto door = Door::create(*loop_, *remote_, directory, options, why);
+  auto door = Door::create(*loop_, *remote_, directory, all, why);
   if (!door)
     return std::unexpected(fmt::format("cannot mount on '{}': {}{}", directory,
                                        why.empty() ? describe(door.error()) : why, advice(door.error().code, options)));
   door_ = std::move(*door);
+  if (const auto mounted = mount_on(directory)) mount_id_ = mounted->id;
   if (const auto opened = door_->open(); !opened) return std::unexpected(describe(opened.error()));
   return {};
 }
@@ -101,35 +108,59 @@ std::expected<void, std::string> Service::start(const pip::Url& url, const std::
 void Service::hear_signals() {
   signalfd_siginfo info;
   while (read(signals_.get(), &info, sizeof info) == sizeof info) {
-    if (std::exchange(is_leaving_, true)) continue;
-    std::thread([directory = directory_] { detach(directory); }).detach();
+    if (is_leaving_->exchange(true)) continue;
+    std::thread([directory = directory_, id = mount_id_, is_leaving = is_leaving_] {
+      if (!detach(directory, id)) is_leaving->store(false);
+    }).detach();
   }
 }
 
+bool Service::is_all_done() const { return has_closed_ && door_->is_idle() && !remote_->is_behind(); }
+
 bool Service::is_over() {
   if (!door_->is_closed()) return false;
+  const int64_t now_ms = keeper::now_ms();
+  if (remote_->is_well()) well_ms_ = now_ms;
   if (closed_ms_ == 0) {
-    closed_ms_ = keeper::now_ms();
+    closed_ms_ = well_ms_ = now_ms;
     keeper::jobs().start([this] {
       door_->close_files();
       has_closed_ = true;
     });
     return false;
   }
-  return (has_closed_ && door_->is_idle() && !remote_->is_behind()) || keeper::now_ms() - closed_ms_ > give_up_after_ms;
+  return is_all_done() || now_ms - well_ms_ > give_up_after_ms || now_ms - closed_ms_ > most_patience_ms;
+}
+
+// For a person. Empty: nothing.
+std::string Service::lost() {
+  if (!is_all_done()) {
+    constexpr size_t most_names = 5;
+    std::vector<std::string> paths = remote_->behind();
+    const size_t more = paths.size() - std::min(paths.size(), most_names);
+    paths.resize(paths.size() - more);
+    for (std::string& path : paths) path = fmt::format("'{}'", path);
+    if (more > 0) paths.push_back(fmt::format("{} more", more));
+    return fmt::format("the server does not answer, and may not have what was written last{}{}",
+                       paths.empty() ? "" : " to ", fmt::join(paths, ", "));
+  }
+  const Failure failure = door_->take_failure();
+  if (failure.error == 0) return {};
+  return fmt::format("not all that was written is on the server: '{}': {}", failure.path,
+                     describe(Error(failure.error)));
 }
 
 int Service::serve() {
   if (const auto heard = loop_->watch(signals_.get(), EPOLLIN, [this](uint32_t) { hear_signals(); }); !heard)
     log::warn("mount", "signals end it without unmounting: {}", describe(heard.error()));
   loop_->run([this] { return is_over(); });
-  if (!has_closed_ || !door_->is_idle() || remote_->is_behind()) {
-    log::error("mount", "gives up: the server does not answer, and has not got all that was written");
-    _exit(EXIT_FAILURE);  // what still waits is left as it is
-  }
+  const std::string lost = this->lost();
+  if (!lost.empty()) log::error("mount", "{}", lost);
+  report_->tell(lost);
+  if (!is_all_done()) _exit(EXIT_FAILURE);  // what still waits is left as it is
   door_.reset();
   remote_.reset();
-  return EXIT_SUCCESS;
+  return lost.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace osp::fuse

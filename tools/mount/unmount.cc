@@ -1,12 +1,9 @@
 #include "tools/mount/unmount.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <spawn.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,8 +16,9 @@
 #include <iterator>
 #include <sstream>
 
-#include "pip/host_walk.h"
-#include "tools/mount/door.h"
+#include "base/log.h"
+#include "tools/mount/end_report.h"
+#include "tools/mount/service.h"
 
 namespace osp::fuse {
 namespace {
@@ -54,14 +52,6 @@ std::string absolute(const std::string& directory) {
   return error ? path.string() : (above / path.filename()).string();
 }
 
-// The process that serves it; -1: it is dead, or not to be seen from here.
-pip::HostFd server_of(const std::string& directory) {
-  std::array<char, 16> pid = {};
-  const ssize_t size =
-      getxattr(directory.c_str(), std::string(Door::pid_attribute).c_str(), pid.data(), pid.size() - 1);
-  return pip::HostFd(size > 0 ? static_cast<int>(syscall(SYS_pidfd_open, atoi(pid.data()), 0)) : -1);
-}
-
 // What fusermount3 has to say it prints itself.
 bool run_fusermount(const std::string& directory, bool lazy) {
   std::string name = "fusermount3", flag = lazy ? "-uz" : "-u", end = "--", path = directory;
@@ -75,12 +65,38 @@ bool run_fusermount(const std::string& directory, bool lazy) {
   return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-void wait_for_end(const pip::HostFd& process) {
-  constexpr int patience_ms = 2000;
-  pollfd ended = {.fd = process.get(), .events = POLLIN, .revents = 0};
-  if (process.get() < 0 || poll(&ended, 1, patience_ms) != 0) return;
-  fmt::print(stderr, "osp: it is unmounted, and waits for the server to take what was written\n");
-  poll(&ended, 1, -1);
+// The status to end with.
+int wait_for_end(Result<EndWatch> process, const std::string& directory) {
+  constexpr int64_t soon_ms = 2000;
+  if (!process && process.error().code == ENOTCONN) return EXIT_SUCCESS;  // it was dead before
+  if (!process)
+    return complain(
+        fmt::format("'{}' is unmounted; whether the server has all that was written is not known, since "
+                    "the process that serves it is not heard from here: {}",
+                    directory, describe(process.error())));
+  auto end = process->await(soon_ms);
+  if (!end) {
+    fmt::print(stderr, "osp: it is unmounted, and waits for the server to take what was written\n");
+    end = process->await(Service::most_patience_ms + soon_ms);
+  }
+  if (!end)
+    return complain(
+        fmt::format("'{}' is unmounted; its process, {}, still has not ended, and what was written last may "
+                    "not be on the server",
+                    directory, process->process()));
+  if (!end->has_told)
+    return complain(
+        fmt::format("'{}' is unmounted; its process has been ended by something else, and what was written "
+                    "last may not be on the server",
+                    directory));
+  return end->lost.empty() ? EXIT_SUCCESS : complain(end->lost);
+}
+
+// Of the options of a FUSE mount.
+uid_t owner_in(const std::string& options) {
+  constexpr std::string_view key = "user_id=";
+  const size_t at = options.find(key);
+  return at == std::string::npos ? 0 : static_cast<uid_t>(strtoul(options.c_str() + at + key.size(), nullptr, 10));
 }
 
 }  // namespace
@@ -94,28 +110,41 @@ std::vector<MountPoint> parse_mounts(const std::string& text) {
     const auto dash = std::ranges::find(fields, "-");
     constexpr size_t directory = 4;
     if (fields.size() <= directory || fields.end() - dash < 3) continue;
-    mounts.push_back({.directory = unescaped(fields[directory]), .type = dash[1], .source = unescaped(dash[2])});
+    mounts.push_back({.id = atoi(fields[0].c_str()),
+                      .directory = unescaped(fields[directory]),
+                      .type = dash[1],
+                      .source = unescaped(dash[2]),
+                      .owner = fields.end() - dash > 3 ? owner_in(dash[3]) : 0});
   }
   return mounts;
 }
 
-void detach(const std::string& directory) {
-  if (geteuid() == 0) {
-    if (umount2(directory.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH) != 0)
-      complain(fmt::format("cannot unmount '{}': {}", directory, strerror(errno)));
-  } else {
-    run_fusermount(directory, true);
+std::optional<MountPoint> mount_on(const std::string& directory) {
+  std::ifstream file("/proc/self/mountinfo");
+  const auto mounts = parse_mounts({std::istreambuf_iterator<char>(file), {}});
+  const auto found = std::ranges::find(mounts.rbegin(), mounts.rend(), directory, &MountPoint::directory);
+  return found != mounts.rend() ? std::optional(*found) : std::nullopt;
+}
+
+bool detach(const std::string& directory, int id) {
+  const auto seen = mount_on(directory);
+  if (!seen || seen->id != id) {
+    log::error("mount", "'{}' is not unmounted: {}", directory,
+               seen ? "another mount lies over it; unmount that first" : "it is not seen there any more");
+    return false;
   }
+  if (geteuid() != 0) return run_fusermount(directory, true);
+  if (umount2(directory.c_str(), UMOUNT_NOFOLLOW | MNT_DETACH) == 0) return true;
+  log::error("mount", "cannot unmount '{}': {}", directory, strerror(errno));
+  return false;
 }
 
 int unmount(const std::string& directory, bool lazy) {
   const std::string path = absolute(directory);
-  std::ifstream file("/proc/self/mountinfo");
-  const auto mounts = parse_mounts({std::istreambuf_iterator<char>(file), {}});
-  const auto found = std::ranges::find(mounts.rbegin(), mounts.rend(), path, &MountPoint::directory);
-  if (found == mounts.rend() || found->type != "fuse.osp")
+  const auto found = mount_on(path);
+  if (!found || found->type != "fuse.osp")
     return complain(fmt::format("'{}' is not a mount of osp's (findmnt -t fuse.osp lists them)", directory));
-  const pip::HostFd server = server_of(path);
+  Result<EndWatch> process = lazy ? fail(ENOTCONN) : EndWatch::of(path, found->owner);
   if (geteuid() == 0) {
     if (umount2(path.c_str(), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) != 0)
       return complain(
@@ -127,8 +156,7 @@ int unmount(const std::string& directory, bool lazy) {
                     "all the same",
                     directory));
   }
-  if (!lazy) wait_for_end(server);
-  return EXIT_SUCCESS;
+  return lazy ? EXIT_SUCCESS : wait_for_end(std::move(process), directory);
 }
 
 }  // namespace osp::fuse
