@@ -234,6 +234,20 @@ try: open('w', 'w'); assert False
 except FileNotFoundError: pass
 """)
 
+    def test_what_is_open_is_changed_whatever_has_its_name(self):
+        self.sh("echo old > m/f; mkdir m/a m/b; echo 1 > m/a/g; chmod 644 m/f m/a/g")
+        holder = self.start("python3", "-c", "import os, sys\nf = os.open('m/f', os.O_RDWR); g = os.open('m/a/g', os.O_RDWR)\n"
+                            "print('ready', flush=True)\nsys.stdin.read(1)\nos.fchmod(f, 0o600); os.fchmod(g, 0o600)\n"
+                            "os.utime(f, (1, 1))\nprint(oct(os.fstat(f).st_mode & 0o777), oct(os.fstat(g).st_mode & 0o777))")
+        self.addCleanup(holder.stdout.close)
+        self.assertEqual(holder.stdout.readline(), "ready\n")
+        # The host's own programs, behind the mount's back.
+        self.sh("echo new > export/new; chmod 644 export/new; mv export/f export/gone; mv export/new export/f; "
+                "mv export/a export/was; mv export/b export/a; echo 2 > export/a/g; chmod 644 export/a/g")
+        said, _ = holder.communicate("\n", timeout=DEADLINE_SECONDS)
+        self.assertEqual((holder.returncode, said), (0, "0o600 0o600\n"))
+        self.assertEqual(self.sh("stat -c %a export/f export/gone export/a/g export/was/g"), "644\n600\n644\n600\n")
+
     def test_hard_links_are_one_file(self):
         self.python("""
 open('a', 'w').write('1'); os.link('a', 'b'); os.mkdir('d'); os.link('b', 'd/c')

@@ -46,17 +46,21 @@ Result<pip::Attributes> FileSystem::attributes(uint64_t number) {
   return found;
 }
 
-Result<void> FileSystem::change_by_name(const Node& node, const pip::AttributeChange& change) {
-  return at_path(node, "", [&](const std::string& path) { return remote_.client().change(path, change); });
+// Not open, the file is opened for it by its name, so that it is surely this one: others may have given the name, or
+// that of a directory above, to another.
+Result<void> FileSystem::change_by_name(const NodePtr& node, const pip::AttributeChange& change) {
+  OSP_ASSIGN(const pip::Opened named, open_name(*node, ""));
+  const bool is_it = node == table_.root() || node->is_same(named.attributes);
+  return is_it ? named.file->change(change) : osp::fail(ESTALE);
 }
 
-// Through a file that is open to be written, if there is one: the cache then need not wait.
+// Through a file that is open, if there is one. The size only through one that may write.
 Result<pip::Attributes> FileSystem::change(uint64_t number, const pip::AttributeChange& change, uint64_t file) {
   OSP_ASSIGN(const NodePtr of, node(number));
   OpenFilePtr open = file != 0 ? files_.find(file) : files_.of(*of, remote_.session());
   const bool has_name = table_.path(*of).has_value();
-  if (open != nullptr && file == 0 && !open->can_write && has_name) open = nullptr;
-  const auto changed = open != nullptr ? open->file->change(change) : change_by_name(*of, change);
+  if (open != nullptr && file == 0 && change.has_size && !open->can_write && has_name) open = nullptr;
+  const auto changed = open != nullptr ? open->file->change(change) : change_by_name(of, change);
   if (!changed) return std::unexpected(changed.error());
   if (open != nullptr) open->is_written = true;
   apply(change, of->attributes);
@@ -76,14 +80,23 @@ Result<std::string> FileSystem::get_attribute(uint64_t number, std::string_view 
   return at_path(*of, "", [&](const std::string& path) { return remote_.client().get_attribute(path, name); });
 }
 
+// By name alone can these be changed; so it is looked at before.
+Result<NodePtr> FileSystem::named_node(uint64_t number) {
+  OSP_ASSIGN(NodePtr of, node(number));
+  OSP_ASSIGN(const pip::Attributes found,
+             at_path(*of, "", [&](const std::string& path) { return remote_.client().stat(path); }));
+  const bool is_it = number == InodeTable::root_number || of->is_same(found);
+  return is_it ? Result<NodePtr>(std::move(of)) : osp::fail(ESTALE);
+}
+
 Result<void> FileSystem::set_attribute(uint64_t number, std::string_view name, std::string_view value, int flags) {
-  OSP_ASSIGN(const NodePtr of, node(number));
+  OSP_ASSIGN(const NodePtr of, named_node(number));
   return at_path(*of, "",
                  [&](const std::string& path) { return remote_.client().set_attribute(path, name, value, flags); });
 }
 
 Result<void> FileSystem::remove_attribute(uint64_t number, std::string_view name) {
-  OSP_ASSIGN(const NodePtr of, node(number));
+  OSP_ASSIGN(const NodePtr of, named_node(number));
   return at_path(*of, "", [&](const std::string& path) { return remote_.client().remove_attribute(path, name); });
 }
 

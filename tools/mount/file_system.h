@@ -81,8 +81,10 @@ class FileSystem {
   auto at_path(const Node& node, std::string_view name, Operation&& operation)
       -> Result<typename decltype(operation(std::string()))::value_type>;
   Result<NodePtr> enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes);
-  void give_owner(const Node& parent, const std::string& path, pip::Attributes& made, Owner owner);
-  Result<void> change_by_name(const Node& node, const pip::AttributeChange& change);
+  void give_owner(const Node& parent, pip::File& file, pip::Attributes& made, Owner owner);
+  Result<void> change_by_name(const NodePtr& node, const pip::AttributeChange& change);
+  Result<pip::Opened> open_name(const Node& node, std::string_view name);
+  Result<NodePtr> named_node(uint64_t number);
   Result<OpenFilePtr> open_file(uint64_t file) const;
   Result<size_t> write_some(OpenFile& open, uint64_t offset, std::string_view bytes, bool at_end);
   Result<uint64_t> open_again(const NodePtr& node, const pip::OpenMode& mode);

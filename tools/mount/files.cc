@@ -37,11 +37,9 @@ Result<FileSystem::Created> FileSystem::create(uint64_t parent, std::string_view
   OSP_ASSIGN(const NodePtr in, node(parent));
   pip::OpenMode mode = mode_of(flags);
   mode.create = true, mode.exclusive = (flags & O_EXCL) != 0, mode.permissions = permissions;
-  OSP_ASSIGN(pip::Opened opened, at_path(*in, name, [&](const std::string& path) -> pip::Walked<pip::Opened> {
-               auto made = remote_.client().open(path, mode);
-               if (made && made->created) give_owner(*in, path, made->attributes, owner);
-               return made;
-             }));
+  OSP_ASSIGN(pip::Opened opened,
+             at_path(*in, name, [&](const std::string& path) { return remote_.client().open(path, mode); }));
+  if (opened.created) give_owner(*in, *opened.file, opened.attributes, owner);
   // Of what is answered before it is done, nobody knows the number yet: who asks for it waits.
   if (opened.attributes.id == 0) {
     OSP_ASSIGN(opened.attributes, opened.file->stat());

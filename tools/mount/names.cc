@@ -58,9 +58,20 @@ Result<NodePtr> FileSystem::lookup(uint64_t parent, std::string_view name) {
   return enter(in, name, found);
 }
 
-// As on a disk: in a directory whose files are its group's, they stay so.
-void FileSystem::give_owner(const Node& parent, const std::string& path, pip::Attributes& made, Owner owner) {
-  if (!options_.gives_owner) return;
+// O_PATH. Of what is answered before it is done, nobody knows the number yet: who asks for it waits.
+Result<pip::Opened> FileSystem::open_name(const Node& node, std::string_view name) {
+  OSP_ASSIGN(pip::Opened opened, at_path(node, name, [&](const std::string& path) {
+               return remote_.client().open(path, {.path_only = true});
+             }));
+  if (opened.attributes.id == 0) {
+    OSP_ASSIGN(opened.attributes, opened.file->stat());
+  }
+  return opened;
+}
+
+// As on a disk: in a directory whose files are its group's, they stay so. What has several names nobody has just made.
+void FileSystem::give_owner(const Node& parent, pip::File& file, pip::Attributes& made, Owner owner) {
+  if (!options_.gives_owner || (!S_ISDIR(made.mode) && made.links > 1)) return;
   pip::AttributeChange change;
   change.has_uid = made.uid != owner.uid;
   change.has_gid = made.gid != owner.gid && (parent.attributes.mode & S_ISGID) == 0;
@@ -69,7 +80,7 @@ void FileSystem::give_owner(const Node& parent, const std::string& path, pip::At
   constexpr uint32_t ended_by_chown = S_ISUID | S_ISGID;
   change.has_mode = !S_ISLNK(made.mode) && (made.mode & ended_by_chown) != 0;
   change.mode = made.mode & ~static_cast<uint32_t>(S_IFMT);
-  if (!remote_.client().change(path, change)) return;  // the server's user may not
+  if (!file.change(change)) return;  // the server's user may not
   if (change.has_uid) made.uid = owner.uid;
   if (change.has_gid) made.gid = owner.gid;
 }
@@ -77,13 +88,10 @@ void FileSystem::give_owner(const Node& parent, const std::string& path, pip::At
 Result<NodePtr> FileSystem::make(uint64_t parent, std::string_view name, const pip::NewFile& file, Owner owner) {
   OSP_ASSIGN(const NodePtr in, node(parent));
   OSP_TRY(at_path(*in, name, [&](const std::string& path) { return remote_.client().make(path, file); }));
-  OSP_ASSIGN(const pip::Attributes made,
-             at_path(*in, name, [&](const std::string& path) -> pip::Walked<pip::Attributes> {
-               auto attributes = remote_.client().stat(path);
-               if (attributes) give_owner(*in, path, *attributes, owner);
-               return attributes;
-             }));
-  return enter(in, name, made);
+  if (!options_.gives_owner) return lookup(parent, name);
+  OSP_ASSIGN(pip::Opened made, open_name(*in, name));
+  if ((made.attributes.mode & S_IFMT) == (file.mode & S_IFMT)) give_owner(*in, *made.file, made.attributes, owner);
+  return enter(in, name, made.attributes);
 }
 
 Result<NodePtr> FileSystem::link(uint64_t number, uint64_t parent, std::string_view name) {
