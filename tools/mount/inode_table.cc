@@ -18,6 +18,11 @@ InodeTable::InodeTable(const pip::Attributes& root) : root_(std::make_shared<Nod
   by_id_[root.id] = root_.get();
 }
 
+// Nodes hold those above them: one after the other, not by recursion.
+InodeTable::~InodeTable() {
+  for (const auto& [number, node] : nodes_) node->names_.clear();
+}
+
 NodePtr InodeTable::find(uint64_t number) const {
   const auto found = nodes_.find(number);
   return found != nodes_.end() ? found->second : nullptr;
@@ -61,15 +66,21 @@ void InodeTable::forget(uint64_t number, uint64_t lookups) {
   drop_if_unused(*node);
 }
 
-// Directories stay while something known is in them.
+// Directories stay while something known is in them: those above may go with it. Not by recursion, as for paths.
 void InodeTable::drop_if_unused(Node& node) {
-  if (node.lookups_ > 0 || !node.children_.empty() || node.number() == root_number) return;
-  const auto found = nodes_.find(node.number());
-  if (found == nodes_.end()) return;
-  const NodePtr kept = found->second;
-  nodes_.erase(found);
-  if (const auto same = by_id_.find(node.id()); same != by_id_.end() && same->second == &node) by_id_.erase(same);
-  take_all_names(node);
+  unused_.push_back(node.number());
+  if (unused_.size() > 1) return;  // that is being done
+  for (size_t i = 0; i < unused_.size(); ++i) {
+    const auto found = nodes_.find(unused_[i]);
+    if (found == nodes_.end()) continue;
+    const NodePtr kept = found->second;
+    if (kept->lookups_ > 0 || !kept->children_.empty() || kept == root_) continue;
+    nodes_.erase(found);
+    if (const auto same = by_id_.find(kept->id()); same != by_id_.end() && same->second == kept.get())
+      by_id_.erase(same);
+    take_all_names(*kept);
+  }
+  unused_.clear();
 }
 
 // A file with one link has one name; others that are known of it are old.
@@ -152,12 +163,21 @@ void InodeTable::exchanged(const NodePtr& from, std::string_view name, const Nod
 // A file with several names may have one in a directory that has none itself.
 std::optional<std::string> InodeTable::path(const Node& node) const {
   if (&node == root_.get()) return std::string();
-  for (auto name = node.names_.rbegin(); name != node.names_.rend(); ++name) {
-    auto above = path(*name->parent);
-    if (!above) continue;
-    return std::move(*above += above->empty() ? "" : "/") + name->name;
-  }
+  for (auto name = node.names_.rbegin(); name != node.names_.rend(); ++name)
+    if (auto path = path_to(*name)) return path;
   return std::nullopt;
+}
+
+// Not by recursion: a tree may be deeper than a job's stack. A directory has one name.
+std::optional<std::string> InodeTable::path_to(const Node::Name& last) const {
+  std::vector<const std::string*> names = {&last.name};
+  for (const Node* at = last.parent.get(); at != root_.get(); at = at->names_.back().parent.get()) {
+    if (at->names_.empty()) return std::nullopt;
+    names.push_back(&at->names_.back().name);
+  }
+  std::string path = *names.back();
+  for (auto name = names.rbegin() + 1; name != names.rend(); ++name) (path += '/') += **name;
+  return path;
 }
 
 bool InodeTable::is_moving(const Node& node) const {

@@ -53,6 +53,7 @@ class InodeTable {
   static constexpr uint64_t root_number = 1;
 
   explicit InodeTable(const pip::Attributes& root);
+  ~InodeTable();
   InodeTable(const InodeTable&) = delete;
   InodeTable& operator=(const InodeTable&) = delete;
 
@@ -80,6 +81,7 @@ class InodeTable {
   [[nodiscard]] size_t size() const { return nodes_.size(); }
 
  private:
+  [[nodiscard]] std::optional<std::string> path_to(const Node::Name& last) const;
   NodePtr find_or_make(const pip::Attributes& attributes);
   [[nodiscard]] bool is_below(const Node& node, const Node& above) const;
   void add_name(const NodePtr& node, const NodePtr& parent, std::string_view name);
@@ -92,6 +94,7 @@ class InodeTable {
   std::unordered_map<uint64_t, NodePtr> nodes_;  // by number
   std::unordered_map<uint64_t, Node*> by_id_;    // those that may still have a name
   NodePtr root_;
+  std::vector<uint64_t> unused_;  // numbers of nodes that are perhaps to be dropped
 };
 
 }  // namespace osp::fuse

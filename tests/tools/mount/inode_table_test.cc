@@ -1,7 +1,10 @@
 #include "tools/mount/inode_table.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/stat.h>
+
+#include <functional>
 
 namespace osp::fuse {
 namespace {
@@ -142,6 +145,36 @@ TEST_F(InodeTableTest, WhatIsForgottenIsGone) {
   EXPECT_EQ(table_.size(), 1U);
   EXPECT_EQ(path(f), "(none)");
   EXPECT_NE(enter(root_, "a", directory(2)), a);
+}
+
+// As large as a job's.
+void on_a_small_stack(const std::function<void()>& work) {
+  constexpr size_t stack = 256UL * 1024;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack);
+  pthread_t thread = {};
+  const auto run = [](void* call) -> void* {
+    (*static_cast<const std::function<void()>*>(call))();
+    return nullptr;
+  };
+  std::function<void()> call = work;
+  ASSERT_EQ(pthread_create(&thread, &attributes, run, &call), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
+TEST_F(InodeTableTest, ATreeMayBeDeeperThanAStack) {
+  constexpr uint64_t depth = 10'000;
+  NodePtr at = root_;
+  for (uint64_t id = 2; id < depth; ++id) at = enter(at, "d", directory(id));
+  on_a_small_stack([&] { EXPECT_EQ(path(at).size(), 2 * (depth - 2) - 1); });
+  const uint64_t last = at->number();
+  for (uint64_t number = 2; number < last; ++number) table_.forget(number, 1);
+  EXPECT_EQ(table_.size(), depth - 1);
+  at.reset();
+  on_a_small_stack([&] { table_.forget(last, 1); });
+  EXPECT_EQ(table_.size(), 1U);
 }
 
 TEST_F(InodeTableTest, TheRootAndStrangersAreNotForgotten) {
