@@ -45,6 +45,13 @@ TEST(WishesTest, WhatOnlyTellsDoesNot) {
   EXPECT_FALSE(wants({.shared = {SIGCHLD, SIGWINCH}}));
 }
 
+TEST(WishesTest, WhatOnlyStopsDoesNot) {
+  EXPECT_FALSE(wants({.own = {SIGSTOP}}));
+  EXPECT_FALSE(wants({.shared = {SIGTSTP, SIGTTIN, SIGTTOU}}));
+  EXPECT_TRUE(wants({.shared = {SIGTSTP}, .caught = {SIGTSTP}}));
+  EXPECT_TRUE(wants({.shared = {SIGSTOP, SIGKILL}}));
+}
+
 TEST(WishesTest, BlockedAndIgnoredAreNotHeard) {
   EXPECT_FALSE(wants({.shared = {SIGINT}, .blocked = {SIGINT}, .caught = {SIGINT}}));
   EXPECT_FALSE(wants({.shared = {SIGTERM}, .ignored = {SIGTERM}}));
