@@ -113,17 +113,22 @@ Result<T> plain(pip::Walked<T> walked) {
   return osp::fail(walked.error().is_link() ? ESTALE : walked.error().code);
 }
 
+constexpr int most_tries = 8;  // where what is asked for is being renamed
+
+inline std::string join(const std::string& directory, std::string_view name) {
+  return directory.empty() || name.empty() ? directory + std::string(name) : directory + "/" + std::string(name);
+}
+
+// What a server answers for a path that has been renamed.
+inline bool may_be_elsewhere(int code) { return code == ENOENT || code == ENOTDIR || code == ESTALE; }
+
 template <class Operation>
 auto FileSystem::at_path(const Node& node, std::string_view name, Operation&& operation)
     -> Result<typename decltype(operation(std::string()))::value_type> {
-  constexpr int most_tries = 8;
   for (int tries = 1;; ++tries) {
     OSP_ASSIGN(const std::string directory, path_of(node));
-    auto done = plain(operation(remote_.path(directory.empty() || name.empty() ? directory + std::string(name)
-                                                                               : directory + "/" + std::string(name))));
-    if (done || tries == most_tries) return done;
-    const int code = done.error().code;
-    if (code != ENOENT && code != ENOTDIR && code != ESTALE) return done;
+    auto done = plain(operation(remote_.path(join(directory, name))));
+    if (done || tries == most_tries || !may_be_elsewhere(done.error().code)) return done;
     if (const auto now = table_.path(node); now == directory) return done;
   }
 }

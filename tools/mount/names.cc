@@ -115,18 +115,24 @@ Result<void> FileSystem::rename(uint64_t from, std::string_view name, uint64_t t
                                 unsigned flags) {
   OSP_ASSIGN(const NodePtr source, node(from));
   OSP_ASSIGN(const NodePtr target, node(to));
-  const Move moved(table_.child(*source, name), moves_), replaced(table_.child(*target, new_name), moves_);
-  OSP_ASSIGN(const std::string above, path_of(*target));
-  const std::string new_path =
-      remote_.path(above.empty() ? std::string(new_name) : above + "/" + std::string(new_name));
-  OSP_TRY(
-      at_path(*source, name, [&](const std::string& path) { return remote_.client().rename(path, new_path, flags); }));
-  if ((flags & RENAME_EXCHANGE) != 0) {
-    table_.exchanged(source, name, target, new_name);
-  } else {
-    table_.renamed(source, name, target, new_name);
+  for (int tries = 1;; ++tries) {
+    while (table_.is_moving(*source) || table_.is_moving(*target)) moves_.wait();
+    const auto from_path = table_.path(*source), to_path = table_.path(*target);
+    if (!from_path || !to_path) return osp::fail(ENOENT);
+    // From here on others wait for it, so it waits for none of them.
+    const Move moved(table_.child(*source, name), moves_), replaced(table_.child(*target, new_name), moves_);
+    const auto done = plain(
+        remote_.client().rename(remote_.path(join(*from_path, name)), remote_.path(join(*to_path, new_name)), flags));
+    const bool is_elsewhere = table_.path(*source) != from_path || table_.path(*target) != to_path;
+    if (!done && (tries == most_tries || !is_elsewhere || !may_be_elsewhere(done.error().code))) return done;
+    if (!done) continue;
+    if ((flags & RENAME_EXCHANGE) != 0) {
+      table_.exchanged(source, name, target, new_name);
+    } else {
+      table_.renamed(source, name, target, new_name);
+    }
+    return {};
   }
-  return {};
 }
 
 Result<std::string> FileSystem::read_link(uint64_t number) {
