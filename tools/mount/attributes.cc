@@ -75,6 +75,11 @@ Result<void> FileSystem::may_access(uint64_t number, int mask) {
   return S_ISDIR(found.mode) || (found.mode & anybody_executes) != 0 ? Result<void>{} : osp::fail(EACCES);
 }
 
+Result<pip::FileSystemStat> FileSystem::statfs() {
+  remote_.await_session();
+  return remote_.client().statfs();
+}
+
 Result<std::string> FileSystem::get_attribute(uint64_t number, std::string_view name) {
   OSP_ASSIGN(const NodePtr of, node(number));
   return at_path(*of, "", [&](const std::string& path) { return remote_.client().get_attribute(path, name); });

@@ -46,7 +46,7 @@ class FileSystem {
   Result<void> set_attribute(uint64_t number, std::string_view name, std::string_view value, int flags);
   Result<void> remove_attribute(uint64_t number, std::string_view name);
   Result<std::vector<std::string>> list_attributes(uint64_t number);
-  Result<pip::FileSystemStat> statfs() { return remote_.client().statfs(); }
+  Result<pip::FileSystemStat> statfs();
 
   // files.cc. `flags` are open(2)'s.
   struct Created {
@@ -126,6 +126,7 @@ template <class Operation>
 auto FileSystem::at_path(const Node& node, std::string_view name, Operation&& operation)
     -> Result<typename decltype(operation(std::string()))::value_type> {
   for (int tries = 1;; ++tries) {
+    remote_.await_session();
     OSP_ASSIGN(const std::string directory, path_of(node));
     auto done = plain(operation(remote_.path(join(directory, name))));
     if (done || tries == most_tries || !may_be_elsewhere(done.error().code)) return done;

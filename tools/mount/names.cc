@@ -116,6 +116,7 @@ Result<void> FileSystem::rename(uint64_t from, std::string_view name, uint64_t t
   OSP_ASSIGN(const NodePtr source, node(from));
   OSP_ASSIGN(const NodePtr target, node(to));
   for (int tries = 1;; ++tries) {
+    remote_.await_session();
     while (table_.is_moving(*source) || table_.is_moving(*target)) moves_.wait();
     const auto from_path = table_.path(*source), to_path = table_.path(*target);
     if (!from_path || !to_path) return osp::fail(ENOENT);

@@ -54,6 +54,10 @@ Failure Remote::take_failure() {
   return failure.error != 0 ? failure : session_->cache->take_failure();
 }
 
+void Remote::await_session() {
+  while (session_->upstream->is_lost()) renewed_.wait();
+}
+
 void Remote::tick() {
   if (renewing_ || !session_->upstream->is_lost()) return;
   renewing_ = true;
@@ -69,6 +73,7 @@ void Remote::renew() {
   if (!session) return log::info("mount", "no new session with {}: {}", url_.server(), describe(session.error()));
   if (failure_.error == 0) failure_ = session_->cache->take_failure();
   session_ = std::move(*session);
+  renewed_.wake_all();
   on_recall_();
   log::error("mount", "{}: the server had forgotten the session; files that were open then answer ESTALE", url_.text());
 }

@@ -33,6 +33,8 @@ class Remote {
   [[nodiscard]] const SessionPtr& session() const { return session_; }
   [[nodiscard]] pip::Client& client() const { return *session_->client; }
   [[nodiscard]] const pip::Attributes& root() const { return root_; }
+  // In a job: waits while there is none, since the server has forgotten the last one.
+  void await_session();
   // A path below the mounted directory as the server has it.
   [[nodiscard]] std::string path(std::string_view below) const;
   // Called when others change what was known.
@@ -57,6 +59,7 @@ class Remote {
   SessionPtr session_;
   pip::Attributes root_;
   bool renewing_ = false;
+  keeper::WaitList renewed_;
   Failure failure_;  // of sessions that are lost
   std::function<void()> on_recall_ = [] {};
 };
