@@ -6,9 +6,12 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/log.h"
+#include "pip/secure/key_store.h"
 #include "tools/mount/background.h"
 #include "tools/mount/service.h"
 #include "tools/mount/unmount.h"
@@ -55,6 +58,24 @@ std::expected<std::string, std::string> mount_point(const std::string& directory
   return path;
 }
 
+// Where the line breaks, the process that serves the mount would wait for itself.
+std::expected<void, std::string> holds_nothing_of_ours(const std::string& directory, const pip::Url& url) {
+  const char* const agent = getenv("OSP_AGENT");
+  const std::array<std::pair<const char*, std::string>, 3> needed = {
+      {{"the keys", url.address.is_sealed() ? pip::KeyStore::default_directory() : ""},
+       {"the agent's socket ($OSP_AGENT)", url.address.is_sealed() && agent != nullptr ? agent : ""},
+       {"the server's socket", url.address.unix_path}}};
+  for (const auto& [what, path] : needed) {
+    if (path.empty()) continue;
+    std::error_code error;
+    const std::string real = std::filesystem::weakly_canonical(path, error).string();
+    if (error || (real != directory && !real.starts_with(directory == "/" ? directory : directory + "/"))) continue;
+    return wrong(fmt::format("cannot mount on '{}': {} would be hidden below it, '{}'; mount it elsewhere", directory,
+                             what, path));
+  }
+  return {};
+}
+
 std::expected<void, std::string> log_to(const std::string& path) {
   if (path.empty()) return {};
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);  // open until the end
@@ -74,7 +95,9 @@ std::expected<int, std::string> mount(const Arguments& arguments) {
   if (!options) return wrong(options.error());
   const auto directory = mount_point(arguments.directory);
   if (!directory) return wrong(directory.error());
+  if (const auto free = holds_nothing_of_ours(*directory, *url); !free) return wrong(free.error());
   if (const auto logged = log_to(arguments.log); !logged) return wrong(logged.error());
+  have_streams();
   Service service;
   const auto start = [&] { return service.start(*url, *directory, *options); };
   const auto serve = [&] { return service.serve(); };
