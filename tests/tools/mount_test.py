@@ -422,10 +422,7 @@ class Trouble(Case):
         self.kill_server()
         shutil.rmtree(self.path("home/state"))
         self.serve()
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while self.start("ls", "m").wait(DEADLINE_SECONDS) != 0 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        self.sh("echo new > m/new; cat m/new")
+        self.sh("stat m; ls m; echo new > m/new; cat m/new")
         holder.kill()
         holder.wait()
         holder.stdout.close()
@@ -526,6 +523,24 @@ else: assert False, 'nothing was said'
         self.assertEqual((mount.returncode, said), (0, ""))
         self.assertFalse(os.path.ismount(self.path("m")))
 
+    def test_without_standard_streams(self):
+        self.sh(f"'{os.path.join(BIN, 'osp')}' mount '{self.url()}' m <&- >&- 2>&-; echo x > m/f; cat m/f")
+        self.unmount()
+        self.assertEqual(self.read_file("export/f"), "x\n")
+
+    def test_who_ends_the_command_gets_no_mount(self):
+        silent = socket.socket(socket.AF_UNIX)
+        self.addCleanup(silent.close)
+        silent.bind(self.path("local/silent"))
+        silent.listen()
+        for options in ((), ("-f",)):
+            mount = self.start(os.path.join(BIN, "osp"), "mount", *options, self.url(name="local/silent"), self.path("m"))
+            silent.accept()[0].recv(1)
+            mount.send_signal(signal.SIGINT)
+            self.assertNotEqual(mount.wait(DEADLINE_SECONDS), 0)
+            mount.communicate(timeout=2)  # whoever else holds its streams has ended, too
+            self.assertFalse(os.path.ismount(self.path("m")))
+
     def test_what_is_left_by_a_dead_process_is_unmounted(self):
         mount = self.start(os.path.join(BIN, "osp"), "mount", "-f", self.url(), self.path("m"))
         self.await_mount()
@@ -570,6 +585,8 @@ else: assert False, 'nothing was said'
                 ((self.url("file"), "m"), "cannot mount '.*file': Not a directory"),
                 ((self.url(), "export/file"), "cannot mount on '.*file': Not a directory"),
                 ((self.url(), "nowhere"), "cannot mount on '.*nowhere': No such file or directory"),
+                ((self.url(), "home"), "cannot mount on '.*home': the server's socket would be hidden below it, '.*socket'"),
+                (("pip://localhost:1", "home"), "cannot mount on '.*home': the keys would be hidden below it, '.*osp'"),
                 (("not a url", "m"), "'not a url' is not the name of a tree; forms: pip://"),
                 (("-o", "ro,bogus", self.url(), "m"), "unknown option '-o bogus'; there are")):
             done = self.osp("mount", *words[:-1], self.path(words[-1]))

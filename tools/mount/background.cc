@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -22,12 +24,14 @@ void leave_streams() {
   close(null);
 }
 
-void tell(int fd, std::string_view text) {
+// False: the caller has gone, so there is nobody to tell.
+bool tell(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return;  // the caller has gone: nobody to tell
+    if (written < 0 && errno != EINTR) return false;
     if (written > 0) text.remove_prefix(static_cast<size_t>(written));
   }
+  return true;
 }
 
 std::string hear(int fd) {
@@ -43,6 +47,7 @@ std::string hear(int fd) {
 
 [[noreturn]] void go_on(int fd, const std::function<std::expected<void, std::string>()>& start,
                         const std::function<int()>& serve) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);  // who has ended the command wants no mount
   setsid();
   const auto started = start();
   if (!started) {
@@ -50,12 +55,20 @@ std::string hear(int fd) {
     _exit(EXIT_FAILURE);
   }
   if (chdir("/") == 0) leave_streams();  // it always can
-  tell(fd, std::string_view(&all_is_well, 1));
+  prctl(PR_SET_PDEATHSIG, 0);
+  if (!tell(fd, std::string_view(&all_is_well, 1))) (void)!kill(getpid(), SIGTERM);
   close(fd);
   _exit(serve());
 }
 
 }  // namespace
+
+void have_streams() {
+  int fd = 0;
+  do fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
 
 int in_background(const std::function<std::expected<void, std::string>()>& start, const std::function<int()>& serve) {
   std::array<int, 2> told;

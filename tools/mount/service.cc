@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -64,6 +65,11 @@ std::string advice(int code, const Door::Options& options) {
 
 }  // namespace
 
+bool Service::has_signal() const {
+  pollfd signal = {.fd = signals_.get(), .events = POLLIN, .revents = 0};
+  return poll(&signal, 1, 0) > 0;
+}
+
 std::expected<void, std::string> Service::connect(const pip::Url& url) {
   std::expected<std::unique_ptr<Remote>, std::string> made;
   bool is_done = false;
@@ -71,13 +77,25 @@ std::expected<void, std::string> Service::connect(const pip::Url& url) {
     made = Remote::create(*loop_, url);
     is_done = true;
   });
-  loop_->run([&] { return is_done; });
+  loop_->run([&] { return is_done || has_signal(); });
+  if (!is_done) _exit(EXIT_FAILURE);  // the job still waits for the server, which has no session of ours yet
   if (!made) return std::unexpected(made.error());
   remote_ = std::move(*made);
   return {};
 }
 
+// What has been begun is ended: the mount, and then the session.
 std::expected<void, std::string> Service::start(const pip::Url& url, const std::string& directory,
+                                                const Door::Options& options) {
+  auto started = begin(url, directory, options);
+  if (started) return started;
+  door_.reset();
+  report_.reset();
+  remote_.reset();
+  return started;
+}
+
+std::expected<void, std::string> Service::begin(const pip::Url& url, const std::string& directory,
                                                 const Door::Options& options) {
   directory_ = directory;
   if (const std::string what = missing(); !what.empty())

@@ -26,6 +26,9 @@ class Service {
   int serve();
 
  private:
+  std::expected<void, std::string> begin(const pip::Url& url, const std::string& directory,
+                                         const Door::Options& options);
+  [[nodiscard]] bool has_signal() const;
   std::expected<void, std::string> connect(const pip::Url& url);
   void hear_signals();
   bool is_over();
