@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -567,6 +568,19 @@ else: assert False, 'nothing was said'
         self.sh("echo secret > m/secret; chmod 600 m/secret")
         self.assertEqual(self.run_there(*other, "sh", "-c", "echo x > m/f; mkdir m/d; ln -s f m/l; cat m/secret || stat -c %u m/f m/d m/l"),
                          f"cat: m/secret: Permission denied\n{PLAIN_USER}\n{PLAIN_USER}\n{PLAIN_USER}\n")
+
+    def test_access_control_lists_hold_for_others(self):
+        self.sh("chmod 755 export; echo secret > export/f; echo open > export/g; chmod 600 export/g; chmod 644 export/f")
+        no_id = 0xffffffff
+        for name, user, others in (("f", 0, 4), ("g", 4, 0)):
+            # acl(5) as an attribute: owner, PLAIN_USER, group, mask, others.
+            entries = ((1, 6, no_id), (2, user, PLAIN_USER), (4, others, no_id), (16, 4, no_id), (32, others, no_id))
+            packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+            os.setxattr(self.path(f"export/{name}"), "system.posix_acl_access", packed)
+        self.mount("--allow-other")
+        other = ["setpriv", f"--reuid={PLAIN_USER}", f"--regid={PLAIN_USER}", "--clear-groups"]
+        self.assertEqual(self.run_there(*other, "sh", "-c", "cat m/g; cat m/f || true"),
+                         "open\ncat: m/f: Permission denied\n")
 
     def test_a_directory_below_and_one_that_is_not_empty(self):
         self.sh("mkdir -p export/a/b; echo deep > export/a/b/f; ln -s a/b export/link; echo hidden > m/hidden")

@@ -50,6 +50,7 @@ std::string mount_options(const Door::Options& options) {
 Door::Door(keeper::Loop& loop, Remote& remote, const Options& options)
     : loop_(loop),
       report_(options.report),
+      lets_others_in_(options.allow_other),
       files_(remote, {.gives_owner = options.allow_other}, [this](uint64_t number) {
         if (notifier_ != nullptr) notifier_->contents_changed(number);
       }) {}

@@ -35,6 +35,7 @@ class Door {
   [[nodiscard]] bool is_idle() const { return running_ == 0; }
   // What could not be written, and has been told to nobody yet.
   Failure take_failure() { return files_.take_failure(); }
+  [[nodiscard]] bool lets_others_in() const { return lets_others_in_; }
   [[nodiscard]] const std::string& report() const { return report_; }
   // In a job, when it is closed: closes what is still open.
   void close_files() { files_.release_all(); }
@@ -48,6 +49,7 @@ class Door {
   friend struct Requests;
   keeper::Loop& loop_;
   std::string report_;
+  bool lets_others_in_;
   Calls calls_;
   FileSystem files_;
   fuse_session* session_ = nullptr;

@@ -35,7 +35,9 @@ void entry(Served& served, const Result<NodePtr>& node) {
   if (!served.call.entry(**node)) served.files.forget((*node)->number(), 1);
 }
 
-void init(void*, fuse_conn_info* connection) {
+// Where the kernel decides who may do what, it must know of ACLs, too: it reads them as attributes.
+void init(void* door, fuse_conn_info* connection) {
+  if (static_cast<Door*>(door)->lets_others_in()) connection->want |= connection->capable & FUSE_CAP_POSIX_ACL;
   connection->max_write = most_write;
   connection->max_background = most_background;
   connection->congestion_threshold = most_background * 3 / 4;
