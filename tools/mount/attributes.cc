@@ -32,6 +32,7 @@ void apply(const pip::AttributeChange& change, pip::Attributes& to) {
 // By its name, which the cache knows best; one that has none, or whose name others have given away, if it is open.
 Result<pip::Attributes> FileSystem::attributes(uint64_t number) {
   OSP_ASSIGN(const NodePtr file, node(number));
+  const uint64_t asked = changes_;
   auto found = at_path(*file, "", [&](const std::string& path) { return remote_.client().stat(path); });
   const bool is_it = found && (number == InodeTable::root_number || file->is_same(*found));
   if (!is_it) {
@@ -42,8 +43,8 @@ Result<pip::Attributes> FileSystem::attributes(uint64_t number) {
       found = file->attributes;  // nobody can change it any more
     }
   }
-  if (found) file->attributes = *found;
-  return found;
+  if (found && file->changed <= asked) file->attributes = *found;
+  return found ? Result<pip::Attributes>(file->attributes) : found;
 }
 
 // Not open, the file is opened for it by its name, so that it is surely this one: others may have given the name, or
@@ -64,6 +65,7 @@ Result<pip::Attributes> FileSystem::change(uint64_t number, const pip::Attribute
   if (!changed) return std::unexpected(changed.error());
   if (open != nullptr) open->is_written = true;
   apply(change, of->attributes);
+  of->changed = ++changes_;
   return of->attributes;
 }
 

@@ -80,7 +80,8 @@ class FileSystem {
   template <class Operation>
   auto at_path(const Node& node, std::string_view name, Operation&& operation)
       -> Result<typename decltype(operation(std::string()))::value_type>;
-  Result<NodePtr> enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes);
+  Result<NodePtr> enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes,
+                        uint64_t asked);
   void give_owner(const Node& parent, pip::File& file, pip::Attributes& made, Owner owner);
   Result<void> change_by_name(const NodePtr& node, const pip::AttributeChange& change);
   Result<pip::Opened> open_name(const Node& node, std::string_view name);
@@ -97,6 +98,7 @@ class FileSystem {
   std::function<void(uint64_t)> contents_changed_;
   InodeTable table_;
   OpenFiles files_;
+  uint64_t changes_ = 0;    // that we have made: what was asked before one is old
   keeper::WaitList moves_;  // calls that wait for a rename
   Failure failure_;         // of a file that was closed before it was known
 };

@@ -36,6 +36,7 @@ Result<FileSystem::Created> FileSystem::create(uint64_t parent, std::string_view
                                                Owner owner) {
   OSP_ASSIGN(const NodePtr in, node(parent));
   pip::OpenMode mode = mode_of(flags);
+  const uint64_t asked = changes_;
   mode.create = true, mode.exclusive = (flags & O_EXCL) != 0, mode.permissions = permissions;
   OSP_ASSIGN(pip::Opened opened,
              at_path(*in, name, [&](const std::string& path) { return remote_.client().open(path, mode); }));
@@ -44,7 +45,7 @@ Result<FileSystem::Created> FileSystem::create(uint64_t parent, std::string_view
   if (opened.attributes.id == 0) {
     OSP_ASSIGN(opened.attributes, opened.file->stat());
   }
-  OSP_ASSIGN(const NodePtr made, enter(in, name, opened.attributes));
+  OSP_ASSIGN(const NodePtr made, enter(in, name, opened.attributes, asked));
   const uint64_t file = add(made, std::move(opened.file), mode);
   return Created{.node = made, .file = file};
 }
@@ -66,10 +67,11 @@ Result<uint64_t> FileSystem::open_again(const NodePtr& node, const pip::OpenMode
 }
 
 Result<uint64_t> FileSystem::open_at_path(const NodePtr& node, const pip::OpenMode& mode) {
+  const uint64_t asked = changes_;
   OSP_ASSIGN(pip::Opened opened,
              at_path(*node, "", [&](const std::string& path) { return remote_.client().open(path, mode); }));
   if (node != table_.root() && !node->is_same(opened.attributes)) return osp::fail(ESTALE);
-  node->attributes = opened.attributes;
+  if (node->changed <= asked) node->attributes = opened.attributes;
   return add(node, std::move(opened.file), mode);
 }
 
@@ -107,6 +109,7 @@ Result<size_t> FileSystem::write_some(OpenFile& open, uint64_t offset, std::stri
   }
   pip::Attributes& known = open.node->attributes;
   known.size = std::max(known.size, end);
+  open.node->changed = ++changes_;
   return size;
 }
 

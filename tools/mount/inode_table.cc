@@ -47,9 +47,10 @@ NodePtr InodeTable::find_or_make(const pip::Attributes& attributes) {
   return node;
 }
 
-Result<NodePtr> InodeTable::enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes) {
+Result<NodePtr> InodeTable::enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes,
+                                  uint64_t asked) {
   const NodePtr node = find_or_make(attributes);
-  node->attributes = attributes;
+  if (node->changed <= asked) node->attributes = attributes;
   if (S_ISDIR(attributes.mode) && is_below(*parent, *node)) {
     drop_if_unused(*node);
     return fail(ESTALE);

@@ -32,6 +32,7 @@ class Node {
 
   pip::Attributes attributes;  // as they were last heard of
   unsigned moving = 0;         // renames of it that are on their way
+  uint64_t changed = 0;        // when we changed it last, as who asks for attributes counts (FileSystem)
 
  private:
   friend class InodeTable;
@@ -63,7 +64,9 @@ class InodeTable {
 
   // `name` in `parent` was seen to be the file with these attributes. Counts one lookup of the kernel's, to be ended by
   // forget(). ESTALE: the parent is below the file itself, so that what is known of the parent is old.
-  Result<NodePtr> enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes);
+  // What was asked before `asked` and we have changed since is known better.
+  Result<NodePtr> enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes,
+                        uint64_t asked = UINT64_MAX);
   void forget(uint64_t number, uint64_t lookups);
 
   // What was done at the server. Names that the kernel has not looked up are no matter.

@@ -47,15 +47,17 @@ Result<std::string> FileSystem::path_of(const Node& node) {
   return path ? Result<std::string>(std::move(*path)) : osp::fail(ENOENT);
 }
 
-Result<NodePtr> FileSystem::enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes) {
-  return table_.enter(parent, name, attributes);
+Result<NodePtr> FileSystem::enter(const NodePtr& parent, std::string_view name, const pip::Attributes& attributes,
+                                  uint64_t asked) {
+  return table_.enter(parent, name, attributes, asked);
 }
 
 Result<NodePtr> FileSystem::lookup(uint64_t parent, std::string_view name) {
   OSP_ASSIGN(const NodePtr in, node(parent));
+  const uint64_t asked = changes_;
   OSP_ASSIGN(const pip::Attributes found,
              at_path(*in, name, [&](const std::string& path) { return remote_.client().stat(path); }));
-  return enter(in, name, found);
+  return enter(in, name, found, asked);
 }
 
 // O_PATH. Of what is answered before it is done, nobody knows the number yet: who asks for it waits.
@@ -91,7 +93,7 @@ Result<NodePtr> FileSystem::make(uint64_t parent, std::string_view name, const p
   if (!options_.gives_owner) return lookup(parent, name);
   OSP_ASSIGN(pip::Opened made, open_name(*in, name));
   if ((made.attributes.mode & S_IFMT) == (file.mode & S_IFMT)) give_owner(*in, *made.file, made.attributes, owner);
-  return enter(in, name, made.attributes);
+  return enter(in, name, made.attributes, changes_);
 }
 
 Result<NodePtr> FileSystem::link(uint64_t number, uint64_t parent, std::string_view name) {
@@ -99,9 +101,7 @@ Result<NodePtr> FileSystem::link(uint64_t number, uint64_t parent, std::string_v
   OSP_ASSIGN(const NodePtr in, node(parent));
   OSP_ASSIGN(const std::string from, path_of(*file));
   OSP_TRY(at_path(*in, name, [&](const std::string& path) { return remote_.client().link(remote_.path(from), path); }));
-  OSP_ASSIGN(const pip::Attributes made,
-             at_path(*in, name, [&](const std::string& path) { return remote_.client().stat(path); }));
-  return enter(in, name, made);
+  return lookup(parent, name);
 }
 
 Result<void> FileSystem::remove(uint64_t parent, std::string_view name, bool directory) {

@@ -177,6 +177,17 @@ TEST_F(InodeTableTest, ATreeMayBeDeeperThanAStack) {
   EXPECT_EQ(table_.size(), 1U);
 }
 
+TEST_F(InodeTableTest, WhatWasAskedBeforeAChangeOfOursIsOld) {
+  pip::Attributes old = file(2);
+  const NodePtr f = enter(root_, "f", old);
+  f->attributes.size = 10, f->changed = 5;
+  ASSERT_TRUE(table_.enter(root_, "f", old, 4));
+  EXPECT_EQ(f->attributes.size, 10U);
+  old.size = 7;
+  ASSERT_TRUE(table_.enter(root_, "f", old, 5));
+  EXPECT_EQ(f->attributes.size, 7U);
+}
+
 TEST_F(InodeTableTest, TheRootAndStrangersAreNotForgotten) {
   table_.forget(InodeTable::root_number, 100);
   table_.forget(4711, 1);
