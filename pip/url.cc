@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "pip/packing.h"
@@ -10,8 +12,10 @@ namespace osp::pip {
 namespace {
 
 constexpr std::string_view tcp_scheme = "pip://";
+constexpr std::string_view udp_scheme = "pip+udp://";
 constexpr std::string_view clear_scheme = "pip+clear://";
 constexpr std::string_view unix_scheme = "pip+unix://";
+constexpr std::array schemes = {tcp_scheme, udp_scheme, clear_scheme, unix_scheme};
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -87,29 +91,32 @@ std::string host_text(const Address& address) {
 }  // namespace
 
 std::string Address::text() const {
-  return unix_path.empty() ? fmt::format("tcp:{}:{}", host_text(*this), port) : "unix:" + unix_path;
+  if (!unix_path.empty()) return "unix:" + unix_path;
+  return fmt::format("{}:{}:{}", is_udp ? "udp" : "tcp", host_text(*this), port);
 }
 
 std::string Url::server() const {
   if (!address.unix_path.empty()) return fmt::format("{}{}!", unix_scheme, address.unix_path);
-  return fmt::format("{}{}:{}", address.in_clear ? clear_scheme : tcp_scheme, host_text(address), address.port);
+  const std::string_view scheme = address.is_udp ? udp_scheme : address.in_clear ? clear_scheme : tcp_scheme;
+  return fmt::format("{}{}:{}", scheme, host_text(address), address.port);
 }
 
 std::string Url::text() const { return server() + "/" + path; }
 
 bool is_url(std::string_view text) {
-  return text.starts_with(tcp_scheme) || text.starts_with(clear_scheme) || text.starts_with(unix_scheme);
+  return std::ranges::any_of(schemes, [&](std::string_view scheme) { return text.starts_with(scheme); });
 }
 
 Result<Url> parse_url(std::string_view text) {
   if (text.starts_with(unix_scheme)) return parse_unix(text.substr(unix_scheme.size()));
-  const bool in_clear = text.starts_with(clear_scheme);
-  if (!in_clear && !text.starts_with(tcp_scheme)) return fail(EINVAL);
-  text.remove_prefix((in_clear ? clear_scheme : tcp_scheme).size());
+  const auto scheme = std::ranges::find_if(schemes, [&](std::string_view one) { return text.starts_with(one); });
+  if (scheme == schemes.end()) return fail(EINVAL);
+  text.remove_prefix(scheme->size());
   const size_t slash = text.find('/');
   Url url;
   OSP_ASSIGN(url.address, parse_host(text.substr(0, slash)));
-  url.address.in_clear = in_clear;
+  url.address.in_clear = *scheme == clear_scheme;
+  url.address.is_udp = *scheme == udp_scheme;
   if (slash != std::string_view::npos) {
     OSP_ASSIGN(url.path, clean(unescape(text.substr(slash))));
   }
@@ -122,8 +129,11 @@ Result<Address> parse_address(std::string_view text) {
     address.unix_path = text.substr(5);
     return address;
   }
-  if (text.starts_with("tcp:")) return parse_host(text.substr(4));
-  return fail(EINVAL);
+  const bool is_udp = text.starts_with("udp:");
+  if (!is_udp && !text.starts_with("tcp:")) return fail(EINVAL);
+  OSP_ASSIGN(Address address, parse_host(text.substr(4)));
+  address.is_udp = is_udp;
+  return address;
 }
 
 }  // namespace osp::pip

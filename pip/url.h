@@ -16,14 +16,15 @@ struct Address {
   std::string host{};
   uint16_t port = default_port;
   bool in_clear = false;  // of tcp: not sealed
+  bool is_udp = false;
 
   [[nodiscard]] bool is_sealed() const { return unix_path.empty() && !in_clear; }
-  // "unix:/path", "tcp:host:port", with an IPv6 address in brackets.
+  // "unix:/path", "tcp:host:port", "udp:host:port", with an IPv6 address in brackets.
   [[nodiscard]] std::string text() const;
 };
 
-// A file on a server: pip://HOST[:PORT]/path (sealed), pip+clear://HOST[:PORT]/path, or
-// pip+unix:///path/of/socket!/path.
+// A file on a server: pip://HOST[:PORT]/path (sealed), pip+udp://HOST[:PORT]/path (sealed),
+// pip+clear://HOST[:PORT]/path, or pip+unix:///path/of/socket!/path.
 struct Url {
   Address address;
   std::string path;  // as Server wants it: clean, no leading slash
@@ -37,7 +38,7 @@ struct Url {
 // Percent escapes are decoded; doubled and trailing slashes and "." are dropped. EINVAL: no URL of these forms, a port
 // that is none, or a path with "..".
 Result<Url> parse_url(std::string_view text);
-// What pipd listens on: unix:PATH, tcp:ADDRESS[:PORT]. EINVAL.
+// What pipd listens on: unix:PATH, tcp:ADDRESS[:PORT], udp:ADDRESS[:PORT]. EINVAL.
 Result<Address> parse_address(std::string_view text);
 
 }  // namespace osp::pip

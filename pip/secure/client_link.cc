@@ -39,6 +39,7 @@ Result<void> ClientLink::take_credentials(SealedClient::Options& options) {
 
 Result<SealedClient::Options> ClientLink::sealing() {
   SealedClient::Options options;
+  options.sealing = address_.is_udp ? Sealing::by_transport : Sealing::records;
   const auto known = keys_.known_server(address_.text());
   if (!known) {
     why_ = fmt::format("'{}': the line of {} cannot be read", keys_.path("known_servers"), address_.text());

@@ -35,6 +35,8 @@ class ClientLink {
   [[nodiscard]] const SessionClient& session() const { return session_; }
   // What is to be told to a person besides the error; empty: nothing.
   [[nodiscard]] const std::string& why() const { return why_; }
+  // For a transport that seals by itself; null: there is no connection, or it is in clear.
+  [[nodiscard]] const HandshakeProgress* handshake() const { return sealed_ ? &sealed_->progress() : nullptr; }
 
  private:
   Result<SealedClient::Options> sealing();

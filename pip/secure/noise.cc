@@ -94,26 +94,35 @@ Cipher::~Cipher() { sodium_memzero(key_.data(), key_.size()); }
 Result<void> Cipher::seal(std::string_view associated, std::string_view plain, std::string& out) {
   if (!has_key_) return out += plain, Result<void>{};
   if (count_ == most_count) return fail(EOVERFLOW);
+  return seal_at(count_++, associated, plain, out), Result<void>{};
+}
+
+void Cipher::seal_at(uint64_t number, std::string_view associated, std::string_view plain, std::string& out) const {
   const size_t at = out.size();
   out.resize(at + plain.size() + mac_size);
-  const Nonce nonce = nonce_of(count_++);
+  const Nonce nonce = nonce_of(number);
   crypto_aead_chacha20poly1305_ietf_encrypt(room(out, at), nullptr, bytes(plain), plain.size(), bytes(associated),
                                             associated.size(), nullptr, nonce.data(), key_.data());
-  return {};
 }
 
 Result<void> Cipher::unseal(std::string_view associated, std::string_view sealed, std::string& out) {
   if (!has_key_) return out += sealed, Result<void>{};
-  if (sealed.size() < mac_size || count_ == most_count) return fail(EBADMSG);
+  if (count_ == most_count) return fail(EBADMSG);
+  OSP_TRY(unseal_at(count_, associated, sealed, out));
+  ++count_;
+  return {};
+}
+
+Result<void> Cipher::unseal_at(uint64_t number, std::string_view associated, std::string_view sealed,
+                               std::string& out) const {
+  if (sealed.size() < mac_size) return fail(EBADMSG);
   const size_t at = out.size();
   out.resize(at + sealed.size() - mac_size);
-  const Nonce nonce = nonce_of(count_);
+  const Nonce nonce = nonce_of(number);
   const int bad =
       crypto_aead_chacha20poly1305_ietf_decrypt(room(out, at), nullptr, nullptr, bytes(sealed), sealed.size(),
                                                 bytes(associated), associated.size(), nonce.data(), key_.data());
-  if (bad != 0) return out.resize(at), fail(EBADMSG);
-  ++count_;
-  return {};
+  return bad == 0 ? Result<void>{} : (out.resize(at), fail(EBADMSG));
 }
 
 void Cipher::rekey() {

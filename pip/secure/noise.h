@@ -47,6 +47,9 @@ class Cipher {
   Result<void> seal(std::string_view associated, std::string_view plain, std::string& out);
   // Appends what was sealed. EBADMSG: it is not whole, not in its turn, or not for this key; nothing is appended.
   Result<void> unseal(std::string_view associated, std::string_view sealed, std::string& out);
+  // The same with a nonce of the caller's, for messages that may be lost; no nonce twice to seal. Needs a key.
+  void seal_at(uint64_t nonce, std::string_view associated, std::string_view plain, std::string& out) const;
+  Result<void> unseal_at(uint64_t nonce, std::string_view associated, std::string_view sealed, std::string& out) const;
   // The next key (REKEY); both ends do it after the same message.
   void rekey();
   [[nodiscard]] bool has_key() const { return has_key_; }

@@ -33,6 +33,13 @@ std::string status_text(int code) {
   return text;
 }
 
+// What the transport seals with comes after what the handshake's own messages were sealed with.
+noise::Handshake::Ciphers next_keys(noise::Handshake::Ciphers ciphers) {
+  ciphers.send.rekey();
+  ciphers.receive.rekey();
+  return ciphers;
+}
+
 noise::Handshake client_handshake(const SealedClient::Options& options) {
   const Pattern pattern = options.server ? Pattern::ik : Pattern::xx;
   std::optional<noise::Key> peer;
@@ -68,6 +75,7 @@ Result<std::string> SealedClient::hello() const {
 
 Result<void> SealedClient::begin(std::string_view early, std::string& out) {
   const Pattern pattern = options_.server ? Pattern::ik : Pattern::xx;
+  const size_t before = out.size();
   out += preamble(pattern);
   std::string message;
   if (pattern == Pattern::xx) {
@@ -81,18 +89,36 @@ Result<void> SealedClient::begin(std::string_view early, std::string& out) {
     }
   }
   put_record(message, out);
+  progress_.sent = out.size() - before;
   return {};
 }
 
 Result<void> SealedClient::seal(std::string_view plain, std::string& out) {
   if (state_ == State::failed) return fail(ENOTCONN);
-  if (state_ == State::open) return layer_.seal(plain, out);
-  waiting_ += plain;
+  if (state_ == State::open && options_.sealing == Sealing::records) return layer_.seal(plain, out);
+  (state_ == State::open ? out : waiting_) += plain;
   return {};
 }
 
 Result<void> SealedClient::receive(std::string_view wire, std::string& plain, std::string& out) {
   if (state_ == State::failed) return fail(ENOTCONN);
+  if (options_.sealing == Sealing::records) return take_wire(wire, plain, out);
+  if (progress_.is_over) return plain += wire, Result<void>{};
+  const size_t before = out.size();
+  OSP_TRY(take_wire(wire, plain, out));
+  progress_.sent += out.size() - before;
+  if (state_ == State::open) begin_sealing(out);
+  return {};
+}
+
+void SealedClient::begin_sealing(std::string& out) {
+  progress_.is_over = !wants_status_;
+  if (progress_.ciphers) return;
+  progress_.ciphers = next_keys(handshake_.ciphers());
+  out += std::exchange(waiting_, {});
+}
+
+Result<void> SealedClient::take_wire(std::string_view wire, std::string& plain, std::string& out) {
   records_.feed(wire);
   for (std::string_view record; records_.next(record);) OSP_TRY(take(record, plain, out));
   return {};
@@ -124,6 +150,7 @@ Result<void> SealedClient::take_handshake(std::string_view record, std::string& 
   }
   layer_ = RecordLayer(handshake_.ciphers());
   state_ = State::open;
+  if (options_.sealing == Sealing::by_transport) return {};
   return layer_.seal(std::exchange(waiting_, {}), out);  // if it is nothing, it still says that we are here
 }
 
@@ -145,8 +172,8 @@ Result<void> SealedClient::take_server_key(std::string_view payload) {
   return {};
 }
 
-SealedServer::SealedServer(const Identity& identity, Admission admission)
-    : identity_(identity), admission_(std::move(admission)) {}
+SealedServer::SealedServer(const Identity& identity, Admission admission, Sealing sealing)
+    : identity_(identity), admission_(std::move(admission)), sealing_(sealing) {}
 
 bool SealedServer::begins_sealed(std::string_view first_bytes) { return first_bytes.starts_with(magic[0]); }
 
@@ -170,6 +197,20 @@ Result<bool> SealedServer::take_preamble() {
 
 Result<void> SealedServer::receive(std::string_view wire, std::string& plain, std::string& out) {
   if (state_ == State::failed) return fail(ENOTCONN);
+  if (sealing_ == Sealing::records) return take_wire(wire, plain, out);
+  if (progress_.is_over) {
+    is_confirmed_ = true;
+    return plain += wire, Result<void>{};
+  }
+  const size_t before = out.size();
+  auto taken = take_wire(wire, plain, out);
+  progress_.sent += out.size() - before;
+  if (state_ != State::open) return taken;
+  progress_ = {.sent = progress_.sent, .is_over = true, .ciphers = next_keys(handshake_->ciphers())};
+  return taken;
+}
+
+Result<void> SealedServer::take_wire(std::string_view wire, std::string& plain, std::string& out) {
   records_.feed(wire);
   if (!handshake_) {
     const auto taken = take_preamble();
@@ -232,6 +273,7 @@ Result<void> SealedServer::take_hello(std::string_view payload, std::string& pla
 
 Result<void> SealedServer::seal(std::string_view plain, std::string& out) {
   if (state_ != State::open) return fail(ENOTCONN);
+  if (sealing_ == Sealing::by_transport) return out += plain, Result<void>{};
   return layer_.seal(plain, out);
 }
 

@@ -22,8 +22,8 @@ struct Doorkeeper {
 class ServerLink {
  public:
   // `in_clear`: what a peer may do that does not seal; nothing: it must. The first two are the caller's.
-  ServerLink(SessionServer& server, const Doorkeeper& doorkeeper, Access in_clear)
-      : server_(server), doorkeeper_(doorkeeper), in_clear_(std::move(in_clear)) {}
+  ServerLink(SessionServer& server, const Doorkeeper& doorkeeper, Access in_clear, Sealing sealing = Sealing::records)
+      : server_(server), doorkeeper_(doorkeeper), in_clear_(std::move(in_clear)), sealing_(sealing) {}
   // The connection is gone.
   void disconnected(uint64_t now_s);
 
@@ -35,6 +35,8 @@ class ServerLink {
   [[nodiscard]] uint64_t id() const { return id_; }
   // Whether the peer is in and has shown that it is there; who is not for long may be sent away.
   [[nodiscard]] bool is_settled() const { return is_confirmed_; }
+  // For a transport that seals by itself; null: there is no handshake.
+  [[nodiscard]] const HandshakeProgress* handshake() const { return sealed_ ? &sealed_->progress() : nullptr; }
   // The doorkeeper's rules, or the time, have changed. EACCES: the peer may not be here any more.
   Result<void> reconsider();
 
@@ -46,6 +48,7 @@ class ServerLink {
   SessionServer& server_;
   const Doorkeeper& doorkeeper_;
   Access in_clear_;
+  Sealing sealing_;
   std::unique_ptr<SealedServer> sealed_;
   uint64_t id_ = 0;  // the server's, once the peer is in
   bool has_begun_ = false, is_confirmed_ = false;
