@@ -1,10 +1,8 @@
 #include "pip/stream_channel.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <thread>
 
 #include "base/log.h"
@@ -14,8 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto probe_after = 1s;   // of silence
-constexpr auto broken_after = 3s;  // of silence, in spite of probes
+constexpr auto probe_after = 1s;  // of silence
 constexpr int connect_timeout_ms = 1000;
 
 }  // namespace
@@ -33,31 +30,29 @@ Result<void> StreamChannel::open() {
   OSP_TRY(connect());
   while (session().state() == SessionClient::State::greeting) {
     OSP_TRY(pump());
-    if (fd_.get() < 0) return std::unexpected(broken_);
+    if (wire_ == nullptr) return std::unexpected(broken_);
   }
   return {};
 }
 
 StreamChannel::~StreamChannel() {
-  if (fd_.get() < 0) return;
+  if (wire_ == nullptr) return;
   link_.end(out_);
-  (void)flush();
+  if (wire_->send(out_)) wire_->finish();
 }
 
 Result<void> StreamChannel::connect() {
-  OSP_ASSIGN(fd_, connect_stream(address_, connect_timeout_ms));
+  OSP_ASSIGN(wire_, ClientWire::connect(address_, connect_timeout_ms));
   out_.clear();
-  out_sent_ = 0;
-  OSP_TRY(link_.connected(out_));
   heard_ = Clock::now();
-  return {};
+  return wire_->begin(link_);
 }
 
 void StreamChannel::drop(Error why) {
   const bool was_open = session().state() == SessionClient::State::open;
-  fd_ = HostFd();
+  wire_.reset();
   link_.disconnected();
-  if (!was_open && reconnections_ > 0) pause();
+  if (!was_open && reconnections_ > 0 && why.code != ETIMEDOUT) pause();  // after that it has waited enough
   broken_ = why;
   log::info("pip", "lost the connection to {}: {}", address_.text(), describe(why));
 }
@@ -83,7 +78,7 @@ void StreamChannel::pause() {
 
 Result<uint64_t> StreamChannel::submit(const std::vector<Message>& messages, uint16_t flags) {
   OSP_ASSIGN(const uint64_t tag, link_.submit(messages, flags, out_));
-  if (fd_.get() >= 0) flush_or_drop();
+  send();
   return tag;
 }
 
@@ -91,48 +86,39 @@ Result<Answer> StreamChannel::wait(uint64_t tag) {
   while (true) {
     if (auto answer = session().take(tag)) return std::move(*answer);
     if (session().state() == SessionClient::State::lost) return std::unexpected(session().error());
-    OSP_TRY(fd_.get() < 0 ? reconnect() : pump());
+    OSP_TRY(wire_ == nullptr ? reconnect() : pump());
   }
 }
 
 // Sends and receives once; a broken connection is dropped. An error only when the session is lost.
 Result<void> StreamChannel::pump() {
-  const bool sending = out_sent_ < out_.size();
-  pollfd poll_fd{.fd = fd_.get(), .events = static_cast<short>(sending ? POLLIN | POLLOUT : POLLIN), .revents = 0};
+  pollfd poll_fd{.fd = wire_->fd(), .events = wire_->events(), .revents = 0};
   const int ready = poll(&poll_fd, 1, static_cast<int>(std::chrono::milliseconds(probe_after).count()));
-  if (ready == 0) {
-    if (Clock::now() - heard_ >= broken_after) {
-      drop(Error(ETIMEDOUT));
-    } else {
-      link_.ping("", out_);
-      flush_or_drop();
-    }
-    return {};
-  }
   if (ready < 0) return {};
-  const auto transferred = transfer(poll_fd.revents);
-  if (transferred) return {};
-  drop(transferred.error());
+  auto served = ready > 0 ? serve() : Result<void>{};
+  const auto silence = Clock::now() - heard_;
+  if (served && silence >= wire_->most_silence()) served = fail(ETIMEDOUT);
+  if (served && silence >= probe_after && Clock::now() - probed_ >= probe_after) {
+    probed_ = Clock::now();
+    link_.ping("", out_);
+    send();
+  }
+  if (served) return {};
+  drop(served.error());
   return session().state() == SessionClient::State::lost ? std::unexpected(session().error()) : Result<void>{};
 }
 
-Result<void> StreamChannel::transfer(short events) {
-  if ((events & POLLOUT) != 0) OSP_TRY(flush());
-  if ((events & (POLLIN | POLLHUP | POLLERR)) == 0) return {};
-  std::array<char, 262144> buffer;
-  const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
-  if (size == 0) return fail(ECONNRESET);
-  if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
+Result<void> StreamChannel::serve() {
+  OSP_ASSIGN(const bool was_heard, wire_->serve());
+  if (!was_heard) return {};
   heard_ = Clock::now();
-  OSP_TRY(link_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
   if (session().state() == SessionClient::State::open) open_ = heard_, pause_ = least_pause;
-  return flush();
+  return {};
 }
 
-void StreamChannel::flush_or_drop() {
-  if (const auto flushed = flush(); !flushed) drop(flushed.error());
+void StreamChannel::send() {
+  if (wire_ == nullptr) return;
+  if (const auto sent = wire_->send(out_); !sent) drop(sent.error());
 }
-
-Result<void> StreamChannel::flush() { return send_queued(fd_.get(), out_, out_sent_); }
 
 }  // namespace osp::pip

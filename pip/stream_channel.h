@@ -5,13 +5,13 @@
 #include <string>
 
 #include "pip/channel.h"
+#include "pip/client_wire.h"
 #include "pip/secure/client_link.h"
-#include "pip/stream_socket.h"
 
 namespace osp::pip {
 
-// A channel over a unix or TCP socket, for one thread. It connects again whenever the connection breaks or falls
-// silent, resumes the session and sends again what is unanswered, so callers see nothing but time pass.
+// A channel over a unix or TCP socket, or over UDP, for one thread. It connects again whenever the connection breaks or
+// falls silent, resumes the session and sends again what is unanswered, so callers see nothing but time pass.
 class StreamChannel final : public Channel {
  public:
   struct Options {
@@ -50,18 +50,16 @@ class StreamChannel final : public Channel {
   Result<void> reconnect();
   void pause();
   Result<void> pump();
-  Result<void> transfer(short events);
-  Result<void> flush();
-  void flush_or_drop();
+  Result<void> serve();
+  void send();
   void drop(Error why);
 
   Address address_;
   Options options_;
   ClientLink link_;
-  HostFd fd_;
-  std::string out_;      // not yet sent
-  size_t out_sent_ = 0;  // bytes of it
-  Clock::time_point heard_ = Clock::now();
+  std::unique_ptr<ClientWire> wire_;  // null: there is no connection
+  std::string out_;                   // for it
+  Clock::time_point heard_ = Clock::now(), probed_ = Clock::now();
   Clock::time_point open_ = Clock::now();          // when the session was last seen open
   std::chrono::milliseconds pause_ = least_pause;  // before the next attempt
   Error broken_{ECONNRESET};                       // why the last connection was dropped

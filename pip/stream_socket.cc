@@ -15,7 +15,6 @@ namespace osp::pip {
 namespace {
 
 constexpr int backlog = 128;
-using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
 Result<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
@@ -23,16 +22,6 @@ Result<sockaddr_un> unix_address(const std::string& path) {
   if (path.size() >= sizeof address.sun_path) return fail(ENAMETOOLONG);
   path.copy(address.sun_path, path.size());
   return address;
-}
-
-Result<AddressList> resolve(const Address& address, int flags) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = flags | AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  const std::string port = fmt::format("{}", address.port);
-  if (getaddrinfo(address.host.c_str(), port.c_str(), &hints, &list) != 0) return fail(EHOSTUNREACH);
-  return AddressList(list, freeaddrinfo);
 }
 
 void no_delay(int fd) {
@@ -73,6 +62,18 @@ Result<HostFd> listen_unix(const std::string& path) {
   return fd;
 }
 
+}  // namespace
+
+Result<AddressList> resolve(const Address& address, int type, int flags) {
+  addrinfo hints{};
+  hints.ai_socktype = type;
+  hints.ai_flags = flags | AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const std::string port = fmt::format("{}", address.port);
+  if (getaddrinfo(address.host.c_str(), port.c_str(), &hints, &list) != 0) return fail(EHOSTUNREACH);
+  return AddressList(list, freeaddrinfo);
+}
+
 uint16_t bound_port(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
@@ -81,14 +82,12 @@ uint16_t bound_port(int fd) {
   return ntohs(reinterpret_cast<sockaddr_in*>(&storage)->sin_port);
 }
 
-}  // namespace
-
 Result<HostFd> connect_stream(const Address& address, int timeout_ms) {
   if (!address.unix_path.empty()) {
     OSP_ASSIGN(const sockaddr_un name, unix_address(address.unix_path));
     return connect_one(AF_UNIX, reinterpret_cast<const sockaddr*>(&name), sizeof name, timeout_ms);
   }
-  OSP_ASSIGN(const AddressList list, resolve(address, 0));
+  OSP_ASSIGN(const AddressList list, resolve(address, SOCK_STREAM, 0));
   Result<HostFd> result = fail(EHOSTUNREACH);
   for (const addrinfo* one = list.get(); one != nullptr && !result; one = one->ai_next)
     result = connect_one(one->ai_family, one->ai_addr, one->ai_addrlen, timeout_ms);
@@ -97,7 +96,7 @@ Result<HostFd> connect_stream(const Address& address, int timeout_ms) {
 
 Result<HostFd> listen_stream(Address& address) {
   if (!address.unix_path.empty()) return listen_unix(address.unix_path);
-  OSP_ASSIGN(const AddressList list, resolve(address, AI_PASSIVE));
+  OSP_ASSIGN(const AddressList list, resolve(address, SOCK_STREAM, AI_PASSIVE));
   HostFd fd(socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) return fail(errno);
   const int on = 1;

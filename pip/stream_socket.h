@@ -1,11 +1,23 @@
 #pragma once
 
+#include <netdb.h>
+
+#include <memory>
+
 #include "pip/host_walk.h"
 #include "pip/url.h"
 
 // Unix and TCP sockets for tools (ordinary libc; not linked into the core). All sockets are non-blocking and
 // close-on-exec, TCP ones without Nagle's delay.
 namespace osp::pip {
+
+using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+
+// What a name and a port stand for (getaddrinfo(3)); `type`: SOCK_STREAM, SOCK_DGRAM. Blocks while name servers are
+// asked. EHOSTUNREACH.
+Result<AddressList> resolve(const Address& address, int type, int flags);
+// The port of a bound socket.
+uint16_t bound_port(int fd);
 
 // Connects within `timeout_ms`. ECONNREFUSED, ENOENT (unix), ETIMEDOUT, EHOSTUNREACH (also: a name that has no
 // address), ENAMETOOLONG.

@@ -92,8 +92,10 @@ std::string host_text(const Address& address) {
 
 std::string Address::text() const {
   if (!unix_path.empty()) return "unix:" + unix_path;
-  return fmt::format("{}:{}:{}", is_udp ? "udp" : "tcp", host_text(*this), port);
+  return (is_udp ? "udp:" : "tcp:") + host_and_port();
 }
+
+std::string Address::host_and_port() const { return fmt::format("{}:{}", host_text(*this), port); }
 
 std::string Url::server() const {
   if (!address.unix_path.empty()) return fmt::format("{}{}!", unix_scheme, address.unix_path);

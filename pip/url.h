@@ -21,6 +21,8 @@ struct Address {
   [[nodiscard]] bool is_sealed() const { return unix_path.empty() && !in_clear; }
   // "unix:/path", "tcp:host:port", "udp:host:port", with an IPv6 address in brackets.
   [[nodiscard]] std::string text() const;
+  // "host:port": of a host's server, whatever carries the connection.
+  [[nodiscard]] std::string host_and_port() const;
 };
 
 // A file on a server: pip://HOST[:PORT]/path (sealed), pip+udp://HOST[:PORT]/path (sealed),

@@ -1,11 +1,6 @@
 #include "tools/keeper_upstream.h"
 
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <ctime>
 #include <thread>
 
@@ -14,8 +9,7 @@
 namespace osp::keeper {
 namespace {
 
-constexpr int64_t probe_after_ms = 1000;   // of silence
-constexpr int64_t broken_after_ms = 3000;  // of silence, in spite of probes
+constexpr int64_t probe_after_ms = 1000;  // of silence
 constexpr int connect_timeout_ms = 1000;
 constexpr int first_timeout_ms = 4000;
 constexpr int64_t most_pause_ms = 1000;  // between attempts to connect
@@ -35,7 +29,7 @@ bool StreamUpstream::leases_hold() const { return lease_clock_ms() < leased_unti
 // It answers a probe at least every second, if nothing else.
 bool StreamUpstream::is_well() const {
   constexpr int64_t just_now_ms = 3000;
-  return fd_.get() >= 0 && link_.session().state() == pip::SessionClient::State::open &&
+  return wire_ != nullptr && link_.session().state() == pip::SessionClient::State::open &&
          now_ms() - heard_ms_ < just_now_ms;
 }
 
@@ -69,53 +63,55 @@ Result<void> StreamUpstream::open() {
 
 StreamUpstream::~StreamUpstream() {
   *alive_ = false;
-  if (fd_.get() < 0) return;
+  if (wire_ == nullptr) return;
   link_.end(out_);
-  (void)flush();
-  loop_.forget(fd_.get());
+  if (wire_->send(out_)) wire_->finish();
+  loop_.forget(wire_->fd());
 }
 
 // In a thread of its own, since a name server or a silent host can keep it for long.
 void StreamUpstream::begin_connect() {
   connecting_ = true;
   std::thread([this, &loop = loop_, address = address_, alive = alive_] {
-    auto made = pip::connect_stream(address, connect_timeout_ms);
-    auto shared = std::make_shared<Result<pip::HostFd>>(std::move(made));
+    auto made = pip::ClientWire::connect(address, connect_timeout_ms);
+    auto shared = std::make_shared<decltype(made)>(std::move(made));
     loop.post([this, shared, alive] {
       if (*alive) connected(std::move(*shared));
     });
   }).detach();
 }
 
-void StreamUpstream::connected(Result<pip::HostFd> fd) {
+void StreamUpstream::connected(Result<std::unique_ptr<pip::ClientWire>> wire) {
   connecting_ = false;
-  if (!fd) {
-    connect_error_ = fd.error().code;
+  if (!wire) {
+    connect_error_ = wire.error().code;
     pause_ms_ = std::clamp<int64_t>(pause_ms_ * 2, 20, most_pause_ms);
     next_attempt_ms_ = now_ms() + pause_ms_;
     opening_.wake_all();
     return;
   }
-  fd_ = std::move(*fd);
   connect_error_ = 0;
   heard_ms_ = probed_ms_ = now_ms();
   out_.clear();
-  out_sent_ = 0;
-  watched_ = EPOLLIN;
-  if (const auto begun = link_.connected(out_); !begun) return drop(begun.error());
-  if (const auto watched = loop_.watch(fd_.get(), watched_, [this](uint32_t events) { serve(events); }); !watched)
-    return drop(watched.error());
-  send();
+  if (const auto begun = begin(std::move(*wire)); !begun) drop(begun.error());
+}
+
+Result<void> StreamUpstream::begin(std::unique_ptr<pip::ClientWire> wire) {
+  wire_ = std::move(wire);
+  OSP_TRY(wire_->begin(link_));
+  watched_ = wire_->events();  // of epoll(7) they have the same numbers
+  return loop_.watch(wire_->fd(), static_cast<uint32_t>(watched_), [this](uint32_t) { serve(); });
 }
 
 void StreamUpstream::drop(Error why) {
-  if (fd_.get() < 0) return;
+  if (wire_ == nullptr) return;
   const bool was_open = session().state() == pip::SessionClient::State::open;
   tell(why);
-  loop_.forget(fd_.get());
-  fd_ = pip::HostFd();
-  if (!was_open) connect_error_ = why.code;  // counts only while it is the first time
-  pause_ms_ = was_open ? 0 : std::clamp<int64_t>(pause_ms_ * 2, 20, most_pause_ms);
+  loop_.forget(wire_->fd());
+  wire_.reset();
+  if (!was_open) connect_error_ = why.code;     // counts only while it is the first time
+  const bool was_long = why.code == ETIMEDOUT;  // it has waited enough
+  pause_ms_ = was_open || was_long ? 0 : std::clamp<int64_t>(pause_ms_ * 2, 20, most_pause_ms);
   link_.disconnected();
   next_attempt_ms_ = now_ms() + pause_ms_;
   opening_.wake_all();
@@ -133,12 +129,12 @@ void StreamUpstream::tick() {
   const int64_t now = now_ms();
   opening_.wake_all();
   if (session().state() == pip::SessionClient::State::lost) return;
-  if (fd_.get() < 0) {
+  if (wire_ == nullptr) {
     const bool was_open = !session().token().empty();
     if (was_open && !connecting_ && now >= next_attempt_ms_) begin_connect();
     return;
   }
-  if (now - heard_ms_ >= broken_after_ms) return drop(Error(ETIMEDOUT));
+  if (now - heard_ms_ >= wire_->most_silence().count()) return drop(Error(ETIMEDOUT));
   if (now - probed_ms_ < probe_after_ms) return;
   ping();
   send();
@@ -173,7 +169,9 @@ void StreamUpstream::take_lock_news() {
 }
 
 void StreamUpstream::flush_soon() {
-  if (const auto flushed = flush(); !flushed) log::debug("keeper", "{}", describe(flushed.error()));  // noticed later
+  if (wire_ == nullptr) return;
+  if (const auto sent = wire_->send(out_); !sent) log::debug("keeper", "{}", describe(sent.error()));  // noticed later
+  watch();
 }
 
 // First what is gone, then what still holds.
@@ -190,27 +188,20 @@ void StreamUpstream::take_leases() {
   if (sent > 0 && sent <= lease_clock_ms()) leased_until_ms_ = sent + term_ms;
 }
 
-void StreamUpstream::serve(uint32_t events) {
-  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
-    const auto received = receive();
-    wake_answered();
-    if (!received) {
-      if (session().state() == pip::SessionClient::State::lost)
-        log::error("keeper", "{}: the session is lost: {}", address_.text(), describe(session().error()));
-      return drop(received.error());
-    }
-  }
-  send();
+void StreamUpstream::serve() {
+  const auto received = receive();
+  wake_answered();
+  if (received) return send();
+  if (session().state() == pip::SessionClient::State::lost)
+    log::error("keeper", "{}: the session is lost: {}", address_.text(), describe(session().error()));
+  drop(received.error());
 }
 
 Result<void> StreamUpstream::receive() {
-  static std::array<char, 512 * 1024> buffer;  // one loop a process
   const bool was_open = session().state() == pip::SessionClient::State::open;
-  const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
-  if (size == 0) return fail(ECONNRESET);
-  if (size < 0) return errno == EAGAIN || errno == EINTR ? Result<void>{} : fail(errno);
+  OSP_ASSIGN(const bool was_heard, wire_->serve());
+  if (!was_heard) return {};
   heard_ms_ = now_ms();
-  OSP_TRY(link_.receive(std::string_view(buffer.data(), static_cast<size_t>(size)), out_));
   take_leases();
   take_lock_news();
   if (!was_open && session().state() == pip::SessionClient::State::open) {
@@ -221,13 +212,14 @@ Result<void> StreamUpstream::receive() {
   return {};
 }
 
-Result<void> StreamUpstream::flush() { return pip::send_queued(fd_.get(), out_, out_sent_); }
-
 void StreamUpstream::send() {
-  if (fd_.get() < 0) return;
-  if (const auto flushed = flush(); !flushed) return drop(flushed.error());
-  const uint32_t events = EPOLLIN | (out_sent_ < out_.size() ? EPOLLOUT : 0U);
-  if (events != watched_) loop_.change(fd_.get(), watched_ = events);
+  if (wire_ == nullptr) return;
+  if (const auto sent = wire_->send(out_); !sent) return drop(sent.error());
+  watch();
+}
+
+void StreamUpstream::watch() {
+  if (std::exchange(watched_, wire_->events()) != watched_) loop_.change(wire_->fd(), static_cast<uint32_t>(watched_));
 }
 
 void StreamUpstream::wake_answered() {

@@ -6,9 +6,8 @@
 
 #include "namespace/mem_server.h"
 #include "pip/cache/lease_channel.h"
-#include "pip/secure/client_link.h"
+#include "pip/client_wire.h"
 #include "pip/session_server.h"
-#include "pip/stream_socket.h"
 #include "tools/keeper_jobs.h"
 #include "tools/keeper_loop.h"
 
@@ -49,12 +48,13 @@ class StreamUpstream final : public pip::LeaseChannel {
   pip::SessionClient& session() { return link_.session(); }
   StreamUpstream(Loop& loop, pip::Address address);
   void begin_connect();
-  void connected(Result<pip::HostFd> fd);
-  void serve(uint32_t events);
+  void connected(Result<std::unique_ptr<pip::ClientWire>> wire);
+  Result<void> begin(std::unique_ptr<pip::ClientWire> wire);
+  void serve();
   Result<void> receive();
-  Result<void> flush();
   void flush_soon();
   void send();
+  void watch();
   void drop(Error why);
   void tell(Error why);
   void wake_answered();
@@ -63,7 +63,7 @@ class StreamUpstream final : public pip::LeaseChannel {
   Loop& loop_;
   pip::Address address_;
   pip::ClientLink link_;
-  pip::HostFd fd_;
+  std::unique_ptr<pip::ClientWire> wire_;  // null: there is no connection
   bool connecting_ = false;
   int connect_error_ = 0;
   std::string told_;  // what a person has been told of this trouble
@@ -73,8 +73,7 @@ class StreamUpstream final : public pip::LeaseChannel {
   uint64_t epoch_ = 0;           // of our leases
   int64_t leased_until_ms_ = 0;  // unless the server answers again
   std::string out_;
-  size_t out_sent_ = 0;
-  uint32_t watched_ = 0;
+  short watched_ = 0;
   std::map<uint64_t, Jobs::Job*> waiting_;
   WaitList opening_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the connecting thread posts

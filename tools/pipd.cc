@@ -61,12 +61,21 @@ Result<int> take_state(const std::string& directory) {
   return fd;
 }
 
+Result<void> listen_stream(pip::Address& address, Loop& loop) {
+  OSP_ASSIGN(pip::HostFd listener, pip::listen_stream(address));
+  return loop.add_listener(std::move(listener));
+}
+
+Result<void> listen_udp(pip::Address& address, Loop& loop) {
+  OSP_ASSIGN(pip::udp::DatagramSocket socket, pip::udp::DatagramSocket::bind(address));
+  return loop.add_listener(std::move(socket));
+}
+
 Result<void> listen_all(const Arguments& arguments, Loop& loop, std::string& wrong) {
   for (const std::string& text : arguments.listen) {
     wrong = text;
     OSP_ASSIGN(pip::Address address, pip::parse_address(text));
-    OSP_ASSIGN(pip::HostFd listener, pip::listen_stream(address));
-    OSP_TRY(loop.add_listener(std::move(listener)));
+    OSP_TRY(address.is_udp ? listen_udp(address, loop) : listen_stream(address, loop));
     fmt::print("pipd: serving {} on {}\n", arguments.directory, address.text());
   }
   fflush(stdout);
@@ -107,7 +116,7 @@ void renew_rules(const Arguments& arguments, pip::Doorkeeper& doorkeeper) {
 std::string secret_that_would_be_served(const Arguments& arguments) {
   if (!arguments.store.empty()) return {};  // a store's directory is not what is served
   const bool is_reached =
-      std::ranges::any_of(arguments.listen, [](const auto& one) { return one.starts_with("tcp:"); });
+      std::ranges::any_of(arguments.listen, [](const auto& one) { return !one.starts_with("unix:"); });
   for (const std::string& one : {arguments.keys, arguments.access, arguments.state}) {
     std::error_code error;
     const std::string real = std::filesystem::weakly_canonical(one, error).string();
@@ -191,8 +200,9 @@ int serve(Arguments& arguments, const Served& served) {
   if (!loop) return complain(describe(loop.error()));
   std::string wrong;
   if (auto listening = listen_all(arguments, **loop, wrong); !listening)
-    return complain(fmt::format("cannot listen on '{}': {}{}", wrong, describe(listening.error()),
-                                listening.error().code == EINVAL ? "; forms: unix:PATH, tcp:ADDRESS:PORT" : ""));
+    return complain(fmt::format(
+        "cannot listen on '{}': {}{}", wrong, describe(listening.error()),
+        listening.error().code == EINVAL ? "; forms: unix:PATH, tcp:ADDRESS[:PORT], udp:ADDRESS[:PORT]" : ""));
   fmt::print("pipd: the key of this server is {}\n", doorkeeper->identity.key().text());
   fflush(stdout);
   umask(0);  // modes are the clients'
@@ -227,7 +237,8 @@ int main(int argc, char** argv) {
       ->type_name("DIR");
   what.require_option(1);
   app.add_option("--listen", arguments.listen,
-                 fmt::format("unix:PATH or tcp:ADDRESS[:PORT] (port {}); may be repeated", pip::default_port))
+                 fmt::format("unix:PATH, tcp:ADDRESS[:PORT] or udp:ADDRESS[:PORT] (port {}); may be repeated",
+                             pip::default_port))
       ->required()
       ->type_name("WHERE")
       ->allow_extra_args(false);

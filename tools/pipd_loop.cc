@@ -57,6 +57,13 @@ Result<void> Loop::add_listener(pip::HostFd listener) {
   return {};
 }
 
+Result<void> Loop::add_listener(pip::udp::DatagramSocket listener) {
+  OSP_ASSIGN(auto made, pip::udp::ServerSocket::create(server_, doorkeeper_, std::move(listener)));
+  OSP_TRY(watch(made->fd(), EPOLLIN, EPOLL_CTL_ADD));
+  datagrams_[made->fd()] = std::move(made);
+  return {};
+}
+
 uint64_t Loop::now_s() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
@@ -84,6 +91,7 @@ void Loop::look_after() {
   looked_after_s_ = now_s();
   listen(true);
   if (options_.each_while) options_.each_while();
+  for (auto& [fd, socket] : datagrams_) socket->look_after();
   for (auto& [fd, connection] : connections_) {
     const bool is_late = !connection.link->is_settled() && now_s() - connection.since_s >= settled_within_s;
     if (connection.closing || (!is_late && connection.link->reconsider())) continue;
@@ -105,6 +113,7 @@ bool Loop::take_signal() {
 Result<bool> Loop::serve_one(int fd, uint32_t events) {
   if (fd == signals_.get()) return take_signal();
   if (fd == options_.watch) return server_.look_at_changes(), true;
+  if (const auto found = datagrams_.find(fd); found != datagrams_.end()) return found->second->serve(), true;
   const bool is_listener = std::ranges::any_of(listeners_, [fd](const auto& one) { return one.get() == fd; });
   if (is_listener) {
     accept_all(fd);
@@ -192,6 +201,7 @@ void Loop::send(Connection& connection) {
 void Loop::send_output() {
   const std::vector<uint64_t> ids = server_.connections_with_output();
   if (ids.empty()) return;
+  for (auto& [fd, socket] : datagrams_) socket->take_output(ids);
   for (auto& [fd, connection] : connections_) {
     if (connection.closing || !std::ranges::binary_search(ids, connection.link->id())) continue;
     if (!connection.link->take_output(connection.out)) connection.closing = true;

@@ -10,6 +10,7 @@
 
 #include "pip/secure/server_link.h"
 #include "pip/stream_socket.h"
+#include "pip/udp/server_socket.h"
 
 namespace osp::pipd {
 
@@ -29,6 +30,7 @@ class Loop {
   static sigset_t block_signals();
 
   Result<void> add_listener(pip::HostFd listener);
+  Result<void> add_listener(pip::udp::DatagramSocket listener);
   // Serves until SIGTERM or SIGINT.
   Result<void> run();
   // The clock that sessions are timed by: seconds, steady.
@@ -71,6 +73,7 @@ class Loop {
   pip::HostFd epoll_;
   pip::HostFd signals_;
   std::vector<pip::HostFd> listeners_;
+  std::map<int, std::unique_ptr<pip::udp::ServerSocket>> datagrams_;
   std::map<int, Connection> connections_;
 };
 

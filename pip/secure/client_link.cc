@@ -9,6 +9,13 @@
 #include "pip/secure/agent.h"
 
 namespace osp::pip {
+namespace {
+
+// A server's key is the same over TCP and UDP, so it is learnt and trusted once.
+std::string known_as(const Address& address) { return "tcp:" + address.host_and_port(); }
+
+}  // namespace
+
 ClientLink::ClientLink(Address address, SessionClient::Options options, KeyStore keys)
     : address_(std::move(address)), keys_(std::move(keys)), session_(std::move(options)) {
   if (const char* agent = std::getenv("OSP_AGENT"); agent != nullptr) agent_ = agent;
@@ -40,9 +47,9 @@ Result<void> ClientLink::take_credentials(SealedClient::Options& options) {
 Result<SealedClient::Options> ClientLink::sealing() {
   SealedClient::Options options;
   options.sealing = address_.is_udp ? Sealing::by_transport : Sealing::records;
-  const auto known = keys_.known_server(address_.text());
+  const auto known = keys_.known_server(known_as(address_));
   if (!known) {
-    why_ = fmt::format("'{}': the line of {} cannot be read", keys_.path("known_servers"), address_.text());
+    why_ = fmt::format("'{}': the line of {} cannot be read", keys_.path("known_servers"), known_as(address_));
     return std::unexpected(known.error());
   }
   if (*known) known_ = *known;
@@ -98,7 +105,7 @@ Result<void> ClientLink::receive(std::string_view wire, std::string& out) {
 Result<void> ClientLink::learn_server() {
   if (known_ || sealed_->state() != SealedClient::State::open) return {};
   known_ = sealed_->server();
-  if (const auto kept = keys_.know_server(address_.text(), *known_); !kept)
+  if (const auto kept = keys_.know_server(known_as(address_), *known_); !kept)
     log::warn("pip", "the key of {} cannot be kept in '{}': {}", address_.text(), keys_.path("known_servers"),
               describe(kept.error()));
   log::warn("pip", "{} is met for the first time; its key is {}", address_.text(), known_->text());
@@ -110,7 +117,7 @@ Result<void> ClientLink::explain(Error error) {
     why_ = fmt::format(
         "{} has not the key that '{}' knows it by; if it was changed on purpose: osp key trust --server "
         "{} KEY",
-        address_.text(), keys_.path("known_servers"), address_.text());
+        address_.text(), keys_.path("known_servers"), address_.host_and_port());
   } else if (error.code == EACCES) {
     why_ = !agent_.empty() ? fmt::format("{} lets nobody in with what the agent gives", address_.text())
                            : fmt::format("{} lets nobody in with the key {}; there: osp key trust {}", address_.text(),

@@ -17,14 +17,14 @@
 // Nothing blocks; each is for one thread at a time.
 namespace osp::pip {
 
-// Who seals what comes after the handshake: this, in records; or the transport, with keys from the handshake (pip/udp/),
-// and then it passes here as it is.
+// Who seals what comes after the handshake: this, in records; or the transport, with keys from the handshake
+// (pip/udp/), and then it passes here as it is.
 enum class Sealing : uint8_t { records, by_transport };
 
 // How far the handshake is, for such a transport.
 struct HandshakeProgress {
-  size_t sent = 0;        // bytes of the handshake among those that were appended to `out`; they come first
-  bool is_over = false;   // nothing more of it comes from the peer
+  size_t sent = 0;       // bytes of the handshake among those that were appended to `out`; they come first
+  bool is_over = false;  // nothing more of it comes from the peer
   std::optional<noise::Handshake::Ciphers> ciphers{};  // of what is not handshake, as soon as there are any
 };
 
@@ -46,8 +46,8 @@ class SealedClient {
   Result<void> begin(std::string_view early, std::string& out);
   // Takes what arrived: appends what was in it to `plain`, and what is to be sent to `out`. An error is final:
   // EKEYREJECTED: the server's key is another than the one known; EACCES and others: the server said so (why());
-  // EBADMSG: somebody interferes, or it speaks something else. With a transport that seals: first what it received of the
-  // handshake, and once that is over only what was sealed.
+  // EBADMSG: somebody interferes, or it speaks something else. With a transport that seals: first what it received of
+  // the handshake, and once that is over only what was sealed.
   Result<void> receive(std::string_view wire, std::string& plain, std::string& out);
   // Appends `plain` as it goes over the wire. Before state() is open it is kept until then.
   Result<void> seal(std::string_view plain, std::string& out);

@@ -14,9 +14,10 @@ std::string owner_of(const noise::Key& peer) {
 Result<void> ServerLink::begin(std::string_view wire, std::string& out) {
   has_begun_ = true;
   if (SealedServer::begins_sealed(wire)) {
-    sealed_ = std::make_unique<SealedServer>(doorkeeper_.identity, [this](const auto& peer, auto shown) {
-      return doorkeeper_.rules.access_of(peer, shown, std::time(nullptr));
-    }, sealing_);
+    sealed_ = std::make_unique<SealedServer>(
+        doorkeeper_.identity,
+        [this](const auto& peer, auto shown) { return doorkeeper_.rules.access_of(peer, shown, std::time(nullptr)); },
+        sealing_);
     return {};
   }
   if (in_clear_.is_nothing()) {

@@ -12,8 +12,8 @@ struct Range {
   friend bool operator==(const Range&, const Range&) = default;
 };
 
-// Which numbers have come: to be acknowledged, and so that none is taken twice. Of the ranges it keeps the newest; what is
-// older counts as having come.
+// Which numbers have come: to be acknowledged, and so that none is taken twice. Of the ranges it keeps the newest; what
+// is older counts as having come.
 class AckRanges {
  public:
   static constexpr size_t most_ranges = 64;

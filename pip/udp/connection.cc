@@ -9,6 +9,7 @@ namespace osp::pip::udp {
 namespace {
 
 constexpr size_t handshake_pieces = 64, data_pieces = 8192;
+constexpr int64_t hurried_probe_us = 200'000;
 constexpr int64_t path_time_us = 1'000'000;  // in which a new path must have answered
 constexpr std::array kinds = {Kind::handshake, Kind::sealed};
 
@@ -23,7 +24,7 @@ uint64_t random_number() {
 // A datagram that is being made.
 struct Connection::Draft {
   std::string plain{};
-  size_t room = 0;  // for plain
+  size_t room = 0;   // for plain
   size_t least = 0;  // of plain: the rest is padding
   bool wants_ack = false;
   SentPacket packet{};
@@ -68,7 +69,8 @@ int64_t Connection::probe_time_us() const {
   const bool is_greeting = options_.role == Role::client && !handshake_is_over_;
   if (since_us < 0 && !(is_greeting && probed_us_ >= 0)) return INT64_MAX;
   since_us = std::max(since_us, probed_us_);
-  return since_us + rtt_.probe_timeout_us(probes_);
+  const int64_t timeout_us = rtt_.probe_timeout_us(probes_);
+  return since_us + (is_in_hurry_ ? std::min(timeout_us, hurried_probe_us) : timeout_us);
 }
 
 int64_t Connection::deadline_us() const {
@@ -155,7 +157,9 @@ void Connection::draft_data(Kind kind, int64_t now_us, Draft& draft) {
   }
   if (!space(kind).wants_probe && !may_send_data(now_us)) return;
   const auto piece = stream.next(draft.left() - data_frame_size, limit);
-  put_frame({.type = is_handshake ? FrameType::handshake : FrameType::data, .value = piece->offset, .bytes = stream.bytes(*piece)},
+  put_frame({.type = is_handshake ? FrameType::handshake : FrameType::data,
+             .value = piece->offset,
+             .bytes = stream.bytes(*piece)},
             draft.plain);
   draft.packet.piece = *piece;
   draft.wants_ack = true;
@@ -194,7 +198,8 @@ bool Connection::draft(Kind kind, int64_t now_us, Draft& draft) {
 }
 
 bool Connection::draft_mtu_probe(int64_t now_us, Draft& draft) {
-  const size_t size = handshake_is_over_ && path_.is_validated && probes_ == 0 && is_confirmed() ? mtu_.wanted(now_us) : 0;
+  const size_t size =
+      handshake_is_over_ && path_.is_validated && probes_ == 0 && is_confirmed() ? mtu_.wanted(now_us) : 0;
   if (size == 0 || bytes_in_flight() + size > std::max(cubic_.window(), size)) return false;
   put_frame({.type = FrameType::ping}, draft.plain);
   draft.least = draft.room = size - head_size - seal_size;

@@ -21,10 +21,10 @@ namespace osp::pip::udp {
 
 uint64_t random_number();
 
-// One end of a connection (docs/pip.md, "UDP"): two streams of bytes each way, the handshake's and, once there are keys, the
-// connection's own, over datagrams that may be lost, late, doubled, or damaged. It owns no socket and no clock: what arrives
-// goes into receive(); then, and when deadline_us() has come, next_datagram() is called until there is none. Times are
-// microseconds of a steady clock. Nothing blocks; one thread at a time.
+// One end of a connection (docs/pip.md, "UDP"): two streams of bytes each way, the handshake's and, once there are
+// keys, the connection's own, over datagrams that may be lost, late, doubled, or damaged. It owns no socket and no
+// clock: what arrives goes into receive(); then, and when deadline_us() has come, next_datagram() is called until there
+// is none. Times are microseconds of a steady clock. Nothing blocks; one thread at a time.
 class Connection {
  public:
   enum class Role : uint8_t { client, server };
@@ -72,6 +72,8 @@ class Connection {
   [[nodiscard]] int64_t heard_us() const { return heard_us_; }
   // Probes that have gone unanswered since then.
   [[nodiscard]] unsigned probes() const { return probes_; }
+  // Somebody says that nobody is there; if that is so, it may come back soon: probes go more often until it is heard.
+  void hurry() { is_in_hurry_ = true; }
   // Client: its own address is another now.
   void path_has_changed(size_t most);
 
@@ -136,10 +138,10 @@ class Connection {
   std::optional<int> closing_;
   std::optional<uint64_t> response_;  // that is owed
   bool wants_window_ = false, wants_token_ = false, wants_challenge_ = false;
-  bool handshake_is_over_ = false;
-  bool is_held_back_ = false;   // there was more to send than the window took
+  bool handshake_is_over_ = false, is_in_hurry_ = false;
+  bool is_held_back_ = false;  // there was more to send than the window took
   unsigned probes_ = 0;
-  unsigned large_lost_ = 0;     // large datagrams in a row
+  unsigned large_lost_ = 0;  // large datagrams in a row
   uint64_t limit_out_ = window, limit_told_ = window;
   int64_t heard_us_ = -1;
   int64_t probed_us_ = -1;

@@ -44,6 +44,7 @@ void Connection::receive(std::string_view datagram, const PeerAddress& from, int
   if (!head || head->id != options_.id || broken_ || !open(*head, datagram, plain)) return;
   note_path(*head, from, datagram.size(), now_us);
   heard_us_ = now_us;
+  is_in_hurry_ = false;
   const auto wants_ack = take_frames(head->kind, plain, now_us);
   if (wants_ack) note_received(space(head->kind), head->number, *wants_ack, now_us);
 }
@@ -150,8 +151,8 @@ void Connection::note_received(Space& space, uint64_t number, bool wants_ack, in
   space.ack_due_us = at_once ? now_us : std::min(space.ack_due_us, now_us + Rtt::most_ack_delay_us);
 }
 
-// A sealed datagram newer than all others from another address: the client is there now, or somebody in between makes it
-// look so; that is found out (RFC 9000, 9).
+// A sealed datagram newer than all others from another address: the client is there now, or somebody in between makes
+// it look so; that is found out (RFC 9000, 9).
 void Connection::note_path(const Head& head, const PeerAddress& from, size_t size, int64_t now_us) {
   if (options_.role == Role::client) return;
   const AckRanges& received = space(head.kind).received;

@@ -24,15 +24,15 @@ class Cubic {
   [[nodiscard]] bool is_in_slow_start() const { return window_ < threshold_; }
 
  private:
-  static constexpr double scale = 0.4;      // C, segments a second³
-  static constexpr double decrease = 0.7;   // β
+  static constexpr double scale = 0.4;     // C, segments a second³
+  static constexpr double decrease = 0.7;  // β
   [[nodiscard]] double least() const { return 2.0 * segment_; }
   void begin_epoch(int64_t now_us);
 
   double segment_ = 0, window_ = 0, threshold_ = 0;
-  double most_ = 0;               // W_max, bytes
-  double estimate_ = 0;           // W_est: what Reno would have, bytes
-  double period_s_ = 0;           // K
+  double most_ = 0;      // W_max, bytes
+  double estimate_ = 0;  // W_est: what Reno would have, bytes
+  double period_s_ = 0;  // K
   int64_t epoch_us_ = -1;
   int64_t recovery_us_ = -1;  // losses of what was sent before count no more
 };

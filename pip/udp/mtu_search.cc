@@ -7,9 +7,9 @@
 namespace osp::pip::udp {
 namespace {
 
-// What links leave for a datagram, below the most that IPv4 takes: of IPv6 in tunnels, of PPPoE, of Ethernet by IPv6 and
-// IPv4, of jumbo frames, of loopback.
-constexpr std::array<size_t, 10> ladder = {base_datagram, 1280, 1352, 1412, 1452, 1472, 4052, 8952, 16384, 62000};
+// What links leave for a datagram, below the most that IPv4 takes: of IPv6 in tunnels, of PPPoE, of Ethernet by IPv6
+// and IPv4, of jumbo frames, of loopback (of larger ones too few fit into a socket).
+constexpr std::array<size_t, 9> ladder = {base_datagram, 1280, 1352, 1412, 1452, 1472, 4052, 8952, 16384};
 
 }  // namespace
 

@@ -32,9 +32,9 @@ struct Head {
 constexpr size_t head_size = 1 + 8 + 8;
 constexpr size_t seal_size = 16;
 constexpr size_t unknown_size = 1 + 8 + sizeof(Token);
-constexpr size_t base_datagram = 1200;     // that every path takes (RFC 9000, 14.1)
-constexpr size_t most_datagram = 65507;    // of IPv4
-constexpr size_t most_ranges_sent = 16;    // in a frame of acknowledgement
+constexpr size_t base_datagram = 1200;   // that every path takes (RFC 9000, 14.1)
+constexpr size_t most_datagram = 65507;  // of IPv4
+constexpr size_t most_ranges_sent = 16;  // in a frame of acknowledgement
 
 // Nothing: it is none of ours.
 std::optional<Head> read_head(std::string_view datagram);

@@ -8,8 +8,8 @@
 
 namespace osp::pip::udp {
 
-// Datagrams are sealed by their number, which is the nonce; their heads are not secret, but nobody changes them. The key
-// changes after each datagrams_a_key numbers, so nothing on the wire says so.
+// Datagrams are sealed by their number, which is the nonce; their heads are not secret, but nobody changes them. The
+// key changes after each datagrams_a_key numbers, so nothing on the wire says so.
 constexpr uint64_t datagrams_a_key = 1U << 16;
 
 // The key of handshake datagrams, which all know: what it opens was not damaged on its way, and no more.

@@ -22,7 +22,8 @@ Result<void> ReceiveStream::add(uint64_t offset, std::string_view bytes) {
     next = taken_ + ready_.size();
     if (at->first > next) break;
     ahead_size_ -= at->second.size();
-    if (at->first + at->second.size() > next) ready_ += std::string_view(at->second).substr(static_cast<size_t>(next - at->first));
+    if (at->first + at->second.size() > next)
+      ready_ += std::string_view(at->second).substr(static_cast<size_t>(next - at->first));
   }
   return {};
 }

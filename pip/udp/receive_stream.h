@@ -27,7 +27,7 @@ class ReceiveStream {
  private:
   size_t window_, most_pieces_;
   uint64_t taken_ = 0;
-  std::string ready_;                     // from taken_ on
+  std::string ready_;                      // from taken_ on
   std::map<uint64_t, std::string> ahead_;  // beyond it
   size_t ahead_size_ = 0;                  // bytes of those
 };

@@ -14,8 +14,8 @@ namespace osp::pip::udp {
 class SendStream {
  public:
   void write(std::string_view bytes);
-  // What is to be sent next, of at most `most` bytes and below offset `limit`: first what was lost. Nothing: nothing is.
-  // It is then on its way.
+  // What is to be sent next, of at most `most` bytes and below offset `limit`: first what was lost. Nothing: nothing
+  // is. It is then on its way.
   std::optional<Piece> next(size_t most, uint64_t limit);
   [[nodiscard]] bool has_next(uint64_t limit) const { return !lost_.empty() || next_ < std::min(limit, end()); }
   // Of a piece from next(); valid until the next call.

@@ -21,12 +21,12 @@ struct Piece {
 // What was sent in a datagram, as far as it matters when it is lost.
 struct SentPacket {
   int64_t sent_us = 0;
-  size_t size = 0;           // of the datagram, if it counts as in flight; 0: it held acknowledgements only
-  Piece piece{};             // of the handshake or the data
+  size_t size = 0;  // of the datagram, if it counts as in flight; 0: it held acknowledgements only
+  Piece piece{};    // of the handshake or the data
   bool has_window = false, has_token = false, has_challenge = false;
   bool is_mtu_probe = false;
-  bool is_gone = false;      // acknowledged, or taken as lost
-  uint64_t number = 0;       // set by SentPackets
+  bool is_gone = false;  // acknowledged, or taken as lost
+  uint64_t number = 0;   // set by SentPackets
 };
 
 // The datagrams of one kind that are on their way, and which of them are lost (RFC 9002, 6.1).
@@ -36,7 +36,7 @@ class SentPackets {
 
   struct Outcome {
     std::vector<SentPacket> acked{}, lost{};
-    bool has_sample = false;   // the largest number is acknowledged for the first time
+    bool has_sample = false;  // the largest number is acknowledged for the first time
     int64_t largest_sent_us = 0;
   };
 

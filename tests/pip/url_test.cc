@@ -12,6 +12,10 @@ TEST(Url, Forms) {
   EXPECT_EQ(plain.path, "a/b/c");
   EXPECT_EQ(plain.text(), "pip://host:5640/a/b/c");
   EXPECT_EQ(parse_url("pip://[::1]:99")->address.text(), "tcp:[::1]:99");
+  const Url udp = *parse_url("pip+udp://host:7/a");
+  EXPECT_TRUE(udp.address.is_udp && udp.address.is_sealed());
+  EXPECT_EQ(udp.address.text(), "udp:host:7");
+  EXPECT_EQ(udp.text(), "pip+udp://host:7/a");
   const Url unix_url = *parse_url("pip+unix:///run/s!/a%20b");
   EXPECT_EQ(unix_url.address.unix_path, "/run/s");
   EXPECT_EQ(unix_url.path, "a b");
@@ -24,6 +28,8 @@ TEST(Url, RefusesOthers) {
     EXPECT_FALSE(parse_url(bad)) << bad;
   for (const char* bad : {"", "unix:", "tcp:", "tcp::1", "here"}) EXPECT_FALSE(parse_address(bad)) << bad;
   EXPECT_EQ(parse_address("tcp:127.0.0.1:7")->port, 7);
+  EXPECT_TRUE(parse_address("udp:127.0.0.1")->is_udp);
+  EXPECT_FALSE(parse_address("tcp:127.0.0.1")->is_udp);
   EXPECT_EQ(parse_address("unix:/a")->text(), "unix:/a");
 }
 

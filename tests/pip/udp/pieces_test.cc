@@ -193,7 +193,8 @@ TEST(PacketTest, TheBytesAreThoseOfTheDocument) {
 }
 
 TEST(PacketTest, WhatIsNoFrameIsRefused) {
-  for (const std::string& bad : {std::string("\2\0\0\0\0\0", 6), std::string("\2\0\0\0\0\1", 6), std::string("\3\0", 2), std::string("\77")}) {
+  for (const std::string& bad :
+       {std::string("\2\0\0\0\0\0", 6), std::string("\2\0\0\0\0\1", 6), std::string("\3\0", 2), std::string("\77")}) {
     Reader in(bad);
     EXPECT_EQ(next_frame(in).error().code, EBADMSG);
   }
