@@ -3,7 +3,8 @@
 
     bench/remote.py [--rtt 50] [--mbit 300] [--build build] [--only SIDE...]
 
-The line is cut-proxy, which delays all bytes. sshfs needs root (its mount), and is left out otherwise.
+The line is cut-proxy, which delays all bytes; of osp-udp it is tests/tools/udp_proxy.py, which delays datagrams and has a
+queue that may be full. sshfs needs root (its mount), and is left out otherwise.
 """
 
 import argparse
@@ -116,6 +117,16 @@ class Bench:
         near = self.line_to(port)
         return self.rows(f"{self.options.build}/bin/osp-run", "-m", f"pip://127.0.0.1:{near}/={self.mount}", "--")
 
+    def osp_udp(self):
+        port, near = free_port(), free_port()
+        self.start(f"{self.options.build}/bin/pipd", "--export", self.tree("osp"), "--listen", f"udp:127.0.0.1:{port}",
+                   "--state", f"{self.folder}/state")
+        self.started.append(subprocess.Popen(
+            [sys.executable, f"{HERE}/../tests/tools/udp_proxy.py", str(near), str(port), str(self.options.rtt / 2),
+             str(self.options.mbit)], stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        self.started[-1].stdout.readline()
+        return self.rows(f"{self.options.build}/bin/osp-run", "-m", f"pip+udp://127.0.0.1:{near}/={self.mount}", "--")
+
     def sshfs(self):
         port, key = free_port(), f"{self.folder}/ssh-key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
@@ -142,17 +153,17 @@ def main():
     parser.add_argument("--rtt", type=float, default=50, metavar="MS", help="there and back (default: 50)")
     parser.add_argument("--mbit", type=float, default=300, help="of the line, a second (default: 300)")
     parser.add_argument("--build", default="build", help="the build folder (default: build)")
-    parser.add_argument("--only", nargs="+", choices=("osp", "sshfs", "local"), metavar="SIDE")
+    parser.add_argument("--only", nargs="+", choices=("osp", "osp-udp", "sshfs", "local"), metavar="SIDE")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
     able = os.geteuid() == 0 and shutil.which("sshfs") and os.path.exists("/usr/sbin/sshd")
-    sides = options.only or ["osp"] + ["sshfs"] * bool(able) + ["local"]
+    sides = options.only or ["osp", "osp-udp"] + ["sshfs"] * bool(able) + ["local"]
     found = {}
     for side in sides:
         with tempfile.TemporaryDirectory(prefix="osp-remote-") as folder:
             bench = Bench(options, folder)
             try:
-                found[side] = getattr(bench, side)()
+                found[side] = getattr(bench, side.replace("-", "_"))()
             finally:
                 bench.end()
     print(f"{'seconds, ' + str(options.rtt) + ' ms there and back':34}" + "".join(f"{side:>9}" for side in sides) + "     goal")

@@ -58,7 +58,9 @@ void add_flags(CLI::App& sub, std::string_view name, Options& options) {
 
 int main(int argc, char** argv) {
   using namespace osp;
-  CLI::App app("A client for files served over πp.\nURLs: pip://HOST[:PORT]/PATH, pip+unix:///SOCKET!/PATH");
+  CLI::App app(
+      "A client for files served over πp.\nURLs: pip://HOST[:PORT]/PATH, pip+udp://HOST[:PORT]/PATH, "
+      "pip+unix:///SOCKET!/PATH");
   app.set_version_flag("--version", fmt::format("pip {}", OSP_VERSION));
   app.require_subcommand(1);
   piptool::Options options;

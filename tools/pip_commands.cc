@@ -170,8 +170,8 @@ Outcome<void> write_from_stdin(pip::File& file, bool append, const std::string& 
 Outcome<Target> find_target(Remotes& remotes, const std::string& name, const Options& options) {
   auto url = pip::parse_url(name);
   if (!url)
-    return std::unexpected(
-        Failure{fmt::format("'{}' is no URL; forms: pip://HOST[:PORT]/PATH, pip+unix:///SOCKET!/PATH", name)});
+    return std::unexpected(Failure{fmt::format(
+        "'{}' is no URL; forms: pip://HOST[:PORT]/PATH, pip+udp://HOST[:PORT]/PATH, pip+unix:///SOCKET!/PATH", name)});
   OSP_ASSIGN(url->path, path_in_time(url->path, options));
   OSP_ASSIGN(pip::Client* const client, remotes.client(*url));
   return Target{.url = *url, .client = client};

@@ -65,7 +65,8 @@ ns::Checked<ns::Attached> CoreServers::attach(const std::string& name, const std
   if (const auto device = ns::parse_device(name)) return attach_device(*device);
   const auto url = pip::parse_url(name);
   if (!url)
-    return ns::trouble(EINVAL, "not a URL of a server", "write pip://HOST[:PORT]/PATH or pip+unix:///SOCKET!/PATH");
+    return ns::trouble(EINVAL, "not a URL of a server",
+                       "write pip://HOST[:PORT]/PATH, pip+udp://HOST[:PORT]/PATH or pip+unix:///SOCKET!/PATH");
   auto server = keeper::attach(url->server());
   if (!server) return std::unexpected(server.error());
   const std::string time = value_of(options, "at=");

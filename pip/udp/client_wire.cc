@@ -53,10 +53,12 @@ Result<bool> DatagramWire::serve() {
   port_->begin();
   Connection& connection = carrier_->connection();
   const int64_t heard_us = connection.heard_us();
+  Result<void> delivered;
   const auto received = port_->socket().receive([&](std::string_view datagram, const PeerAddress& from) {
     connection.receive(datagram, from, DatagramPort::now_us());
+    if (delivered && !connection.has_keys()) delivered = carrier_->deliver();  // the next may be sealed
   });
-  auto delivered = carrier_->deliver();
+  if (delivered) delivered = carrier_->deliver();
   if (!received && delivered) delivered = note_trouble(received.error());
   if (auto flushed = flush(); delivered) delivered = flushed;
   if (!delivered) return std::unexpected(delivered.error());

@@ -119,7 +119,7 @@ _osp() {
 _pipd() {
   case $3 in
     --export | --store | --state | --keys) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
-    --listen) _osp_words 'unix: tcp:' "$2" ;;
+    --listen) _osp_words 'unix: tcp: udp:' "$2" ;;
     --access) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
     *) _osp_words '--export --store --listen --state --keys --access --in-clear --read-only --help --version' "$2" ;;
   esac
