@@ -64,8 +64,11 @@ class Connection {
 
   // Tells the peer, once, that it is over.
   void close(int errno_number) { closing_ = errno_number; }
-  // ECONNRESET: the peer has closed it, or does not know it any more. Nobody else can bring that about.
+  // ECONNRESET: the peer has closed it, or does not know it any more. Once the server has told its token, nobody else
+  // can bring that about; before, who sees the datagrams can, as they could spoil the handshake.
   [[nodiscard]] const std::optional<Error>& broken() const { return broken_; }
+  // How the handshake begins has come.
+  [[nodiscard]] bool has_begun() const { return handshake_in_.ready() > 0 || handshake_in_.limit() > most_handshake; }
   // Something sealed has come.
   [[nodiscard]] bool is_confirmed() const { return !spaces_[1].received.empty(); }
   // When the peer was last heard; -1: never.

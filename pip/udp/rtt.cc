@@ -22,7 +22,8 @@ void Rtt::sample(int64_t latest_us, int64_t delay_us) {
 
 int64_t Rtt::probe_timeout_us(unsigned count) const {
   const int64_t once = smoothed_us_ + std::max(4 * variation_us_, granularity_us) + most_ack_delay_us;
-  return std::min(once << std::min(count, 10U), most_probe_timeout_us);
+  const int64_t most = std::clamp(once, usual_probe_timeout_us, most_probe_timeout_us);
+  return std::min(once << std::min(count, 10U), most);
 }
 
 int64_t Rtt::loss_delay_us() const { return std::max(std::max(smoothed_us_, latest_us_) * 9 / 8, granularity_us); }

@@ -12,6 +12,8 @@ class Rtt {
   static constexpr int64_t most_ack_delay_us = 10'000;
   // A probe goes at least so often, for as long as it takes: what makes up for it is that it is one small datagram.
   static constexpr int64_t most_probe_timeout_us = 1'000'000;
+  // The answer fits into that second too, where it does not take longer than that anyway.
+  static constexpr int64_t usual_probe_timeout_us = 500'000;
 
   // `delay_us`: how long the other says that it kept the acknowledgement.
   void sample(int64_t latest_us, int64_t delay_us);

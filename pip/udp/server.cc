@@ -73,7 +73,12 @@ bool Server::make_room() {
 
 // Whose datagram it is; null: nobody's.
 Server::Peer* Server::meet(const Head& head, std::string_view datagram, const PeerAddress& from, int64_t now_us) {
-  if (const auto found = peers_.find(head.id); found != peers_.end()) return found->second.get();
+  if (const auto found = peers_.find(head.id); found != peers_.end()) {
+    // Who seals has had an answer to its beginning; without one here, that was from before a restart.
+    const bool is_forgotten = head.kind == Kind::sealed && !found->second->carrier.connection().has_begun();
+    if (!is_forgotten) return found->second.get();
+    forget(found);
+  }
   if (head.kind == Kind::sealed && answers_.size() < most_answers && datagram.size() > unknown_size)
     answers_.push_back({unknown_datagram(head.id, token_of(head.id)), from});
   // What begins a connection is the first of its datagrams, or a later try, and a whole one.

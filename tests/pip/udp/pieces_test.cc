@@ -56,7 +56,9 @@ TEST(RttTest, AProbeGoesAtLeastOnceASecond) {
   Rtt rtt;
   EXPECT_LE(rtt.probe_timeout_us(0), 1'000'000);
   for (unsigned count = 0; count < 40; ++count) EXPECT_LE(rtt.probe_timeout_us(count), 1'000'000);
-  rtt.sample(5'000'000, 0);
+  rtt.sample(50'000, 0);
+  EXPECT_EQ(rtt.probe_timeout_us(20), 500'000);
+  for (int i = 0; i < 20; ++i) rtt.sample(5'000'000, 0);
   EXPECT_EQ(rtt.probe_timeout_us(3), 1'000'000);
 }
 

@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   NoJournalStore journals;
   const auto sessions = SessionServer::create(**tree, journals, {}, 0);
   if (!sessions) abort();
-  Server server(**sessions, doorkeeper);
+  osp::pip::udp::Server server(**sessions, doorkeeper);
   size_t received = 0, sent = 0;
   int64_t now_us = 1;
   const auto give = [&](const std::string& datagram) {
@@ -36,10 +36,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     in = Reader(in.rest().substr(std::min(part.size(), in.rest().size())));
     std::string plain = part, datagram;
     if ((how & 1U) != 0) plain.resize(std::max(plain.size(), base_datagram));
-    PacketSealer(known_cipher()).seal({.kind = Kind::handshake, .id = how >> 4U, .number = number}, plain, datagram);
+    PacketSealer(known_cipher())
+        .seal({.kind = Kind::handshake, .id = uint64_t{how} >> 4U, .number = number}, plain, datagram);
     give((how & 2U) != 0 ? part : datagram);
     if ((how & 4U) != 0) now_us += int64_t{how} * 100'000;
   }
-  if (sent > 3 * received || server.connection_count() > Server::most_greeting) abort();
+  if (sent > 3 * received || server.connection_count() > osp::pip::udp::Server::most_greeting) abort();
   return 0;
 }

@@ -73,8 +73,8 @@ struct UdpServerTest : testing::Test {
     ASSERT_TRUE(link.connected(out));
     one.carrier->send(out);
   }
-  // Until nobody has anything more to say for a while; what the client saw.
-  Result<void> carry(Client& one, int64_t for_us = second_us / 2) {
+  // For a while; what the client saw. `loses_sealed`: what the server seals does not arrive.
+  Result<void> carry(Client& one, int64_t for_us = second_us / 2, bool loses_sealed = false) {
     Result<void> seen;
     for (const int64_t end_us = now_us + for_us; now_us < end_us && seen; now_us += 1000) {
       std::string datagram;
@@ -86,6 +86,7 @@ struct UdpServerTest : testing::Test {
       for (; server->next_datagram(now_us, datagram, to); datagram.clear()) {
         EXPECT_EQ(to, one.at);
         to_client += datagram.size();
+        if (loses_sealed && read_head(datagram)->kind == Kind::sealed) continue;
         one.carrier->connection().receive(datagram, "", now_us);
         if (seen) seen = one.carrier->deliver();
       }
@@ -161,6 +162,23 @@ TEST_F(UdpServerTest, AfterARestartTheClientIsToldAndItsSessionGoesOn) {
   EXPECT_TRUE(carry(anna, 10'000));
   EXPECT_EQ(anna.link->session().token(), token);
   EXPECT_EQ(anna.link->session().state(), SessionClient::State::open);
+}
+
+TEST_F(UdpServerTest, ARestartInTheMidstOfTheHandshakeIsNoticedAtOnce) {
+  rules(key_of("anna") + " rw /");
+  Client anna = client("anna");
+  for (const bool is_known : {false, true}) {  // the server, to her: then the handshake is shorter
+    SCOPED_TRACE(is_known);
+    connect(anna);
+    while (!anna.carrier->connection().has_keys()) ASSERT_TRUE(carry(anna, 1, is_known));
+    server = std::make_unique<udp::Server>(*sessions, *doorkeeper);
+    EXPECT_TRUE(carry(anna));
+    ASSERT_TRUE(anna.carrier->connection().broken());
+    EXPECT_EQ(anna.carrier->connection().broken()->code, ECONNRESET);
+    connect(anna);
+    EXPECT_TRUE(carry(anna));
+    EXPECT_EQ(anna.link->session().state(), SessionClient::State::open);
+  }
 }
 
 TEST_F(UdpServerTest, ARevokedKeyIsSentAway) {
