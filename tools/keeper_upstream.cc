@@ -115,7 +115,14 @@ void StreamUpstream::drop(Error why) {
   link_.disconnected();
   next_attempt_ms_ = now_ms() + pause_ms_;
   opening_.wake_all();
-  if (session().state() == pip::SessionClient::State::lost) wake_everyone();
+  if (session().state() == pip::SessionClient::State::lost) return wake_everyone();
+  reconnect();
+}
+
+// Unless it is too early; then a later tick does. The first connection is tried once.
+void StreamUpstream::reconnect() {
+  const bool was_open = !session().token().empty();
+  if (was_open && !connecting_ && now_ms() >= next_attempt_ms_) begin_connect();
 }
 
 // Programs wait meanwhile, so a person is told why; once, and not who opens it, who gets the error.
@@ -129,11 +136,7 @@ void StreamUpstream::tick() {
   const int64_t now = now_ms();
   opening_.wake_all();
   if (session().state() == pip::SessionClient::State::lost) return;
-  if (wire_ == nullptr) {
-    const bool was_open = !session().token().empty();
-    if (was_open && !connecting_ && now >= next_attempt_ms_) begin_connect();
-    return;
-  }
+  if (wire_ == nullptr) return reconnect();
   if (now - heard_ms_ >= wire_->most_silence().count()) return drop(Error(ETIMEDOUT));
   if (now - probed_ms_ < probe_after_ms) return;
   ping();

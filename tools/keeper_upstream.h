@@ -56,6 +56,7 @@ class StreamUpstream final : public pip::LeaseChannel {
   void send();
   void watch();
   void drop(Error why);
+  void reconnect();
   void tell(Error why);
   void wake_answered();
   void wake_everyone();

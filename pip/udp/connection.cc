@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t handshake_pieces = 64, data_pieces = 8192;
 constexpr int64_t hurried_probe_us = 200'000;
-constexpr int64_t path_time_us = 1'000'000;  // in which a new path must have answered
+constexpr int64_t least_path_time_us = 1'000'000;
 constexpr std::array kinds = {Kind::handshake, Kind::sealed};
 
 }  // namespace
@@ -64,6 +64,8 @@ void Connection::path_has_changed(size_t most) {
   for (Space& space : spaces_) space.wants_probe = true;
 }
 
+int64_t Connection::path_time_us() const { return std::max(least_path_time_us, rtt_.persistent_us()); }
+
 int64_t Connection::probe_time_us() const {
   int64_t since_us = std::max(spaces_[0].sent.last_in_flight_us(), spaces_[1].sent.last_in_flight_us());
   const bool is_greeting = options_.role == Role::client && !handshake_is_over_;
@@ -77,8 +79,8 @@ int64_t Connection::deadline_us() const {
   if (broken_) return INT64_MAX;
   int64_t at_us = probe_time_us();
   for (const Space& space : spaces_) at_us = std::min(at_us, space.sent.loss_time_us(rtt_));
-  if (!path_.is_validated && previous_) at_us = std::min(at_us, path_.since_us + path_time_us);
-  if (!path_.takes(base_datagram)) return at_us;
+  if (!path_.is_validated && previous_) at_us = std::min(at_us, path_.since_us + path_time_us());
+  if (path_.budget() < least_datagram) return at_us;
   for (const Space& space : spaces_) at_us = std::min(at_us, space.ack_due_us);
   return std::min(at_us, paced_us_);
 }
@@ -86,7 +88,7 @@ int64_t Connection::deadline_us() const {
 void Connection::look_at_clock(int64_t now_us) {
   for (const Kind kind : kinds)
     if (now_us >= space(kind).sent.loss_time_us(rtt_)) lost(kind, space(kind).sent.take_lost(now_us, rtt_), now_us);
-  if (!path_.is_validated && previous_ && now_us >= path_.since_us + path_time_us) {
+  if (!path_.is_validated && previous_ && now_us >= path_.since_us + path_time_us()) {
     path_ = *std::exchange(previous_, std::nullopt);  // nobody answers there
     begin_path(mtu_.most());
   }
@@ -117,9 +119,11 @@ bool Connection::may_send_data(int64_t now_us) {
 }
 
 void Connection::draft_ack(Space& space, int64_t now_us, Draft& draft) {
-  const Frame frame{.type = FrameType::ack,
-                    .delay_us = static_cast<uint32_t>(std::clamp<int64_t>(now_us - space.largest_us, 0, UINT32_MAX)),
-                    .ranges = space.received.ranges()};
+  Frame frame{.type = FrameType::ack,
+              .delay_us = static_cast<uint32_t>(std::clamp<int64_t>(now_us - space.largest_us, 0, UINT32_MAX)),
+              .ranges = space.received.ranges()};
+  if (draft.left() < ack_frame_size + range_size) return;
+  frame.ranges.resize(std::min(frame.ranges.size(), (draft.left() - ack_frame_size) / range_size));
   put_frame(frame, draft.plain);
   space.ack_due_us = INT64_MAX;
   space.unacknowledged = 0;
@@ -135,6 +139,7 @@ void Connection::draft_control(Draft& draft) {
     put({.type = FrameType::challenge, .value = path_.challenge});
     draft.packet.has_challenge = true;
   }
+  if (draft.room < base_datagram / 2) return;  // the rest can wait until the way is known
   if (std::exchange(wants_window_, false)) {
     put({.type = FrameType::window, .value = limit_told_ = data_in_.limit()});
     draft.packet.has_window = true;
@@ -168,32 +173,28 @@ void Connection::draft_data(Kind kind, int64_t now_us, Draft& draft) {
 // False: nothing is to be sent.
 bool Connection::draft(Kind kind, int64_t now_us, Draft& draft) {
   Space& own = space(kind);
+  const bool is_probe = own.wants_probe;
   size_t size = mtu_.size();
-  if (kind == Kind::handshake || own.wants_probe) size = base_datagram;  // a probe must get through
-  if (!path_.is_validated) size = std::min(size, base_datagram);
+  if (kind == Kind::handshake || is_probe) size = base_datagram;  // a probe must get through
+  if (!path_.is_validated) size = std::min({size, base_datagram, static_cast<size_t>(path_.budget())});
   draft.room = size - head_size - seal_size;
-  const bool ack_is_due = own.ack_due_us <= now_us;
-  const size_t before = draft.plain.size();
-  if (own.unacknowledged > 0) {
-    const int64_t due_us = own.ack_due_us;
-    const unsigned count = own.unacknowledged;
-    draft_ack(own, now_us, draft);
-    if (kind == Kind::sealed) draft_control(draft);
-    draft_data(kind, now_us, draft);
-    if (!draft.wants_ack && !own.wants_probe && !ack_is_due) {  // not yet
-      own.ack_due_us = due_us, own.unacknowledged = count;
-      draft.plain.resize(before);
-    }
-  } else {
-    if (kind == Kind::sealed) draft_control(draft);
-    draft_data(kind, now_us, draft);
+  const int64_t due_us = own.ack_due_us;
+  const unsigned count = own.unacknowledged;
+  if (kind == Kind::sealed) draft_control(draft);
+  if (count > 0) draft_ack(own, now_us, draft);
+  draft_data(kind, now_us, draft);
+  if (count > 0 && !draft.wants_ack && !is_probe && due_us > now_us) {  // not yet
+    own.ack_due_us = due_us, own.unacknowledged = count;
+    draft.plain.clear();
   }
-  if (!draft.wants_ack && own.wants_probe) {
+  if (!draft.wants_ack && is_probe) {
     put_frame({.type = FrameType::ping}, draft.plain);
     draft.wants_ack = true;
   }
   if (draft.wants_ack) own.wants_probe = false;
-  if (kind == Kind::handshake && options_.role == Role::client && draft.wants_ack) draft.least = draft.room;
+  // So that the server may answer as much, also where it does not know us yet, or that we are there now.
+  if ((kind == Kind::handshake || is_probe) && options_.role == Role::client && draft.wants_ack)
+    draft.least = draft.room;
   return !draft.plain.empty();
 }
 
@@ -227,7 +228,7 @@ bool Connection::next_datagram(int64_t now_us, std::string& out, PeerAddress& to
   look_at_clock(now_us);
   paced_us_ = INT64_MAX;
   to = path_.address;
-  if (!path_.takes(base_datagram)) return false;
+  if (path_.budget() < least_datagram) return false;
   Draft made;
   if (closing_ && sealer_.has_key()) {
     put_frame({.type = FrameType::close, .value = static_cast<uint64_t>(*closing_)}, made.plain);

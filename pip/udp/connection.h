@@ -116,6 +116,7 @@ class Connection {
   void probe(int64_t now_us);
   void probe_one(Kind kind);
   [[nodiscard]] int64_t probe_time_us() const;
+  [[nodiscard]] int64_t path_time_us() const;  // in which a new path must have answered
   bool draft(Kind kind, int64_t now_us, Draft& draft);
   void draft_ack(Space& space, int64_t now_us, Draft& draft);
   void draft_control(Draft& draft);

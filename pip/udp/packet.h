@@ -31,8 +31,11 @@ struct Head {
 
 constexpr size_t head_size = 1 + 8 + 8;
 constexpr size_t seal_size = 16;
+constexpr size_t ack_frame_size = 1 + 4 + 1, range_size = 8 + 8;
 constexpr size_t unknown_size = 1 + 8 + sizeof(Token);
-constexpr size_t base_datagram = 1200;   // that every path takes (RFC 9000, 14.1)
+constexpr size_t base_datagram = 1200;  // that every path takes (RFC 9000, 14.1)
+// An answer to a challenge, one of our own and an acknowledgement: no more than three times any datagram that is taken.
+constexpr size_t least_datagram = head_size + seal_size + 2 * (1 + 8) + ack_frame_size + range_size;
 constexpr size_t most_datagram = 65507;  // of IPv4
 constexpr size_t most_ranges_sent = 16;  // in a frame of acknowledgement
 

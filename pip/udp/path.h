@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -19,7 +20,10 @@ struct Path {
   uint64_t challenge = 0;           // that was sent there
   int64_t since_us = 0;
 
-  [[nodiscard]] bool takes(size_t size) const { return is_validated || sent + size <= amplification * received; }
+  // Bytes that may be sent there now.
+  [[nodiscard]] uint64_t budget() const {
+    return is_validated ? UINT64_MAX : amplification * received - std::min(sent, amplification * received);
+  }
 };
 
 }  // namespace osp::pip::udp
