@@ -11,6 +11,7 @@ namespace {
 constexpr size_t handshake_pieces = 64, data_pieces = 8192;
 constexpr int64_t hurried_probe_us = 200'000;
 constexpr int64_t least_path_time_us = 1'000'000;
+constexpr unsigned probes_of_nobody = 3;  // unanswered: nobody is there
 constexpr std::array kinds = {Kind::handshake, Kind::sealed};
 
 }  // namespace
@@ -89,7 +90,14 @@ void Connection::look_at_clock(int64_t now_us) {
   for (const Kind kind : kinds)
     if (now_us >= space(kind).sent.loss_time_us(rtt_)) lost(kind, space(kind).sent.take_lost(now_us, rtt_), now_us);
   if (!path_.is_validated && previous_ && now_us >= path_.since_us + path_time_us()) {
-    path_ = *std::exchange(previous_, std::nullopt);  // nobody answers there
+    std::swap(path_, *previous_);  // nobody answers there
+    begin_path(mtu_.most());
+  } else if (path_.is_validated && previous_ && !previous_->is_validated && probes_ >= probes_of_nobody) {
+    std::swap(path_, *previous_);  // nor here; perhaps what it was asked there, or the answer, got lost
+    path_.challenge = options_.random() | 1U;
+    path_.since_us = now_us;
+    path_.sent -= std::min<uint64_t>(path_.sent, least_datagram);  // a small one a second floods nobody
+    wants_challenge_ = true;
     begin_path(mtu_.most());
   }
   if (now_us >= probe_time_us()) probe(now_us);

@@ -110,6 +110,7 @@ Result<void> Connection::take_ack(Kind kind, const Frame& frame, int64_t now_us)
 void Connection::acknowledged(Kind kind, const SentPacket& packet, int64_t now_us) {
   (kind == Kind::handshake ? handshake_out_ : data_out_).acknowledged(packet.piece);
   newest_acked_us_ = std::max(newest_acked_us_, packet.sent_us);
+  wants_challenge_ |= packet.has_challenge && !path_.is_validated;  // the answer, which comes with this, got lost
   if (packet.size > base_datagram) large_lost_ = 0;
   if (packet.is_mtu_probe) {
     mtu_.acknowledged(packet.size);
@@ -170,7 +171,7 @@ void Connection::note_path(const Head& head, const PeerAddress& from, size_t siz
 void Connection::move_to(const PeerAddress& from, int64_t now_us) {
   std::optional<Path> left;
   if (path_.is_validated) left = path_;
-  if (previous_ && previous_->address == from) {
+  if (previous_ && previous_->is_validated && previous_->address == from) {
     path_ = *previous_;
   } else {
     path_ = Path{.address = from, .challenge = options_.random() | 1U, .since_us = now_us};
