@@ -34,7 +34,8 @@ Result<void> Carrier::deliver() {
   if (progress == nullptr || !progress->is_over || !connection_.is_confirmed()) return {};
   if (connection_.ready() == 0 && has_confirmed_) return {};
   has_confirmed_ = true;
-  return give(connection_.take());
+  connection_.take(taken_);
+  return give(taken_);
 }
 
 }  // namespace osp::pip::udp

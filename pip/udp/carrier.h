@@ -31,6 +31,7 @@ class Carrier {
 
   Connection connection_;
   Above above_;
+  std::string taken_;           // that is being given; kept for its memory
   size_t sent_ = 0;             // bytes of the handshake
   bool has_confirmed_ = false;  // it is known above that the peer itself was heard
 };

@@ -50,10 +50,9 @@ void Connection::set_keys(const noise::Handshake::Ciphers& ciphers) {
   if (options_.role == Role::client) spaces_[1].wants_probe = true;  // it shows that we are here
 }
 
-std::string Connection::take() {
-  std::string bytes = data_in_.take();
+void Connection::take(std::string& into) {
+  data_in_.take(into);
   if (data_in_.limit() - limit_told_ >= window / 4) wants_window_ = true;
-  return bytes;
 }
 
 size_t Connection::bytes_in_flight() const {

@@ -57,7 +57,8 @@ class Connection {
 
   // Bytes of the connection. Before there are keys they are kept.
   void write(std::string_view bytes) { data_out_.write(bytes); }
-  std::string take();
+  // In the place of what `into` held; its memory is used again.
+  void take(std::string& into);
   [[nodiscard]] size_t ready() const { return data_in_.ready(); }
   // Bytes that the peer has not acknowledged.
   [[nodiscard]] size_t unacknowledged() const { return data_out_.unacknowledged() + handshake_out_.unacknowledged(); }

@@ -29,8 +29,15 @@ Result<void> ReceiveStream::add(uint64_t offset, std::string_view bytes) {
 }
 
 std::string ReceiveStream::take() {
+  std::string bytes;
+  take(bytes);
+  return bytes;
+}
+
+void ReceiveStream::take(std::string& into) {
   taken_ += ready_.size();
-  return std::exchange(ready_, {});
+  into.swap(ready_);
+  ready_.clear();
 }
 
 }  // namespace osp::pip::udp

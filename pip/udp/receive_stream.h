@@ -19,6 +19,8 @@ class ReceiveStream {
   Result<void> add(uint64_t offset, std::string_view bytes);
   // All that is there in order.
   std::string take();
+  // The same, in the place of what `into` held; its memory is used again.
+  void take(std::string& into);
   [[nodiscard]] size_t ready() const { return ready_.size(); }
   // Up to where the other may send.
   [[nodiscard]] uint64_t limit() const { return taken_ + window_; }
