@@ -16,7 +16,7 @@ void PacketSealer::seal(const Head& head, std::string_view plain, std::string& o
   cipher_.seal_at(head.number, bytes, plain, out);
 }
 
-PacketOpener::PacketOpener(noise::Cipher first) : current_(first), next_(std::move(first)) { next_.rekey(); }
+PacketOpener::PacketOpener(const noise::Cipher& first) : current_(first), next_(first) { next_.rekey(); }
 
 Result<void> PacketOpener::open(const Head& head, std::string_view datagram, std::string& plain) {
   const uint64_t phase = head.number / datagrams_a_key;

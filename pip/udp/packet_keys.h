@@ -18,7 +18,7 @@ noise::Cipher known_cipher();
 class PacketSealer {
  public:
   PacketSealer() = default;
-  explicit PacketSealer(noise::Cipher first) : cipher_(std::move(first)) {}
+  explicit PacketSealer(const noise::Cipher& first) : cipher_(first) {}
   // Numbers count up. The whole datagram is appended.
   void seal(const Head& head, std::string_view plain, std::string& out);
   [[nodiscard]] bool has_key() const { return cipher_.has_key(); }
@@ -31,7 +31,7 @@ class PacketSealer {
 class PacketOpener {
  public:
   PacketOpener() = default;
-  explicit PacketOpener(noise::Cipher first);
+  explicit PacketOpener(const noise::Cipher& first);
   // Appends what is in the datagram. EBADMSG: it was damaged, or is not from the peer, or is out of all order.
   Result<void> open(const Head& head, std::string_view datagram, std::string& plain);
   [[nodiscard]] bool has_key() const { return current_.has_key(); }
