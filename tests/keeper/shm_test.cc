@@ -151,7 +151,10 @@ TEST_F(ShmTest, MapPassesOneFdForAFid) {
   serve([&](ShmServer& server, const ShmServer::Request& request) {
     std::string bytes;
     Writer writer(bytes);
-    if (request.kind != shm::Kind::map) return server.reply(request.slot, EIO, size_t{0});
+    if (request.kind != shm::Kind::map) {
+      server.reply(request.slot, EIO, size_t{0});
+      return;
+    }
     if (maps == 0) {
       ASSERT_TRUE(send_notice(sockets_[1], 7, {memory}));
     }

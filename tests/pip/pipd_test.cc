@@ -13,6 +13,7 @@
 
 #include "pip/client.h"
 #include "pip/stream_channel.h"
+#include "pip/stream_socket.h"
 
 extern char** environ;
 
