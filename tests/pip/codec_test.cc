@@ -120,7 +120,7 @@ TEST(Codec, FramesComeWholeHoweverTheyArrive) {
 }
 
 TEST(Codec, OptionsAreFoundAmongOtherProtocols) {
-  EXPECT_EQ(option_text(OptionSet::all()), "πp+resume+linux+lease");
+  EXPECT_EQ(option_text(OptionSet::all()), "πp+resume+linux+lease+lock");
   EXPECT_EQ(*parse_options("9P2000 πp+stream+linux"), OptionSet().with(Option::linux_));
   EXPECT_EQ(*parse_options("πp"), OptionSet());
   EXPECT_FALSE(parse_options("9P2000.L"));

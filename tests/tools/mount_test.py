@@ -455,12 +455,16 @@ else: assert False, 'nothing was said'
 """)
 
     def test_unmount_tells_what_is_lost(self):
+        """Unless the server was so quick that the writer has heard it: one of the two is told."""
         self.fill_soon()
         self.mount()
-        self.sh("dd if=/dev/zero of=m/f bs=400k count=1 2> /dev/null || true")
+        self.sh("dd if=/dev/zero of=m/f bs=400k count=1 2> /dev/null && touch unheard || true")
         done = self.osp("unmount", self.path("m"))
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stdout, "^osp: not all that was written is on the server: 'f': No space left on device")
+        if os.path.exists(self.path("unheard")):
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stdout, "^osp: not all that was written is on the server: 'f': No space left on device")
+        else:
+            self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_unmount_tells_when_the_server_is_away(self):
         self.mount_by_relay()
