@@ -94,8 +94,7 @@ Result<void> Group::translate(Message& message) {
 
 // A file with pages that this group changes: its version is then known to be our own doing.
 void Group::ask_version() {
-  if (changed_pages_)
-    messages_.emplace_back(Tread{.fid = changed_fid_->number, .offset = 0, .count = 4096, .attrs = "stat"});
+  if (changed_pages_) messages_.emplace_back(ask_attributes(*changed_fid_));
 }
 
 Result<std::string> Group::run(std::vector<Message> messages) {
@@ -113,9 +112,7 @@ Result<std::string> Group::run(std::vector<Message> messages) {
   }
   for (size_t i = 0; i < answer.replies.size() && i < count; ++i) take_reply(i, messages_[i], answer.replies[i]);
   if (answer.replies.size() > count) {
-    const auto* read = std::get_if<Rread>(&answer.replies[count]);
-    const auto attributes = read != nullptr ? unpack_attributes(read->dat) : fail(EPROTO);
-    if (attributes) changed_pages_->set_version(attributes->version);
+    if (const auto attributes = attributes_in(answer, count)) changed_pages_->set_version(attributes->version);
     answer.replies.resize(count);
   }
   if (mutates_) tree_.changed();

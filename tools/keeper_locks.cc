@@ -20,6 +20,14 @@ int error_in(const Answer& answer) {
   return checked ? EPROTO : checked.error().code;
 }
 
+Tlock lock_of(const Fid& fid, LockKind kind, const LockRange& range) {
+  return {.fid = fid.number,
+          .kind = static_cast<uint8_t>(kind),
+          .how = static_cast<uint8_t>(range.type),
+          .first = range.first,
+          .last = range.last};
+}
+
 constexpr size_t index(LockKind kind) { return static_cast<size_t>(kind); }
 
 }  // namespace
@@ -39,14 +47,12 @@ Result<TreeLocks::FilePtr> TreeLocks::open(const FidPtr& by) {
   file->pages = pages;
   const uint32_t number = file->fid->number;
   OSP_ASSIGN(const Answer answer,
-             tree_.channel->exchange({Topen{.fid = by->number, .nfid = number, .path = "", .mode = "p"},
-                                      Tread{.fid = number, .offset = 0, .count = 4096, .attrs = "stat"}}));
+             tree_.channel->exchange(
+                 {Topen{.fid = by->number, .nfid = number, .path = "", .mode = "p"}, ask_attributes(*file->fid)}));
   file->fid->is_open = !answer.replies.empty() && std::holds_alternative<Ropen>(answer.replies[0]);
   OSP_TRY(check_answer(answer, 2));
-  const auto* const read = std::get_if<Rread>(&answer.replies[1]);
-  const auto attributes = read != nullptr ? unpack_attributes(read->dat) : fail(EPROTO);
-  if (!attributes) return std::unexpected(attributes.error());
-  if (attributes->id != by->id) return fail(ENOLCK);      // it has no name any more
+  OSP_ASSIGN(const Attributes attributes, attributes_in(answer, 1));
+  if (attributes.id != by->id) return fail(ENOLCK);       // it has no name any more
   return files_.try_emplace(by->id, file).first->second;  // or another job's, which was faster
 }
 
@@ -60,13 +66,7 @@ Result<TreeLocks::Told> TreeLocks::ask(const FilePtr& file, const FidPtr& by, Lo
   Held& held = file->kinds[index(kind)];
   ++held.under_way;
   const unsigned retries = held.retries;
-  const uint32_t fid = file->fid->number;
-  const auto answer = tree_.channel->exchange({Tlock{.fid = fid,
-                                                     .kind = static_cast<uint8_t>(kind),
-                                                     .how = static_cast<uint8_t>(wanted.type),
-                                                     .first = wanted.first,
-                                                     .last = wanted.last},
-                                               Tread{.fid = fid, .offset = 0, .count = 4096, .attrs = "stat"}});
+  const auto answer = tree_.channel->exchange({lock_of(*file->fid, kind, wanted), ask_attributes(*file->fid)});
   const auto end = [&] {
     if (--held.under_way == 0 && (held.is_asked || held.again)) give_back(file, kind);
   };
@@ -75,10 +75,10 @@ Result<TreeLocks::Told> TreeLocks::ask(const FilePtr& file, const FidPtr& by, Lo
     end();
     return answer ? fail(error_in(*answer)) : std::unexpected(answer.error());
   }
-  const Told told{.reply = *reply, .is_old = retries != held.retries};
   const LockRange got{.type = static_cast<LockType>(reply->how), .first = reply->first, .last = reply->last};
   const bool is_sound = reply->how >= 1 && reply->how <= static_cast<uint8_t>(LockType::exclusive) &&
                         got.first <= got.last && got.last <= LockRange::most;
+  const Told told{.state = reply->state, .range = got, .is_old = retries != held.retries};
   if (is_sound && reply->state == lock_granted) {
     held.locks.set(got);
     if (got != wanted) held.is_exact = false;  // who is given more than was asked for is alone with the file
@@ -91,14 +91,12 @@ Result<TreeLocks::Told> TreeLocks::ask(const FilePtr& file, const FidPtr& by, Lo
 
 // What the processes have mapped, or read later through the pages, is as others have left it.
 Result<void> TreeLocks::take_pages(const FilePtr& file, const FidPtr& by, const Answer& answer) {
-  const auto* const read = answer.replies.size() > 1 ? std::get_if<Rread>(&answer.replies[1]) : nullptr;
-  const auto attributes = read != nullptr ? unpack_attributes(read->dat) : fail(EPROTO);
-  if (!attributes) return std::unexpected(attributes.error());
+  OSP_ASSIGN(const Attributes attributes, attributes_in(answer, 1));
   const bool has_some = file->pages->cached_size() > 0;
   if (file->pages->is_written()) OSP_TRY(file->pages->flush());
-  if (!file->pages->meet(attributes->version, attributes->size)) return {};
+  if (!file->pages->meet(attributes.version, attributes.size)) return {};
   tree_.changed();
-  return has_some ? file->pages->fill(by, 0, attributes->size) : Result<void>{};
+  return has_some ? file->pages->fill(by, 0, attributes.size) : Result<void>{};
 }
 
 // While the server waits to hear what is in use, nobody takes more.
@@ -113,11 +111,9 @@ Result<LockAnswer> TreeLocks::get(const FilePtr& file, const FidPtr& by, LockKin
     }
     OSP_ASSIGN(const Told told, ask(file, by, kind, wanted));
     count_wanted();
-    const LockRange by_whom{
-        .type = static_cast<LockType>(told.reply.how), .first = told.reply.first, .last = told.reply.last};
-    if (told.reply.state == lock_granted) continue;
-    if (told.reply.state == lock_in_use || now_ms() >= give_up_ms)
-      return LockAnswer{.is_granted = false, .range = by_whom};
+    if (told.state == lock_granted) continue;
+    if (told.state == lock_in_use || now_ms() >= give_up_ms)
+      return LockAnswer{.is_granted = false, .range = told.range};
     if (!told.is_old) held.changed.wait();
   }
   return LockAnswer{.is_granted = true, .range = wanted};
@@ -196,13 +192,7 @@ bool TreeLocks::give_back_now(const FilePtr& file, LockKind kind) {
 void TreeLocks::send(const FilePtr& file, LockKind kind, const std::vector<LockRange>& ranges) {
   std::vector<uint64_t> tags;
   for (const LockRange& range : ranges) {
-    const auto tag = tree_.channel->submit({Tlock{.fid = file->fid->number,
-                                                  .kind = static_cast<uint8_t>(kind),
-                                                  .how = static_cast<uint8_t>(range.type),
-                                                  .first = range.first,
-                                                  .last = range.last}},
-                                           0);
-    if (tag) tags.push_back(*tag);
+    if (const auto tag = tree_.channel->submit({lock_of(*file->fid, kind, range)}, 0)) tags.push_back(*tag);
   }
   for (const uint64_t tag : tags) (void)tree_.channel->wait(tag);
 }

@@ -65,7 +65,8 @@ class TreeLocks final : public pip::LockHolder {
 
   Result<FilePtr> open(const FidPtr& by);
   struct Told {
-    pip::Rlock reply;
+    uint8_t state = 0;  // Rlock's
+    pip::LockRange range{};
     bool is_old = false;  // the server has said since that one may try again
   };
   Result<Told> ask(const FilePtr& file, const FidPtr& by, pip::LockKind kind, const pip::LockRange& wanted);

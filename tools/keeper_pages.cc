@@ -107,12 +107,11 @@ Result<void> PageFile::send_range(uint64_t offset, std::string_view bytes) {
   const std::string copy(bytes);
   written_.replace(offset, copy.size(), copy);
   OSP_ASSIGN(const pip::Answer answer,
-             tree_.channel->exchange({pip::Twrite{.fid = by->number, .offset = offset, .dat = copy, .attr = ""},
-                                      pip::Tread{.fid = by->number, .offset = 0, .count = 4096, .attrs = "stat"}}));
+             tree_.channel->exchange(
+                 {pip::Twrite{.fid = by->number, .offset = offset, .dat = copy, .attr = ""}, ask_attributes(*by)}));
   OSP_TRY(check_answer(answer, 2));
   tree_.changed();
-  if (const auto* read = std::get_if<pip::Rread>(&answer.replies[1]))
-    if (const auto attributes = pip::unpack_attributes(read->dat)) version_ = attributes->version;
+  if (const auto attributes = attributes_in(answer, 1)) version_ = attributes->version;
   return {};
 }
 
@@ -183,12 +182,9 @@ namespace {
 
 // As they are now; the fid then has its file's id.
 Result<pip::Attributes> attributes_of(Fid& fid) {
-  OSP_ASSIGN(const pip::Answer answer,
-             fid.tree.channel->exchange({pip::Tread{.fid = fid.number, .offset = 0, .count = 4096, .attrs = "stat"}}));
+  OSP_ASSIGN(const pip::Answer answer, fid.tree.channel->exchange({ask_attributes(fid)}));
   OSP_TRY(check_answer(answer, 1));
-  const auto* read = std::get_if<pip::Rread>(&answer.replies[0]);
-  if (read == nullptr) return fail(EPROTO);
-  OSP_ASSIGN(const pip::Attributes now, pip::unpack_attributes(read->dat));
+  OSP_ASSIGN(const pip::Attributes now, attributes_in(answer, 0));
   fid.id = now.id;
   return now;
 }

@@ -184,9 +184,7 @@ Result<std::string> Service::answer(Process& process, const Request& request) {
 Result<std::string> Service::group(Process& process, Tree& tree, const Request& request) {
   OSP_ASSIGN(Packet packet, decode_body(request.bytes, OptionSet::all(), default_nmsgs));
   if (!std::holds_alternative<Tgroup>(packet.head)) return fail(EPROTO);
-  auto answer = Group(process, tree, pages_).run(std::move(packet.messages));
-  if (tree.take_change()) tree.watches->changed();
-  return answer;
+  return Group(process, tree, pages_).run(std::move(packet.messages));
 }
 
 Result<void> Service::connect(Tree& tree, std::string& why) {
@@ -201,10 +199,7 @@ Result<void> Service::connect(Tree& tree, std::string& why) {
   StreamUpstream* const upstream = stream.get();  // the cache's
   auto cache = std::make_unique<Cache>(std::move(stream), KnownTree::Limits{},
                                        [this](std::function<void()> work) { start_job(std::move(work)); });
-  cache->on_recall([raw = &tree] {
-    raw->changed();
-    if (raw->take_change()) raw->watches->changed();
-  });
+  cache->on_recall([raw = &tree] { raw->changed(); });
   cache->on_idle([this] { idle_.wake_all(); });
   tree.cache = cache.get();
   tree.channel = std::move(cache);
@@ -229,6 +224,7 @@ Result<Tree*> Service::find_or_add(const std::string& url, std::string& why) {
   tree->url = url;
   tree->watches =
       std::make_shared<TreeWatches>(*tree, [this](std::function<void()> work) { start_job(std::move(work)); });
+  tree->on_change = [watches = tree->watches.get()] { watches->changed(); };
   OSP_TRY(connect(*tree, why));
   if (const auto found = find(); found != trees_.end()) return found->get();  // by another job meanwhile
   if (trees_.size() == shm::Environment::most_servers) return fail(ENFILE);

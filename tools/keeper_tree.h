@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include "pip/cache/cache.h"
 #include "pip/client.h"
 #include "pip/host_walk.h"
+#include "pip/packing.h"
 #include "tools/keeper_upstream.h"
 
 namespace osp::keeper {
@@ -28,15 +30,12 @@ struct Tree {
   std::shared_ptr<TreeLocks> locks;          // null: nobody else can lock anything there
   std::shared_ptr<TreeWatches> watches;
 
-  void changed() {
-    has_changed_ = true;
-    if (changes != nullptr) changes->fetch_add(1, std::memory_order_release);
-  }
-  // Whether changed() was called since.
-  bool take_change() { return std::exchange(has_changed_, false); }
+  std::function<void()> on_change = [] {};
 
- private:
-  bool has_changed_ = false;
+  void changed() const {
+    if (changes != nullptr) changes->fetch_add(1, std::memory_order_release);
+    on_change();
+  }
 };
 
 // An open file of the session. Processes that inherited it share it; the last one closes it.
@@ -72,6 +71,15 @@ inline Result<void> check_answer(const pip::Answer& answer, size_t count) {
   for (const pip::Message& reply : answer.replies)
     if (const auto error = pip::error_of(reply)) return fail(error->code);
   return answer.replies.size() == count ? Result<void>{} : fail(EPROTO);
+}
+
+// As they are now: what it is asked for, and what reply `index` then says. EPROTO: it is none.
+inline pip::Tread ask_attributes(const Fid& fid) {
+  return {.fid = fid.number, .offset = 0, .count = 4096, .attrs = "stat"};
+}
+inline Result<pip::Attributes> attributes_in(const pip::Answer& answer, size_t index) {
+  const auto* const read = index < answer.replies.size() ? std::get_if<pip::Rread>(&answer.replies[index]) : nullptr;
+  return read != nullptr ? pip::unpack_attributes(read->dat) : fail(EPROTO);
 }
 
 }  // namespace osp::keeper

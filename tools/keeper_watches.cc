@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "base/log.h"
 #include "pip/access.h"
 #include "pip/packing.h"
 

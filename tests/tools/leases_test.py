@@ -5,9 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+from served_tree import ServedTree
 
 BIN = os.path.join(os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build"), "bin")
 DEADLINE_SECONDS = 30
@@ -50,38 +51,23 @@ class Shell:
         return self.process.wait(DEADLINE_SECONDS)
 
 
-class Leases(unittest.TestCase):
+class Leases(ServedTree):
+    BIN = BIN
+
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="osp-leases-")
-        self.addCleanup(self.folder.cleanup)
-        for name in ("export/d", "mount"):
-            os.makedirs(self.path(name))
+        self.make_tree("osp-leases-", "export/d")
         for i in range(20):
             with open(self.path(f"export/d/f{i}"), "w", encoding="utf-8") as file:
                 file.write(f"contents {i}\n")
-        self.server = None
         self.serve()
         self.mount = self.path("mount")
-        url = f"pip+unix://{self.path('socket')}!/"
-        self.one, self.two = Shell(url, self.mount), Shell(url, self.mount)
+        self.one, self.two = Shell(self.url(), self.mount), Shell(self.url(), self.mount)
 
     def tearDown(self):
         for shell in (self.one, self.two):
             if not shell.process.stdin.closed:
                 self.assertEqual(shell.end(), 0)
-        self.server.kill()
-        self.server.wait()
-        self.server.stdout.close()
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
-
-    def serve(self):
-        self.server = subprocess.Popen([os.path.join(BIN, "pipd"), "--export", self.path("export"), "--listen",
-                                        f"unix:{self.path('socket')}", "--state", self.path("state")],
-                                       stdout=subprocess.PIPE, text=True)
-        while not self.server.stdout.readline().startswith("pipd: the key"):
-            self.assertIsNone(self.server.poll())
+        self.stop()
 
     def test_each_sees_what_the_other_did(self):
         d = self.mount + "/d"
@@ -119,9 +105,7 @@ class Leases(unittest.TestCase):
     def test_a_restarted_server_is_asked_anew(self):
         d = self.mount + "/d"
         self.one.run(f"cat {d}/*")
-        self.server.kill()
-        self.server.wait()
-        self.server.stdout.close()
+        self.stop()
         with open(self.path("export/d/f1"), "w", encoding="utf-8") as file:
             file.write("meanwhile\n")
         self.serve()

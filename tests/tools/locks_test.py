@@ -6,9 +6,10 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+from served_tree import ServedTree
 
 BIN = os.path.join(os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build"), "bin")
 DEADLINE_SECONDS = 120
@@ -75,33 +76,17 @@ for i in range(int(sys.argv[3])):
 """
 
 
-class Locks(unittest.TestCase):
+class Locks(ServedTree):
+    BIN = BIN
+
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="osp-locks-")
-        self.addCleanup(self.folder.cleanup)
-        for name in ("export", "mount"):
-            os.makedirs(self.path(name))
+        self.make_tree("osp-locks-")
         self.serve()
         self.addCleanup(self.stop)
 
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
-
-    def serve(self):
-        self.server = subprocess.Popen([os.path.join(BIN, "pipd"), "--export", self.path("export"), "--listen",
-                                        f"unix:{self.path('socket')}", "--state", self.path("state")],
-                                       stdout=subprocess.PIPE, text=True)
-        while not self.server.stdout.readline().startswith("pipd: the key"):
-            self.assertIsNone(self.server.poll())
-
-    def stop(self):
-        self.server.kill()
-        self.server.wait()
-        self.server.stdout.close()
-
     def program(self, script, *arguments, socket="socket", **options):
         """The script in an environment of its own."""
-        command = [os.path.join(BIN, "osp-run"), "-m", f"pip+unix://{self.path(socket)}!/={self.path('mount')}", "--",
+        command = [os.path.join(BIN, "osp-run"), "-m", f"{self.url(socket)}={self.path('mount')}", "--",
                    "/usr/bin/python3", "-c", script, *map(str, arguments)]
         return subprocess.Popen(command, text=True, **options)
 

@@ -4,9 +4,10 @@
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+from served_tree import ServedTree
 
 BIN = os.path.join(os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build"), "bin")
 DEADLINE_SECONDS = 30
@@ -37,32 +38,22 @@ while True:
 """
 
 
-class Watches(unittest.TestCase):
+class Watches(ServedTree):
+    BIN = BIN
+
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="osp-watches-")
-        self.addCleanup(self.folder.cleanup)
-        for name in ("export/d/sub", "mount"):
-            os.makedirs(self.path(name))
+        self.make_tree("osp-watches-", "export/d/sub")
         for name in ("one", "two"):
             with open(self.path("export/d/" + name), "w", encoding="ascii") as file:
                 file.write(name)
-        server = subprocess.Popen([os.path.join(BIN, "pipd"), "--export", self.path("export"), "--listen",
-                                   f"unix:{self.path('socket')}", "--state", self.path("state")],
-                                  stdout=subprocess.PIPE, text=True)
-        while not server.stdout.readline().startswith("pipd: the key"):
-            self.assertIsNone(server.poll())
-        self.addCleanup(server.stdout.close)
-        self.addCleanup(server.wait)
-        self.addCleanup(server.kill)
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
+        self.serve()
+        self.addCleanup(self.stop)
 
     def run_in(self, mount, *command, **options):
         return subprocess.Popen([os.path.join(BIN, "osp-run"), *mount, "--", *command], text=True, **options)
 
     def remote(self):
-        return ["-m", f"pip+unix://{self.path('socket')}!/={self.path('mount')}"]
+        return ["-m", f"{self.url()}={self.path('mount')}"]
 
     def watch(self, mount, script, *paths):
         """A watcher, and in the same environment a shell that does what it reads, after it is ready."""
